@@ -1,0 +1,66 @@
+/* weights.h - the tensors of one component: found by name, checked by shape, handed out as float.
+ * SPDX-License-Identifier: MIT
+ *
+ * A component is a folder of a diffusers model (unet/, vqvae/, bert/) with its weights as safetensors
+ * (one file, or shards with an index), or as a torch .bin (zip or, later, the older container); a
+ * variant such as "fp16" stands before the ending. Files are mapped; nothing is copied until a tensor
+ * is asked for, and its pages are given back afterwards (weights_done). */
+#ifndef CLATENT_CHECKPOINT_WEIGHTS_H
+#define CLATENT_CHECKPOINT_WEIGHTS_H
+
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dtype {
+    DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F64,
+    DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL,
+    DTYPE_OTHER /* present in a file, of no use to a network */
+};
+#define WEIGHT_RANK 8
+
+struct weight {
+    char *name;                    /* as the networks call it (diffusers' current names) */
+    enum dtype dtype;
+    int rank;                      /* 0 is a scalar */
+    size_t shape[WEIGHT_RANK];
+    size_t stride[WEIGHT_RANK];    /* in elements; row-major if the tensor is contiguous */
+    const unsigned char *data;     /* first element, unaligned, inside a mapped file */
+    bool used;                     /* a network asked for it */
+};
+
+struct weights;
+
+/* Opens a component folder. stem: "diffusion_pytorch_model" or "model" (its torch twin,
+ * "pytorch_model", is implied). variant: NULL, "fp16", ... Search order (spec/ldm.md 7.1): sharded
+ * index, .safetensors, .bin. With variant NULL and only a variant present, the variant is taken. */
+enum clat_status weights_open_component(
+    const char *folder, const char *stem, const char *variant, struct weights **weights);
+/* Opens one file, its format recognised by its bytes. */
+enum clat_status weights_open_file(const char *path, struct weights **weights);
+void weights_close(struct weights *weights); /* NULL is allowed */
+
+size_t weights_count(const struct weights *weights);
+const struct weight *weights_at(const struct weights *weights, size_t index);
+const char *weights_format(const struct weights *weights); /* "safetensors", "torch zip", ... */
+const char *weights_path(const struct weights *weights);   /* of its (first) file */
+size_t weights_bytes(const struct weights *weights);       /* of all tensors, as stored */
+
+/* Bytes a dtype takes; 0 for DTYPE_OTHER. And its name ("F32"). */
+size_t dtype_size(enum dtype dtype);
+const char *dtype_name(enum dtype dtype);
+
+/* NULL if there is no tensor of that name. Knows the older names of autoencoder and UNet2DModel
+ * attention (query, key, value, proj_attn: spec/ldm.md 7.3). */
+const struct weight *weights_find(const struct weights *weights, const char *name);
+
+/* The tensor as float32, row-major, marked used. The shape must match, trailing 1s aside (a linear layer
+ * stored as 1x1 convolution is [out][in][1][1]); else CLAT_ERROR_INPUT with tensor, expected and found.
+ * The result is the mapped file itself or memory of `weights`, valid until weights_done(). */
+enum clat_status weights_float(struct weights *weights, const char *name, int rank,
+    const size_t *shape, const float **values);
+/* Releases what weights_float() handed out since the last call, and the file's pages. */
+void weights_done(struct weights *weights);
+
+#endif

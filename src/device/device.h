@@ -1,0 +1,88 @@
+/* device.h - one OpenCL device: context, in-order queue, facts, counters. SPDX-License-Identifier: MIT
+ *
+ * A device can also be opened dry: it has facts but no OpenCL context. On a dry device, buffers only
+ * count their bytes, launches do nothing and count their work, and the same load and forward code
+ * then tells how much memory and arithmetic a model needs before anything is allocated. */
+#ifndef CLATENT_DEVICE_DEVICE_H
+#define CLATENT_DEVICE_DEVICE_H
+
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct device;
+
+/* What the driver says, after the quirk rows of quirk.c have been applied. */
+struct device_facts {
+    char name[256], vendor[256], platform[256], driver[256], version[256];
+    bool is_cpu;             /* kernels of the CPU shape (explicit float16 tiles) are preferred */
+    bool has_half_storage;   /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
+    int compute_units;
+    size_t global_memory;    /* in bytes */
+    size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
+    size_t local_memory;     /* in bytes per work-group; 32 KiB at least is assumed */
+    size_t work_group_limit; /* work-items in one group; kernels here need at most 256 */
+};
+
+/* One row of `clatent devices`. */
+struct device_entry {
+    struct device_facts facts;
+    int index;       /* counted over all platforms, as shown and as accepted by device_open */
+    bool usable;
+    char reason[256]; /* why it is not used, or what speaks for it */
+};
+
+/* All devices of all platforms, freed with free(). No platform at all is CLAT_OK and *count = 0. */
+enum clat_status device_list(struct device_entry **entries, size_t *count);
+
+/* Opens a device: selector NULL or "auto" (GPU before CPU, most memory first), an index as listed, or
+ * part of its name (case does not matter; must fit one device only). CLAT_ERROR_NO_DEVICE names
+ * what was found. */
+enum clat_status device_open(const char *selector, struct device **device);
+
+/* A dry device with the given facts, or with those of a generic CPU if NULL. */
+enum clat_status device_open_dry(const struct device_facts *facts, struct device **device);
+
+void device_close(struct device *device); /* NULL is allowed */
+const struct device_facts *device_facts(const struct device *device);
+bool device_is_dry(const struct device *device);
+
+/* Waits until all queued work is done; reports the first fault of any of it. */
+enum clat_status device_finish(struct device *device);
+
+/* Called between launches; a true answer makes the next launch() fail with CLAT_CANCELLED. At most
+ * 16 launches are in flight, so that a cancelled job stops within a second. */
+void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user);
+
+/* Called while a kernel program is built for the first time (n counts from 1). */
+void device_on_build(
+    struct device *device, void (*building)(void *user, const char *program, int n), void *user);
+
+/* Work counted so far by the ops (floating-point operations, a multiply-add counted as two). */
+void device_count_work(struct device *device, double flop);
+double device_work(const struct device *device);
+
+/* A device buffer, owned by whoever made it. */
+struct buffer {
+    struct _cl_mem *memory; /* NULL on a dry device, or if never made */
+    size_t size;            /* in bytes */
+};
+/* CLAT_ERROR_MEMORY with figures (asked for, in use, what the device has) if it does not fit. */
+enum clat_status buffer_new(struct device *device, size_t size, struct buffer *buffer);
+void buffer_free(struct device *device, struct buffer *buffer); /* NULL memory is allowed */
+
+/* Maps the whole buffer for writing and lets `fill` write it: weights are packed straight into place.
+ * On a dry device `fill` is not called. */
+enum clat_status buffer_fill(struct device *device, struct buffer *buffer,
+    void (*fill)(void *user, void *mapped), void *user);
+
+/* Bytes in all buffers of this device now, and the most there have been at one time. */
+size_t device_memory_used(const struct device *device);
+size_t device_memory_peak(const struct device *device);
+void device_memory_peak_reset(struct device *device);
+
+/* Two zeroed ints that CPU-shaped kernels draw job numbers from and leave zero (cl/common.h). */
+const struct buffer *device_counter(struct device *device);
+
+#endif

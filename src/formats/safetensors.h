@@ -1,0 +1,25 @@
+/* safetensors.h - writing; reading is safetensors_read(), used by checkpoint/weights.c.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLATENT_FORMATS_SAFETENSORS_H
+#define CLATENT_FORMATS_SAFETENSORS_H
+
+#include "base/file.h"
+#include "base/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* A file written tensor by tensor: data goes to the temporary file at once, the header is put in front
+ * on commit. Zero-initialise. */
+struct safetensors_writer;
+enum clat_status safetensors_create(const char *path, struct safetensors_writer **writer);
+enum clat_status safetensors_add_float(struct safetensors_writer *writer, const char *name, int rank,
+    const size_t *shape, const float *values);
+enum clat_status safetensors_add_int(struct safetensors_writer *writer, const char *name, int rank,
+    const size_t *shape, const int32_t *values);
+/* Metadata: string to string. */
+enum clat_status safetensors_add_metadata(
+    struct safetensors_writer *writer, const char *key, const char *value);
+enum clat_status safetensors_commit(struct safetensors_writer *writer); /* and frees it */
+void safetensors_abort(struct safetensors_writer *writer);
+
+#endif

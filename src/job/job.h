@@ -1,0 +1,39 @@
+/* job.h - one checked description of what to make. SPDX-License-Identifier: MIT
+ *
+ * A job comes from a YAML file, from long options, or both (the option wins); every key of the file is
+ * also a long option (num_inference_steps and --num-inference-steps). Keys and meanings are diffusers'
+ * (DESIGN: "Words"). Values are checked here once: whoever holds a struct job may trust it. */
+#ifndef CLATENT_JOB_JOB_H
+#define CLATENT_JOB_JOB_H
+
+#include "base/option.h"
+#include "base/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct job {
+    char *model;               /* folder; NULL: the demo model */
+    char **prompts;            /* `prompt`: one or a list; UTF-8 */
+    size_t prompt_count;
+    int height, width;         /* in pixels, multiples of 8; 0: the model's default */
+    int num_inference_steps;   /* 1..1000; default 50 */
+    float guidance_scale;      /* default: 1 as in diffusers' pipeline, or what the model recommends */
+    bool guidance_scale_given;
+    float eta;                 /* 0..1, DDIM */
+    bool eta_given;
+    uint64_t *seeds;           /* `seed`: one or a list. One: image i of all has seed + i. List: one per image */
+    size_t seed_count;         /* 0: the program draws one and says which */
+    int batch_size;            /* images per prompt, default 1 */
+    char *latents;             /* .npy or .safetensors to start from, or NULL */
+    char *scheduler;           /* name, NULL: the model's own */
+    struct settings scheduler_options;
+    char *output;              /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors */
+    char *device;              /* selector, NULL: automatic */
+    char *precision;           /* "f32" */
+    char *gemm;                /* "auto", "own" or "clblast" */
+    char *variant;             /* "fp16": which weight files; NULL: the plain ones */
+    char *trace;               /* .safetensors that receives every stage, or NULL */
+    bool overwrite;
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* wordpiece.h - BERT's uncased WordPiece tokenizer. SPDX-License-Identifier: MIT
+ * Source: Devlin et al. 2018; rules as transformers' BertTokenizer applies them. */
+#ifndef CLATENT_TEXT_WORDPIECE_H
+#define CLATENT_TEXT_WORDPIECE_H
+
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct wordpiece;
+
+/* vocab: path of vocab.txt (one token a line, id = line number from 0). The five special tokens must be
+ * in it. */
+enum clat_status wordpiece_open(const char *vocab, bool lower_case, bool strip_accents,
+    bool chinese_characters, struct wordpiece **tokenizer);
+void wordpiece_close(struct wordpiece *tokenizer);
+size_t wordpiece_size(const struct wordpiece *tokenizer); /* tokens in the vocabulary */
+
+/* [CLS] pieces [SEP] [PAD]..., exactly `length` ids; too long a text is cut. CLAT_ERROR_INPUT if the
+ * prompt is not UTF-8. `pieces`, if not NULL, receives the count before cutting, without CLS and SEP. */
+enum clat_status wordpiece_encode(const struct wordpiece *tokenizer, const char *prompt,
+    int length, int32_t *ids, size_t *pieces);
+
+#endif
