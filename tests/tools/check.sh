@@ -1,0 +1,92 @@
+#!/bin/sh
+# check.sh - everything that must hold before a change lands, on a configured tree.
+# SPDX-License-Identifier: MIT
+#
+# 1. layout (clang-format) and warnings as errors   2. make check, device tests not skipped
+# 3. the host tests under address and undefined-behaviour sanitizers   4. oclgrind over every kernel
+# 5. distcheck.  Ends with one line: N passed, N failed, N skipped.
+set -u
+cd "$(dirname "$0")/../.." || exit 99
+top=$PWD
+jobs=$(nproc 2>/dev/null || echo 2)
+work=$(mktemp -d "${TMPDIR:-/tmp}/clatent-check.XXXXXX") || exit 99
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# step NAME COMMAND...: runs it, shows the end of its output if it fails
+step() {
+    name=$1
+    shift
+    say "$name"
+    if "$@" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $name" >&2
+        tail -n 60 "$work/log"
+    fi
+}
+
+layout() {
+    command -v clang-format-14 >/dev/null || { echo "clang-format-14 is missing"; return 1; }
+    git ls-files '*.c' '*.h' 2>/dev/null | grep -E '^(src|plugins|schedulers|tests)/' |
+        xargs clang-format-14 --dry-run --Werror
+}
+
+# Adds automake's own counts (make check) to ours.
+count() { sed -n "s/^# $1: *//p" "$2" | tail -n 1; }
+suite() {
+    say "$1"
+    folder=$2
+    shift 2
+    (cd "$folder" && make -j"$jobs" check "$@") >"$work/suite" 2>&1
+    code=$?
+    grep -E '^(PASS|FAIL|ERROR|SKIP|XPASS):' "$work/suite"
+    p=$(count PASS "$work/suite") f=$(count FAIL "$work/suite") s=$(count SKIP "$work/suite")
+    e=$(count ERROR "$work/suite")
+    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0} + ${e:-0})) skipped=$((skipped + ${s:-0}))
+    if [ $code -ne 0 ]; then
+        [ "${f:-0}${e:-0}" != 00 ] || failed=$((failed + 1))
+        tail -n 40 "$work/suite"
+        for log in "$folder"/tests/*.trs; do
+            grep -q ':test-result: \(FAIL\|ERROR\)' "$log" 2>/dev/null &&
+                { echo "--- ${log%.trs}.log"; tail -n 40 "${log%.trs}.log"; }
+        done
+    fi
+}
+
+configured() {
+    mkdir -p "$work/$1" && cd "$work/$1" && shift && "$top/configure" --quiet "$@"
+}
+
+# A source tree that was configured in place cannot be built from outside: work on a clean copy.
+copy_sources() {
+    mkdir -p "$work/src" && (git ls-files -z --cached --others --exclude-standard 2>/dev/null ||
+        find . -type f -print0) | tar --null -T - -cf - | tar -xf - -C "$work/src" &&
+        cd "$work/src" && autoreconf --force --install
+}
+
+[ -d .git ] && step "layout" layout
+step "a clean copy of the sources" copy_sources
+top=$work/src
+step "configure with warnings as errors" configured main --enable-werror
+suite "make check" "$work/main"
+if [ "${skipped:-0}" -ne 0 ]; then
+    echo "skipped tests:" && grep '^SKIP:' "$work/suite"
+    if grep -l 'no OpenCL device' "$work"/main/tests/*.log >/dev/null 2>&1; then
+        echo "FAILED: device tests were skipped: PoCL must be usable here" >&2
+        failed=$((failed + 1))
+    fi
+fi
+step "configure with sanitizers" configured sanitized --enable-werror --enable-sanitizers --disable-shared
+HOST_TESTS=$(sed -n 's/^HOST_TESTS *= *//p' "$work/sanitized/Makefile")
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+suite "host tests under sanitizers" "$work/sanitized" TESTS="$HOST_TESTS"
+unset ASAN_OPTIONS UBSAN_OPTIONS
+step "oclgrind over every kernel" sh "$top/tests/tools/oclgrind.sh" "$work/main"
+step "distcheck" make -C "$work/main" -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS=--quiet TESTS="$HOST_TESTS"
+
+printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+[ $failed -eq 0 ]
