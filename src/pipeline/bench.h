@@ -1,0 +1,26 @@
+/* bench.h - how long each stage of a model takes. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_PIPELINE_BENCH_H
+#define CLATENT_PIPELINE_BENCH_H
+
+#include "pipeline/model.h"
+
+struct bench_stage {
+    const char *name; /* "text_encoder", "unet", "decoder" */
+    int batch;
+    int runs;
+    double load_seconds; /* reading, converting and packing its weights */
+    double seconds;      /* median of the runs */
+    double flop;         /* of one run */
+    size_t weights;      /* bytes on the device */
+    size_t activations;  /* bytes on the device */
+};
+
+enum { BENCH_STAGES = 3 };
+
+/* Loads each component in turn (one at a time), runs it `runs` times on random input after one run to
+ * warm up: the text encoder with one full prompt, the UNet with a batch of 2 (one guided image), the
+ * decoder with one image. height and width in pixels, 0: the model's default. */
+enum clat_status bench_run(struct device *device, const struct model *model, int height, int width,
+    int runs, struct bench_stage stages[BENCH_STAGES]);
+
+#endif
