@@ -1,8 +1,9 @@
 /* job.h - one checked description of what to make. SPDX-License-Identifier: MIT
  *
- * A job comes from a YAML file, from long options, or both (the option wins); every key of the file is
- * also a long option (num_inference_steps and --num-inference-steps). Keys and meanings are diffusers'
- * (DESIGN: "Words"). Values are checked here once: whoever holds a struct job may trust it. */
+ * A job comes from a YAML file, from long options, or both (the option wins); every key of the file
+ * is also a long option (num_inference_steps and --num-inference-steps). Keys and meanings are
+ * diffusers' (DESIGN: "Words"). Values are checked here once: whoever holds a struct job may trust
+ * it. */
 #ifndef CLATENT_JOB_JOB_H
 #define CLATENT_JOB_JOB_H
 
@@ -12,28 +13,43 @@
 #include <stdint.h>
 
 struct job {
-    char *model;               /* folder; NULL: the demo model */
-    char **prompts;            /* `prompt`: one or a list; UTF-8 */
+    char *model;    /* folder; NULL: the demo model */
+    char **prompts; /* `prompt`: one or a list; UTF-8 */
     size_t prompt_count;
-    int height, width;         /* in pixels, multiples of 8; 0: the model's default */
-    int num_inference_steps;   /* 1..1000; default 50 */
-    float guidance_scale;      /* default: 1 as in diffusers' pipeline, or what the model recommends */
+    int height, width;       /* in pixels, multiples of 8; 0: the model's default */
+    int num_inference_steps; /* 1..1000; default 50 */
+    float guidance_scale; /* default: 1 as in diffusers' pipeline, or what the model recommends */
     bool guidance_scale_given;
-    float eta;                 /* 0..1, DDIM */
+    float eta; /* 0..1, DDIM; when given, scheduler_options has it too, as `eta` */
     bool eta_given;
-    uint64_t *seeds;           /* `seed`: one or a list. One: image i of all has seed + i. List: one per image */
-    size_t seed_count;         /* 0: the program draws one and says which */
-    int batch_size;            /* images per prompt, default 1 */
-    char *latents;             /* .npy or .safetensors to start from, or NULL */
-    char *scheduler;           /* name, NULL: the model's own */
+    uint64_t
+        *seeds; /* `seed`: one or a list. One: image i of all has seed + i. List: one per image */
+    size_t seed_count; /* 0: one is to be drawn, and to be told */
+    int batch_size;    /* images per prompt, default 1 */
+    char *latents;     /* .npy or .safetensors to start from, or NULL */
+    char *scheduler;   /* name, NULL: the model's own */
     struct settings scheduler_options;
-    char *output;              /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors */
-    char *device;              /* selector, NULL: automatic */
-    char *precision;           /* "f32" */
-    char *gemm;                /* "auto", "own" or "clblast" */
-    char *variant;             /* "fp16": which weight files; NULL: the plain ones */
-    char *trace;               /* .safetensors that receives every stage, or NULL */
+    char *
+        output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
+    char *device;    /* selector, NULL: automatic */
+    char *precision; /* "f32" */
+    char *gemm;      /* "auto", "own" or "clblast" */
+    char *variant;   /* "fp16": which weight files; NULL: the plain ones */
+    char *trace;     /* .safetensors that receives every stage, or NULL */
     bool overwrite;
+    bool metadata, ai_mark; /* what an image file tells about itself; both default to true */
+    bool quiet, json;       /* for the program */
+    char *progress;         /* "auto", "plain", "json" or "none": for the program */
 };
+
+struct job_values;
+
+/* Fills *job from the values (values.h), or fails with the place of the first value that is wrong.
+ * Freed with job_free() also after a failure. */
+enum clat_status job_build(const struct job_values *values, struct job *job);
+void job_free(struct job *job);
+
+/* prompts * batch_size */
+size_t job_image_count(const struct job *job);
 
 #endif

@@ -1,0 +1,186 @@
+/* job.c - checked values into the struct that the pipeline works from. SPDX-License-Identifier: MIT
+ */
+#include "job/job.h"
+#include "base/memory.h"
+#include "job/values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IMAGES_LIMIT 100000 /* of one job */
+
+static const struct job_value *value_of(const struct job_values *values, const char *name)
+{
+    return &values->value[job_key_find(name)];
+}
+
+static bool is_given(const struct job_values *values, const char *name)
+{
+    return value_of(values, name)->where != NULL;
+}
+
+/* diffusers' defaults, and the program's */
+static enum clat_status set_defaults(struct job *job)
+{
+    enum clat_status status = CLAT_OK;
+    *job = (struct job){.num_inference_steps = 50,
+        .guidance_scale = 1,
+        .batch_size = 1,
+        .metadata = true,
+        .ai_mark = true};
+    TRY(memory_string("f32", &job->precision));
+    TRY(memory_string("auto", &job->gemm));
+    TRY(memory_string("auto", &job->progress));
+out:
+    return status;
+}
+
+static enum clat_status build_prompts(const struct job_value *value, struct job *job)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(memory_new(value->count, sizeof *job->prompts, &job->prompts));
+    for (; job->prompt_count < value->count; job->prompt_count++)
+        TRY(memory_string(value->items[job->prompt_count], &job->prompts[job->prompt_count]));
+out:
+    return status;
+}
+
+/* -1 leaves the list empty: a random seed is drawn later. */
+static enum clat_status build_seeds(const struct job_value *value, struct job *job)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(memory_new(value->count, sizeof *job->seeds, &job->seeds));
+    for (size_t i = 0; i < value->count; i++) {
+        bool random;
+        TRY(job_read_seed(value->items[i], value->where, &job->seeds[i], &random));
+        if (random && value->count > 1)
+            FAIL(CLAT_ERROR_USAGE, "%s: seed -1 (random) cannot stand in a list", value->where);
+        job->seed_count = random ? 0 : value->count;
+    }
+out:
+    return status;
+}
+
+static enum clat_status build_text(const struct job_value *value, char **field)
+{
+    free(*field);
+    *field = NULL;
+    return memory_string(value->items[0], field);
+}
+
+/* One key that was given, into its field. */
+static enum clat_status build_field(
+    const struct job_key *key, const struct job_value *value, struct job *job)
+{
+    void *field = (char *)job + key->field;
+    switch (key->kind) {
+    case KEY_INT:
+        return job_read_int(key, value->items[0], value->where, field);
+    case KEY_REAL:
+        return job_read_real(key, value->items[0], value->where, field);
+    case KEY_FLAG:
+        return job_read_flag(key, value->items[0], value->where, field);
+    case KEY_PROMPTS:
+        return build_prompts(value, job);
+    case KEY_SEEDS:
+        return build_seeds(value, job);
+    case KEY_SCHEDULER:
+        return value->count ? build_text(value, &job->scheduler) : CLAT_OK;
+    default:
+        return build_text(value, field);
+    }
+}
+
+/* The options as given, and `eta`, which diffusers passes beside them. */
+static enum clat_status build_scheduler_options(const struct job_values *values, struct job *job)
+{
+    enum clat_status status = CLAT_OK;
+    const struct settings *from = &values->scheduler_options;
+    for (size_t i = 0; i < from->count; i++)
+        TRY(settings_set(&job->scheduler_options, from->items[i].key, from->items[i].value,
+            from->items[i].where));
+    const struct job_value *eta = value_of(values, "eta");
+    const struct setting *option = settings_find(from, "eta");
+    if (eta->where && option && strcmp(option->value, eta->items[0]) != 0)
+        FAIL(CLAT_ERROR_USAGE, "%s: eta is %s, but the scheduler's option eta is %s (%s)",
+            eta->where, eta->items[0], option->value, option->where);
+    if (eta->where)
+        TRY(settings_set(&job->scheduler_options, "eta", eta->items[0], eta->where));
+out:
+    return status;
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t size = strlen(text), tail = strlen(ending);
+    return size > tail && strcmp(text + size - tail, ending) == 0;
+}
+
+static enum clat_status check_endings(const struct job_values *values, const struct job *job)
+{
+    if (job->output && strcmp(job->output, "-") != 0 && !ends_with(job->output, ".png") &&
+        !ends_with(job->output, ".npy") && !ends_with(job->output, ".safetensors"))
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: output must end in .png, .npy or .safetensors (or be -), found '%s'",
+            value_of(values, "output")->where, job->output);
+    if (job->latents && !ends_with(job->latents, ".npy") &&
+        !ends_with(job->latents, ".safetensors"))
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: latents must end in .npy or .safetensors, found '%s'",
+            value_of(values, "latents")->where, job->latents);
+    if (job->trace && !ends_with(job->trace, ".safetensors"))
+        return status_set(CLAT_ERROR_USAGE, "%s: trace must end in .safetensors, found '%s'",
+            value_of(values, "trace")->where, job->trace);
+    return CLAT_OK;
+}
+
+size_t job_image_count(const struct job *job)
+{
+    return job->prompt_count * (size_t)job->batch_size;
+}
+
+/* What only shows when all keys are known. */
+static enum clat_status check_together(const struct job_values *values, const struct job *job)
+{
+    size_t images = job_image_count(job);
+    if (job->prompt_count == 0)
+        return status_set(
+            CLAT_ERROR_USAGE, "no prompt was given (--prompt TEXT, or prompt: in a file)");
+    if (images > IMAGES_LIMIT)
+        return status_set(CLAT_ERROR_USAGE, "%zu images in one job; at most %d are allowed", images,
+            IMAGES_LIMIT);
+    if (job->seed_count > 1 && job->seed_count != images)
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: %zu seeds for %zu images; give one, or one per image",
+            value_of(values, "seed")->where, job->seed_count, images);
+    return check_endings(values, job);
+}
+
+enum clat_status job_build(const struct job_values *values, struct job *job)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(set_defaults(job));
+    for (size_t i = 0; i < job_key_count; i++)
+        if (values->value[i].where)
+            TRY(build_field(&job_keys[i], &values->value[i], job));
+    TRY(build_scheduler_options(values, job));
+    job->guidance_scale_given = is_given(values, "guidance_scale");
+    job->eta_given = is_given(values, "eta");
+    TRY(check_together(values, job));
+out:
+    return status;
+}
+
+void job_free(struct job *job)
+{
+    for (size_t i = 0; i < job->prompt_count; i++)
+        free(job->prompts[i]);
+    free(job->prompts);
+    free(job->seeds);
+    settings_free(&job->scheduler_options);
+    for (size_t i = 0; i < job_key_count; i++)
+        if (job_keys[i].kind == KEY_TEXT || job_keys[i].kind == KEY_CHOICE)
+            free(*(char **)((char *)job + job_keys[i].field));
+    free(job->scheduler);
+    *job = (struct job){0};
+}

@@ -1,0 +1,121 @@
+/* key.c - the table of all keys of a job. SPDX-License-Identifier: MIT */
+#include "job/key.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define FIELD(name) offsetof(struct job, name)
+
+static const char *const precisions[] = {"f32", NULL};
+static const char *const engines[] = {"auto", "own", "clblast", NULL};
+static const char *const bars[] = {"auto", "plain", "json", "none", NULL};
+
+/* In the order of --help. */
+const struct job_key job_keys[] = {
+    {"model", .letter = 'm', .kind = KEY_TEXT, .is_path = true, .recorded = true,
+        .argument = "MODEL", .field = FIELD(model),
+        .help = "folder in diffusers' layout, or hf:ORG/NAME[@REV] in the local hub cache; "
+                "default: the demo model"},
+    {"prompt", .letter = 'p', .kind = KEY_PROMPTS, .recorded = true, .argument = "TEXT",
+        .help = "what to show; may be repeated (in a file: a list)"},
+    {"height", .kind = KEY_INT, .recommended = true, .recorded = true, .lowest = 8, .highest = 8192,
+        .multiple = 8, .argument = "PIXELS", .field = FIELD(height),
+        .help = "multiple of 8; default: what the model was trained for"},
+    {"width", .kind = KEY_INT, .recommended = true, .recorded = true, .lowest = 8, .highest = 8192,
+        .multiple = 8, .argument = "PIXELS", .field = FIELD(width),
+        .help = "multiple of 8; default: what the model was trained for"},
+    {"num_inference_steps", .alias = "steps", .kind = KEY_INT, .recommended = true,
+        .recorded = true, .lowest = 1, .highest = 1000, .argument = "N",
+        .field = FIELD(num_inference_steps), .help = "denoising steps, 1 to 1000; default 50"},
+    {"guidance_scale", .kind = KEY_REAL, .recommended = true, .recorded = true, .lowest = 0,
+        .highest = 100, .argument = "X", .field = FIELD(guidance_scale),
+        .help = "how strongly the prompt pulls, 0 to 100; default 1: no guidance"},
+    {"eta", .kind = KEY_REAL, .recommended = true, .recorded = true, .lowest = 0, .highest = 1,
+        .argument = "X", .field = FIELD(eta),
+        .help = "share of fresh noise in each step of DDIM, 0 to 1; default 0"},
+    {"seed", .kind = KEY_SEEDS, .recorded = true, .argument = "N",
+        .help = "of the start noise: image i gets N + i; [N,N,...] one per image; -1: a random one "
+                "(default)"},
+    {"batch_size", .kind = KEY_INT, .recorded = true, .lowest = 1, .highest = 1024, .argument = "N",
+        .field = FIELD(batch_size), .help = "images per prompt; default 1"},
+    {"latents", .kind = KEY_TEXT, .is_path = true, .recorded = true, .argument = "FILE",
+        .field = FIELD(latents),
+        .help = ".npy or .safetensors: start from exactly this noise, [N,C,height/8,width/8]"},
+    {"scheduler", .kind = KEY_SCHEDULER, .recommended = true, .recorded = true,
+        .argument = "NAME[,K=V]...",
+        .help =
+            "sampler and its options (clatent schedulers lists them); default: the model's own"},
+    {"output", .letter = 'o', .kind = KEY_TEXT, .is_path = true, .argument = "PATTERN",
+        .field = FIELD(output),
+        .help = "file name with {index} {index:05} {seed} {model} {steps} {prompt:40} "
+                "{date:%Y%m%d}; .png, .npy (float32 [N,H,W,3] in 0..1) or .safetensors (latents); "
+                "- is standard output; default clatent-{index:05}-{seed}.png"},
+    {"overwrite", .kind = KEY_FLAG, .field = FIELD(overwrite),
+        .help = "replace existing files instead of taking the next free {index}"},
+    {"metadata", .kind = KEY_FLAG, .field = FIELD(metadata),
+        .help =
+            "write prompt and settings into .png files (default; --no-metadata leaves them out)"},
+    {"ai_mark", .kind = KEY_FLAG, .field = FIELD(ai_mark),
+        .help = "mark .png files as made by a model, for machines to read (default)"},
+    {"device", .kind = KEY_TEXT, .recorded = true, .argument = "N|NAME", .field = FIELD(device),
+        .help = "number or part of the name of an OpenCL device; default auto"},
+    {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions, .argument = "f32",
+        .field = FIELD(precision), .help = "of the arithmetic"},
+    {"gemm", .kind = KEY_CHOICE, .recorded = true, .choices = engines,
+        .argument = "auto|own|clblast", .field = FIELD(gemm),
+        .help = "which kernels multiply matrices; default auto"},
+    {"variant", .kind = KEY_TEXT, .recorded = true, .argument = "NAME", .field = FIELD(variant),
+        .help = "take the weight files of this variant, such as fp16"},
+    {"trace", .kind = KEY_TEXT, .is_path = true, .argument = "FILE", .field = FIELD(trace),
+        .help = ".safetensors that receives every stage, to compare with another program"},
+    {"progress", .kind = KEY_CHOICE, .choices = bars, .argument = "auto|plain|json|none",
+        .field = FIELD(progress),
+        .help = "on standard error; auto: a bar on a terminal, else a line now and then"},
+    {"quiet", .letter = 'q', .kind = KEY_FLAG, .field = FIELD(quiet),
+        .help = "no words on standard error but errors"},
+    {"json", .kind = KEY_FLAG, .field = FIELD(json),
+        .help = "one JSON object per finished image on standard output"},
+    {"class", .kind = KEY_LATER},
+    {"layout", .kind = KEY_LATER},
+    {"label_map", .kind = KEY_LATER},
+    {"image", .kind = KEY_LATER},
+    {"mask", .kind = KEY_LATER},
+    {"strength", .kind = KEY_LATER},
+    {"negative_prompt", .kind = KEY_LATER},
+};
+const size_t job_key_count = sizeof job_keys / sizeof *job_keys;
+
+/* Equal, where '-' in `given` may stand for '_'. */
+static bool same_name(const char *given, const char *name)
+{
+    for (; *given && *name; given++, name++)
+        if (*given != *name && !(*given == '-' && *name == '_'))
+            return false;
+    return *given == *name;
+}
+
+int job_key_find(const char *name)
+{
+    for (size_t i = 0; i < job_key_count; i++)
+        if (same_name(name, job_keys[i].name) ||
+            (job_keys[i].alias && same_name(name, job_keys[i].alias)))
+            return (int)i;
+    return -1;
+}
+
+enum clat_status job_key_unknown(const char *name, const char *where)
+{
+    const char *names[2 * (sizeof job_keys / sizeof *job_keys) + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < job_key_count; i++) {
+        names[count++] = job_keys[i].name;
+        if (job_keys[i].alias)
+            names[count++] = job_keys[i].alias;
+    }
+    names[count] = NULL;
+    const char *nearest = text_nearest(name, names);
+    if (nearest)
+        return status_set(
+            CLAT_ERROR_USAGE, "%s: unknown key '%s', did you mean '%s'?", where, name, nearest);
+    return status_set(CLAT_ERROR_USAGE, "%s: unknown key '%s'", where, name);
+}

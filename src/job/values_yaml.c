@@ -1,0 +1,227 @@
+/* values_yaml.c - a YAML tree into the keys of a job. SPDX-License-Identifier: MIT
+ *
+ * The same code reads job files, the recommendations of a model and the JSON that an image carries
+ * about itself (JSON is YAML). Relative paths are taken from the folder of the file. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "job/values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+    struct job_values *values;
+    const char *name;  /* of the file, for messages */
+    char *folder;      /* relative paths start here; NULL: they stay as they are */
+    bool recommending; /* a model's clatent.yaml: fill gaps, allowed keys only */
+};
+
+/* "name:line", freed by the caller. */
+static enum clat_status make_where(const struct source *source, int line, char **where)
+{
+    struct text text = {0};
+    enum clat_status status = text_print(&text, "%s:%d", source->name, line);
+    *where = text.data;
+    return status;
+}
+
+static enum clat_status wrong_kind(
+    const char *name, const struct yaml_node *node, const char *where, const char *expected)
+{
+    return status_set(CLAT_ERROR_USAGE, "%s: %s must be %s, found %s", where, name, expected,
+        yaml_kind_name(node));
+}
+
+/* What must not be in quotes: numbers and truth values are plain scalars. */
+static bool wants_plain(enum key_kind kind)
+{
+    return kind == KEY_INT || kind == KEY_REAL || kind == KEY_FLAG || kind == KEY_SEEDS;
+}
+
+static bool stays_as_it_is(const char *path)
+{
+    return path[0] == '/' || strncmp(path, "hf:", 3) == 0 || strcmp(path, "-") == 0;
+}
+
+static enum clat_status add_scalar(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    char *path = NULL;
+    const char *name = job_keys[key].name;
+    if (node->kind != NODE_SCALAR)
+        FAIL(CLAT_ERROR_USAGE, "%s: %s must be a single value, found %s", where, name,
+            yaml_kind_name(node));
+    if (wants_plain(job_keys[key].kind) && !node->plain)
+        FAIL(CLAT_ERROR_USAGE, "%s: %s must be a plain value, found the quoted text '%s'", where,
+            name, node->text);
+    TRY(job_value_check(key, node->text, where));
+    if (job_keys[key].is_path && source->folder && !stays_as_it_is(node->text))
+        TRY(file_join(source->folder, node->text, &path));
+    TRY(job_value_add(source->values, key, path ? path : node->text, where));
+out:
+    free(path);
+    return status;
+}
+
+static enum clat_status add_list(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    if (node->count == 0)
+        FAIL(CLAT_ERROR_USAGE, "%s: the list of %s is empty", where, job_keys[key].name);
+    for (size_t i = 0; i < node->count; i++)
+        TRY(add_scalar(source, key, &node->children[i], where));
+out:
+    return status;
+}
+
+/* "[1, 2]" for a flat list of scalars. */
+static enum clat_status option_text(
+    const struct yaml_node *node, const char *where, struct text *out)
+{
+    enum clat_status status = CLAT_OK;
+    if (node->kind == NODE_SCALAR)
+        return text_add(out, node->text, strlen(node->text));
+    if (node->kind == NODE_MAPPING)
+        return wrong_kind(node->key, node, where, "a single value or a list");
+    TRY(text_add(out, "[", 1));
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_node *item = &node->children[i];
+        if (item->kind != NODE_SCALAR)
+            FAIL(CLAT_ERROR_USAGE, "%s: %s must be a flat list", where, node->key);
+        TRY(text_print(out, "%s%s", i ? ", " : "", item->text));
+    }
+    TRY(text_add(out, "]", 1));
+out:
+    return status;
+}
+
+static enum clat_status add_scheduler_option(struct source *source, const struct yaml_node *node)
+{
+    enum clat_status status = CLAT_OK;
+    struct text text = {0};
+    char *where = NULL;
+    if (yaml_is_null(node))
+        goto out;
+    TRY(make_where(source, node->line, &where));
+    TRY(text_add(&text, "", 0));
+    TRY(option_text(node, where, &text));
+    TRY(settings_set(&source->values->scheduler_options, node->key, text.data, where));
+out:
+    text_free(&text);
+    free(where);
+    return status;
+}
+
+/* `scheduler: ddim`, or a mapping of `name` and options. */
+static enum clat_status add_scheduler(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    if (node->kind == NODE_LIST)
+        return wrong_kind("scheduler", node, where, "a name or a mapping");
+    settings_free(&source->values->scheduler_options);
+    source->values->scheduler_options = (struct settings){0};
+    if (node->kind == NODE_SCALAR)
+        return add_scalar(source, key, node, where);
+    TRY(memory_string(where, &source->values->value[key].where));
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_node *entry = &node->children[i];
+        if (strcmp(entry->key, "name") == 0)
+            TRY(add_scalar(source, key, entry, where));
+        else
+            TRY(add_scheduler_option(source, entry));
+    }
+out:
+    return status;
+}
+
+static enum clat_status add_value(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum key_kind kind = job_keys[key].kind;
+    if (kind == KEY_LATER)
+        return job_value_check(key, "", where);
+    job_value_clear(&source->values->value[key]);
+    if (kind == KEY_SCHEDULER)
+        return add_scheduler(source, key, node, where);
+    if (node->kind == NODE_LIST && (kind == KEY_PROMPTS || kind == KEY_SEEDS))
+        return add_list(source, key, node, where);
+    return add_scalar(source, key, node, where);
+}
+
+static enum clat_status add_entry(struct source *source, const struct yaml_node *node)
+{
+    enum clat_status status = CLAT_OK;
+    char *where = NULL;
+    TRY(make_where(source, node->line, &where));
+    int key = job_key_find(node->key);
+    if (key < 0)
+        status = job_key_unknown(node->key, where);
+    else if (source->recommending && !job_keys[key].recommended)
+        status = status_set(CLAT_ERROR_INPUT, "%s: a model cannot recommend %s", where, node->key);
+    else if (!(source->recommending && source->values->value[key].where) && !yaml_is_null(node))
+        status = add_value(source, key, node, where);
+out:
+    free(where);
+    return status;
+}
+
+static enum clat_status add_tree(struct source *source, const struct yaml_node *root)
+{
+    enum clat_status status = CLAT_OK;
+    if (root->kind != NODE_MAPPING)
+        return status_set(CLAT_ERROR_USAGE, "%s:%d: expected 'key: value' lines, found %s",
+            source->name, root->line, yaml_kind_name(root));
+    for (size_t i = 0; i < root->count && status == CLAT_OK; i++)
+        status = add_entry(source, &root->children[i]);
+    return status;
+}
+
+/* The folder of a path; NULL if that is the current one. */
+static enum clat_status folder_of(const char *path, char **folder)
+{
+    const char *slash = strrchr(path, '/');
+    *folder = NULL;
+    if (!slash)
+        return CLAT_OK;
+    *folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return *folder ? CLAT_OK : status_set(CLAT_ERROR_MEMORY, "no host memory for %s", path);
+}
+
+static enum clat_status read_file(struct job_values *values, const char *path, bool recommending)
+{
+    enum clat_status status = CLAT_OK;
+    struct yaml_node root = {0};
+    struct source source = {.values = values, .name = path, .recommending = recommending};
+    TRY(folder_of(path, &source.folder));
+    TRY(yaml_read(path, &root));
+    TRY(add_tree(&source, &root));
+out:
+    yaml_free(&root);
+    free(source.folder);
+    return status;
+}
+
+enum clat_status job_values_read(struct job_values *values, const char *path)
+{
+    return read_file(values, path, false);
+}
+
+enum clat_status job_values_recommend(struct job_values *values, const char *path)
+{
+    return file_exists(path) ? read_file(values, path, true) : CLAT_OK;
+}
+
+enum clat_status job_values_parse(
+    struct job_values *values, const char *name, const char *text, size_t size)
+{
+    struct yaml_node root;
+    struct source source = {.values = values, .name = name};
+    enum clat_status status = yaml_parse(name, text, size, &root);
+    if (status == CLAT_OK)
+        status = add_tree(&source, &root);
+    yaml_free(&root);
+    return status;
+}
