@@ -88,17 +88,14 @@ void file_map_close(struct file_map *map)
     memset(map, 0, sizeof *map);
 }
 
-/* Only pages that lie wholly inside the range: a neighbour may still be in use. */
+/* Rounded outwards to whole pages: they come back from the file if somebody still reads them. */
 void file_map_forget(const struct file_map *map, size_t offset, size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (offset > map->size || size > map->size - offset)
+    if (offset > map->size || size > map->size - offset || size == 0)
         return;
-    size_t end = offset + size;
-    size_t first = offset / page * page + (offset % page ? page : 0);
-    size_t last = end == map->size ? end : end / page * page;
-    if (first < last)
-        madvise((void *)(uintptr_t)(map->data + first), last - first, MADV_DONTNEED);
+    size_t begin = offset / page * page;
+    madvise((void *)(uintptr_t)(map->data + begin), offset + size - begin, MADV_DONTNEED);
 }
 
 static enum clat_status read_all(const char *path, int descriptor, char *text, size_t size)

@@ -3,32 +3,16 @@
  *
  * A component is a folder of a diffusers model (unet/, vqvae/, bert/) with its weights as safetensors
  * (one file, or shards with an index), or as a torch .bin (zip or, later, the older container); a
- * variant such as "fp16" stands before the ending. Files are mapped; nothing is copied until a tensor
+ * variant such as "fp16" stands before the ending. struct weight is in formats/weight.h. Files are mapped; nothing is copied until a tensor
  * is asked for, and its pages are given back afterwards (weights_done). */
 #ifndef CLATENT_CHECKPOINT_WEIGHTS_H
 #define CLATENT_CHECKPOINT_WEIGHTS_H
 
 #include "base/status.h"
+#include "formats/weight.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum dtype {
-    DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F64,
-    DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL,
-    DTYPE_OTHER /* present in a file, of no use to a network */
-};
-#define WEIGHT_RANK 8
-
-struct weight {
-    char *name;                    /* as the networks call it (diffusers' current names) */
-    enum dtype dtype;
-    int rank;                      /* 0 is a scalar */
-    size_t shape[WEIGHT_RANK];
-    size_t stride[WEIGHT_RANK];    /* in elements; row-major if the tensor is contiguous */
-    const unsigned char *data;     /* first element, unaligned, inside a mapped file */
-    bool used;                     /* a network asked for it */
-};
 
 struct weights;
 
@@ -46,10 +30,6 @@ const struct weight *weights_at(const struct weights *weights, size_t index);
 const char *weights_format(const struct weights *weights); /* "safetensors", "torch zip", ... */
 const char *weights_path(const struct weights *weights);   /* of its (first) file */
 size_t weights_bytes(const struct weights *weights);       /* of all tensors, as stored */
-
-/* Bytes a dtype takes; 0 for DTYPE_OTHER. And its name ("F32"). */
-size_t dtype_size(enum dtype dtype);
-const char *dtype_name(enum dtype dtype);
 
 /* NULL if there is no tensor of that name. Knows the older names of autoencoder and UNet2DModel
  * attention (query, key, value, proj_attn: spec/ldm.md 7.3). */

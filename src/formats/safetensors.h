@@ -1,15 +1,19 @@
-/* safetensors.h - writing; reading is safetensors_read(), used by checkpoint/weights.c.
- * SPDX-License-Identifier: MIT */
+/* safetensors.h - reading and writing safetensors files. SPDX-License-Identifier: MIT */
 #ifndef CLATENT_FORMATS_SAFETENSORS_H
 #define CLATENT_FORMATS_SAFETENSORS_H
 
 #include "base/file.h"
 #include "base/status.h"
+#include "formats/weight.h"
 #include <stddef.h>
 #include <stdint.h>
 
+/* All tensors of a mapped file, sorted by name; their data stay in the map. CLAT_ERROR_INPUT if any rule
+ * of the format is broken. */
+enum clat_status safetensors_read(const struct file_map *map, struct weight_list *list);
+
 /* A file written tensor by tensor: data goes to the temporary file at once, the header is put in front
- * on commit. Zero-initialise. */
+ * on commit. */
 struct safetensors_writer;
 enum clat_status safetensors_create(const char *path, struct safetensors_writer **writer);
 enum clat_status safetensors_add_float(struct safetensors_writer *writer, const char *name, int rank,

@@ -1,0 +1,77 @@
+/* weight.h - what every model-file reader hands out: named views of tensors in a mapped file.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLATENT_FORMATS_WEIGHT_H
+#define CLATENT_FORMATS_WEIGHT_H
+
+#include "base/file.h"
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dtype {
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_F64,
+    DTYPE_I64,
+    DTYPE_I32,
+    DTYPE_I16,
+    DTYPE_I8,
+    DTYPE_U8,
+    DTYPE_BOOL,
+    DTYPE_OTHER /* present in a file, of no use to a network */
+};
+/* Bytes a dtype takes; 0 for DTYPE_OTHER. And its name ("F32"). */
+size_t dtype_size(enum dtype dtype);
+const char *dtype_name(enum dtype dtype);
+
+#define WEIGHT_RANK 8
+#define WEIGHT_COUNT 200000 /* most tensors in one file */
+#define WEIGHT_NAME 1024    /* longest name, in bytes */
+
+/* A stretch of a file with a checksum that is verified when a tensor in it is first asked for. */
+struct weight_check {
+    const unsigned char *data;
+    size_t size;
+    uint32_t crc; /* CRC-32 as in zip */
+    bool done;
+};
+
+struct weight {
+    char *name; /* as the networks call it (diffusers' current names) */
+    enum dtype dtype;
+    int rank; /* 0 is a scalar */
+    size_t shape[WEIGHT_RANK];
+    size_t stride[WEIGHT_RANK]; /* in elements; row-major if the tensor is contiguous */
+    const unsigned char *data;  /* first element, unaligned, inside a mapped file */
+    size_t bytes;               /* from the first to past the last element reached */
+    bool used;                  /* a network asked for it */
+    struct weight_check *check; /* or NULL; owned by the list */
+};
+
+/* Zero-initialise. */
+struct weight_list {
+    struct weight *items;
+    size_t count, capacity;
+    struct weight_check *checks; /* one array, made by the reader */
+    const char *format;          /* "safetensors", "torch zip", ... */
+};
+/* Adds a tensor with a copy of the name; refuses names that are too long, hold control characters
+ * or are not UTF-8, and more than WEIGHT_COUNT tensors. `weight` gives all fields but the name. */
+enum clat_status weight_list_add(struct weight_list *list, const char *file, const char *name,
+    size_t name_size, const struct weight *weight);
+/* Sorts by name; two tensors of the same name are CLAT_ERROR_INPUT. */
+enum clat_status weight_list_sort(struct weight_list *list, const char *file);
+void weight_list_free(struct weight_list *list);
+
+/* Fills stride for a row-major tensor and *elements with the product of the shape. False if the
+ * rank is too large, a size is over 2^31, or the product wraps (also if a zero hides it). */
+bool weight_set_row_major(struct weight *weight, size_t *elements);
+bool weight_is_row_major(const struct weight *weight);
+
+/* "[320, 4, 3, 3]" */
+enum { WEIGHT_SHAPE_TEXT = 256 };
+const char *weight_shape_text(int rank, const size_t *shape, char text[WEIGHT_SHAPE_TEXT]);
+
+#endif
