@@ -31,7 +31,7 @@ enum clat_status ldmbert_embed(struct weights *weights, const struct ldmbert_con
 enum clat_status ldmbert_forward(const struct forward *run, const struct ldmbert *bert,
     const struct tensor *x, const struct tensor *y);
 
-/* Bytes of pool that ldmbert_encode takes. */
+/* Bytes of pool for input, output and one forward pass; `dry` is a dry device. */
 enum clat_status ldmbert_measure(
     const struct ldmbert *bert, struct device *dry, int prompts, int tokens, size_t *bytes);
 

@@ -1,0 +1,443 @@
+/* unet.c - the noise predictor. SPDX-License-Identifier: MIT
+ *
+ * The pool while it runs: the prompts' keys and values and all skips stand on the front, each resnet's
+ * and transformer's temporaries on the back. Going up, the hidden tensor swaps between two buffers
+ * that are large enough for every level. */
+#include "networks/unet.h"
+#include "networks/timestep.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- loading --------------------------------------------------------------------------------------- */
+
+/* What loading passes around: the parts of the joined time projection are gathered on the way. */
+struct build {
+    struct loader *loader;
+    struct unet *unet;
+    struct part *parts;
+    size_t part_count, part_capacity;
+    int columns; /* of all parts so far */
+};
+
+/* Latent pixels of a level, of those expected at the top. */
+static int level_pixels(const struct build *build, int level)
+{
+    int pixels = build->loader->pixels;
+    if (!pixels)
+        pixels = build->unet->config.sample_size * build->unet->config.sample_size;
+    return pixels >> (2 * level);
+}
+
+static int time_width(const struct unet_config *config)
+{
+    return 4 * config->block_out_channels[0];
+}
+
+static enum clat_status add_resnet(
+    struct build *build, struct path path, int in, int out, int level, struct resnet *resnet)
+{
+    enum clat_status status;
+    const struct unet_config *config = &build->unet->config;
+    TRY(resnet_load(build->loader, path, in, out, config->norm_num_groups, config->norm_eps,
+        level_pixels(build, level), resnet));
+    TRY(memory_grow(
+        &build->parts, &build->part_capacity, build->part_count, sizeof *build->parts));
+    build->parts[build->part_count++] = (struct part){path_in(path.text, "time_emb_proj"), out};
+    resnet->time_first = build->columns;
+    build->columns += out;
+out:
+    return status;
+}
+
+static enum clat_status add_transformer(
+    struct build *build, struct path path, int level, struct transformer *transformer)
+{
+    const struct unet_config *config = &build->unet->config;
+    return transformer_load(build->loader, path, config->block_out_channels[level],
+        config->attention_heads[level], config->cross_attention_dim, config->norm_num_groups,
+        transformer);
+}
+
+static enum clat_status level_new(struct unet_level *made, int layers, bool attention, int channels)
+{
+    enum clat_status status;
+    *made = (struct unet_level){.layers = layers, .attention = attention, .channels = channels};
+    TRY(memory_new((size_t)layers, sizeof *made->resnets, &made->resnets));
+    if (attention)
+        TRY(memory_new((size_t)layers, sizeof *made->transformers, &made->transformers));
+out:
+    return status;
+}
+
+static enum clat_status load_down(struct build *build, int level)
+{
+    enum clat_status status;
+    const struct unet_config *config = &build->unet->config;
+    struct unet_level *made = &build->unet->down[level];
+    struct path path = path_in("", "down_blocks.%d", level);
+    int out = config->block_out_channels[level];
+    int in = config->block_out_channels[level ? level - 1 : 0];
+    TRY(level_new(made, config->layers_per_block, config->down_attention[level], out));
+    for (int j = 0; j < made->layers; j++) {
+        TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), j ? out : in, out, level,
+            &made->resnets[j]));
+        if (made->attention)
+            TRY(add_transformer(build, path_in(path.text, "attentions.%d", j), level,
+                &made->transformers[j]));
+    }
+    made->has_sampler = level < config->levels - 1;
+    made->sampler_path = path_in(path.text, "downsamplers.0");
+    if (made->has_sampler)
+        TRY(loader_conv(build->loader, path_in(made->sampler_path.text, "conv").text, out, out, 2,
+            1, level_pixels(build, level + 1), &made->sampler));
+out:
+    return status;
+}
+
+static enum clat_status load_middle(struct build *build)
+{
+    enum clat_status status;
+    const struct unet_config *config = &build->unet->config;
+    struct unet_level *made = &build->unet->middle;
+    int level = config->levels - 1, channels = config->block_out_channels[level];
+    TRY(level_new(made, 2, true, channels));
+    TRY(add_resnet(build, path_in("mid_block", "resnets.0"), channels, channels, level,
+        &made->resnets[0]));
+    TRY(add_transformer(build, path_in("mid_block", "attentions.0"), level, made->transformers));
+    TRY(add_resnet(build, path_in("mid_block", "resnets.1"), channels, channels, level,
+        &made->resnets[1]));
+out:
+    return status;
+}
+
+/* up[0] is the lowest resolution. A layer reads the hidden tensor and one skip: of this level, or, at
+ * the last layer, of the level above. */
+static enum clat_status load_up(struct build *build, int i)
+{
+    enum clat_status status;
+    const struct unet_config *config = &build->unet->config;
+    struct unet_level *made = &build->unet->up[i];
+    struct path path = path_in("", "up_blocks.%d", i);
+    int level = config->levels - 1 - i, out = config->block_out_channels[level];
+    int below = config->block_out_channels[i ? level + 1 : level];
+    int above = config->block_out_channels[level ? level - 1 : 0];
+    TRY(level_new(made, config->layers_per_block + 1, config->up_attention[i], out));
+    for (int j = 0; j < made->layers; j++) {
+        int hidden = j ? out : below, skip = j < made->layers - 1 ? out : above;
+        TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), hidden + skip, out, level,
+            &made->resnets[j]));
+        if (made->attention)
+            TRY(add_transformer(build, path_in(path.text, "attentions.%d", j), level,
+                &made->transformers[j]));
+    }
+    made->has_sampler = level > 0;
+    made->sampler_path = path_in(path.text, "upsamplers.0");
+    if (made->has_sampler)
+        TRY(loader_conv(build->loader, path_in(made->sampler_path.text, "conv").text, out, out, 1,
+            1, level_pixels(build, level - 1), &made->sampler));
+out:
+    return status;
+}
+
+static enum clat_status load_time(struct build *build)
+{
+    enum clat_status status;
+    struct unet *unet = build->unet;
+    int width = time_width(&unet->config);
+    TRY(loader_linear(build->loader, "time_embedding.linear_1", width,
+        unet->config.block_out_channels[0], true, ACTIVATION_SILU, &unet->time1));
+    TRY(loader_linear(build->loader, "time_embedding.linear_2", width, width, true, ACTIVATION_SILU,
+        &unet->time2));
+    TRY(loader_joined(
+        build->loader, build->parts, (int)build->part_count, width, true, &unet->time_proj));
+out:
+    return status;
+}
+
+enum clat_status unet_load(struct loader *loader, const struct unet_config *config, struct unet *unet)
+{
+    enum clat_status status;
+    struct build build = {.loader = loader, .unet = unet};
+    int first = config->block_out_channels[0], pixels;
+    memset(unet, 0, sizeof *unet);
+    unet->config = *config;
+    pixels = level_pixels(&build, 0);
+    TRY(loader_conv(loader, "conv_in", first, config->in_channels, 1, 1, pixels, &unet->conv_in));
+    for (int level = 0; level < config->levels; level++)
+        TRY(load_down(&build, level));
+    TRY(load_middle(&build));
+    for (int i = 0; i < config->levels; i++)
+        TRY(load_up(&build, i));
+    TRY(load_time(&build));
+    TRY(loader_norm(loader, "conv_norm_out", first, config->norm_num_groups, config->norm_eps,
+        &unet->norm_out));
+    TRY(loader_conv(loader, "conv_out", config->out_channels, first, 1, 1, pixels, &unet->conv_out));
+out:
+    free(build.parts);
+    return status;
+}
+
+static void level_free(struct device *device, struct unet_level *level)
+{
+    for (int j = 0; level->resnets && j < level->layers; j++)
+        resnet_free(device, &level->resnets[j]);
+    for (int j = 0; level->transformers && j < level->layers; j++)
+        transformer_free(device, &level->transformers[j]);
+    conv_free(device, &level->sampler);
+    free(level->resnets);
+    free(level->transformers);
+}
+
+void unet_free(struct device *device, struct unet *unet)
+{
+    for (int i = 0; i < CONFIG_LEVELS; i++) {
+        level_free(device, &unet->down[i]);
+        level_free(device, &unet->up[i]);
+    }
+    level_free(device, &unet->middle);
+    conv_free(device, &unet->conv_in);
+    linear_free(device, &unet->time1);
+    linear_free(device, &unet->time2);
+    linear_free(device, &unet->time_proj);
+    norm_free(device, &unet->norm_out);
+    conv_free(device, &unet->conv_out);
+    memset(unet, 0, sizeof *unet);
+}
+
+/* ---- the prompt, once ------------------------------------------------------------------------------ */
+
+static enum clat_status level_set_prompt(
+    const struct forward *run, struct unet_level *level, int count, const struct tensor *context)
+{
+    enum clat_status status = CLAT_OK;
+    for (int j = 0; level->attention && j < count; j++)
+        TRY(transformer_set_prompt(run, &level->transformers[j], context));
+out:
+    return status;
+}
+
+enum clat_status unet_set_prompt(
+    const struct forward *run, struct unet *unet, const struct tensor *context)
+{
+    enum clat_status status;
+    for (int i = 0; i < unet->config.levels; i++) {
+        TRY(level_set_prompt(run, &unet->down[i], unet->down[i].layers, context));
+        TRY(level_set_prompt(run, &unet->up[i], unet->up[i].layers, context));
+    }
+    TRY(level_set_prompt(run, &unet->middle, 1, context));
+out:
+    return status;
+}
+
+/* ---- one evaluation -------------------------------------------------------------------------------- */
+
+/* Every output of the way down, in order; the way up takes them from the end. */
+#define SKIPS (CONFIG_LEVELS * 32)
+struct skips {
+    struct tensor items[SKIPS];
+    int count;
+};
+
+static enum clat_status skip_new(
+    const struct forward *run, struct skips *skips, int n, int h, int w, int c)
+{
+    if (skips->count == SKIPS)
+        return status_set(CLAT_ERROR_INPUT, "the UNet has more than %d layers", SKIPS);
+    return pool_take(run->pool, POOL_FRONT, n, h, w, c, &skips->items[skips->count++]);
+}
+
+/* All resnets' shifts for this timestep: [n][1][1][columns], left on the back of the pool. */
+static enum clat_status time_forward(const struct forward *run, const struct unet *unet, int n,
+    double timestep, struct tensor *shifts)
+{
+    enum clat_status status;
+    const struct unet_config *config = &unet->config;
+    int dim = config->block_out_channels[0], width = time_width(config);
+    struct tensor wave, hidden, embedding;
+    float *values = NULL;
+    TRY(memory_new((size_t)n * (size_t)dim, sizeof *values, &values));
+    for (int i = 0; i < n; i++)
+        timestep_embed(timestep, dim, config->flip_sin_to_cos, config->freq_shift,
+            values + (size_t)i * (size_t)dim);
+    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, unet->time_proj.out, shifts));
+    struct pool_mark mark = pool_mark(run->pool);
+    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, dim, &wave));
+    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &hidden));
+    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &embedding));
+    TRY(tensor_write(run->pool->device, &wave, values));
+    TRY(forward_tap(run, &wave, "time_proj"));
+    TRY(op_linear(run->pool, &unet->time1, &wave, NULL, NULL, &hidden));
+    TRY(op_linear(run->pool, &unet->time2, &hidden, NULL, NULL, &embedding));
+    TRY(forward_tap(run, &embedding, "silu(time_embedding)"));
+    TRY(op_linear(run->pool, &unet->time_proj, &embedding, NULL, NULL, shifts));
+    pool_release(run->pool, POOL_BACK, mark);
+out:
+    free(values);
+    return status;
+}
+
+static enum clat_status enter(const struct forward *run, const struct unet *unet,
+    const struct tensor *sample, struct skips *skips)
+{
+    enum clat_status status;
+    struct pool_mark mark = pool_mark(run->pool);
+    struct tensor centred;
+    const struct tensor *x = sample;
+    TRY(skip_new(run, skips, x->n, x->h, x->w, unet->conv_in.out));
+    if (unet->config.center_input_sample) {
+        TRY(pool_take(run->pool, POOL_BACK, x->n, x->h, x->w, x->c, &centred));
+        TRY(op_affine(run->pool, sample, 2, -1, &centred));
+        x = &centred;
+    }
+    TRY(op_conv(run->pool, &unet->conv_in, &(struct conv_call){.x = x, .y = skips->items}));
+    TRY(forward_tap(run, skips->items, "conv_in"));
+out:
+    pool_release(run->pool, POOL_BACK, mark);
+    return status;
+}
+
+/* Resnet, then the transformer if the level has one. */
+static enum clat_status layer_forward(const struct forward *run, const struct unet_level *level,
+    int j, const struct tensor *x, const struct tensor *skip, const struct tensor *time,
+    const struct tensor *y)
+{
+    enum clat_status status;
+    struct pool_mark mark = pool_mark(run->pool);
+    struct tensor between;
+    if (!level->attention)
+        return resnet_forward(run, &level->resnets[j], x, skip, time, y);
+    TRY(pool_take(run->pool, POOL_BACK, y->n, y->h, y->w, y->c, &between));
+    TRY(resnet_forward(run, &level->resnets[j], x, skip, time, &between));
+    TRY(transformer_forward(run, &level->transformers[j], &between, y));
+out:
+    pool_release(run->pool, POOL_BACK, mark);
+    return status;
+}
+
+static enum clat_status down_forward(const struct forward *run, const struct unet_level *level,
+    const struct tensor *time, struct skips *skips)
+{
+    enum clat_status status = CLAT_OK;
+    const struct tensor *x = &skips->items[skips->count - 1];
+    for (int j = 0; j < level->layers; j++, x++) {
+        TRY(skip_new(run, skips, x->n, x->h, x->w, level->channels));
+        TRY(layer_forward(run, level, j, x, NULL, time, x + 1));
+    }
+    if (level->has_sampler) {
+        TRY(skip_new(run, skips, x->n, (x->h + 1) / 2, (x->w + 1) / 2, level->channels));
+        TRY(downsample_forward(run, &level->sampler, level->sampler_path.text, x, x + 1));
+    }
+out:
+    return status;
+}
+
+/* Two buffers of one size; each new tensor stands in the one that the last does not. */
+struct swap {
+    struct tensor buffers[2];
+    struct tensor hidden; /* the last one made */
+    int turn;
+};
+
+static struct tensor swap_next(struct swap *swap, int h, int w, int c)
+{
+    struct tensor tensor = swap->buffers[swap->turn ^= 1];
+    tensor.h = h, tensor.w = w, tensor.c = c, tensor.stride = c;
+    return tensor;
+}
+
+/* The largest hidden tensor of the way up, in elements per image. */
+static size_t largest_hidden(const struct unet *unet, const struct skips *skips)
+{
+    size_t largest = 0;
+    const struct tensor *skip = &skips->items[skips->count - 1];
+    for (int i = 0; i < unet->config.levels; i++) {
+        const struct unet_level *level = &unet->up[i];
+        skip -= level->layers; /* the next level's first skip: its size is that of our upsampler */
+        const struct tensor *size = level->has_sampler ? skip : skip + 1;
+        size_t elements = (size_t)size->h * (size_t)size->w * (size_t)level->channels;
+        largest = elements > largest ? elements : largest;
+    }
+    return largest;
+}
+
+static enum clat_status middle_forward(const struct forward *run, const struct unet_level *middle,
+    const struct tensor *time, const struct tensor *x, struct swap *swap)
+{
+    enum clat_status status;
+    struct tensor a = swap_next(swap, x->h, x->w, x->c), b = swap_next(swap, x->h, x->w, x->c);
+    TRY(resnet_forward(run, &middle->resnets[0], x, NULL, time, &a));
+    TRY(transformer_forward(run, &middle->transformers[0], &a, &b));
+    swap->hidden = swap_next(swap, x->h, x->w, x->c);
+    TRY(resnet_forward(run, &middle->resnets[1], &b, NULL, time, &swap->hidden));
+    TRY(forward_tap(run, &swap->hidden, "mid_block"));
+out:
+    return status;
+}
+
+static enum clat_status up_forward(const struct forward *run, const struct unet_level *level,
+    const struct tensor *time, struct skips *skips, struct swap *swap)
+{
+    enum clat_status status = CLAT_OK;
+    for (int j = 0; j < level->layers; j++) {
+        const struct tensor *skip = &skips->items[--skips->count];
+        struct tensor y = swap_next(swap, skip->h, skip->w, level->channels);
+        TRY(layer_forward(run, level, j, &swap->hidden, skip, time, &y));
+        swap->hidden = y;
+    }
+    if (level->has_sampler) {
+        const struct tensor *next = &skips->items[skips->count - 1];
+        struct tensor y = swap_next(swap, next->h, next->w, level->channels);
+        TRY(upsample_forward(run, &level->sampler, level->sampler_path.text, &swap->hidden, &y));
+        swap->hidden = y;
+    }
+out:
+    return status;
+}
+
+enum clat_status unet_forward(const struct forward *run, const struct unet *unet,
+    const struct tensor *sample, double timestep, const struct tensor *output)
+{
+    enum clat_status status;
+    struct pool_mark mark = pool_mark(run->pool);
+    struct skips skips = {.count = 0};
+    struct swap swap = {.turn = 0};
+    struct tensor time;
+    TRY(time_forward(run, unet, sample->n, timestep, &time));
+    TRY(enter(run, unet, sample, &skips));
+    for (int i = 0; i < unet->config.levels; i++)
+        TRY(down_forward(run, &unet->down[i], &time, &skips));
+
+    int elements = (int)largest_hidden(unet, &skips);
+    for (int i = 0; i < 2; i++)
+        TRY(pool_take(run->pool, POOL_BACK, sample->n, 1, 1, elements, &swap.buffers[i]));
+    TRY(middle_forward(run, &unet->middle, &time, &skips.items[skips.count - 1], &swap));
+    for (int i = 0; i < unet->config.levels; i++)
+        TRY(up_forward(run, &unet->up[i], &time, &skips, &swap));
+    TRY(head_forward(run, &unet->norm_out, &unet->conv_out, &swap.hidden, output));
+    TRY(forward_tap(run, output, "conv_out"));
+out:
+    pool_release(run->pool, POOL_FRONT, mark);
+    pool_release(run->pool, POOL_BACK, mark);
+    return status;
+}
+
+enum clat_status unet_measure(
+    struct unet *unet, struct device *dry, int n, int h, int w, int tokens, size_t *bytes)
+{
+    enum clat_status status;
+    struct pool pool = {0};
+    struct forward run = {.pool = &pool};
+    struct tensor sample, output, context;
+    TRY(pool_open(dry, 0, &pool));
+    TRY(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.in_channels, &sample));
+    TRY(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.out_channels, &output));
+    TRY(pool_take(&pool, POOL_FRONT, n, 1, tokens, unet->config.cross_attention_dim, &context));
+    TRY(unet_set_prompt(&run, unet, &context));
+    TRY(unet_forward(&run, unet, &sample, 0, &output));
+    *bytes = pool.peak;
+out:
+    pool_close(&pool);
+    return status;
+}
