@@ -347,19 +347,20 @@ static struct tensor swap_next(struct swap *swap, int h, int w, int c)
     return tensor;
 }
 
-/* The largest hidden tensor of the way up, in elements per image. */
-static size_t largest_hidden(const struct unet *unet, const struct skips *skips)
+/* Channels that a tensor of the sample's size needs so that every hidden tensor of the way up fits. */
+static int widest_hidden(
+    const struct unet *unet, const struct skips *skips, const struct tensor *sample)
 {
-    size_t largest = 0;
-    const struct tensor *skip = &skips->items[skips->count - 1];
+    size_t largest = 0, pixels = (size_t)sample->h * (size_t)sample->w;
+    int first = skips->count; /* the skip that a level ends with; its upsampler has the next one's size */
     for (int i = 0; i < unet->config.levels; i++) {
         const struct unet_level *level = &unet->up[i];
-        skip -= level->layers; /* the next level's first skip: its size is that of our upsampler */
-        const struct tensor *size = level->has_sampler ? skip : skip + 1;
+        first -= level->layers;
+        const struct tensor *size = &skips->items[level->has_sampler ? first - 1 : first];
         size_t elements = (size_t)size->h * (size_t)size->w * (size_t)level->channels;
         largest = elements > largest ? elements : largest;
     }
-    return largest;
+    return (int)((largest + pixels - 1) / pixels);
 }
 
 static enum clat_status middle_forward(const struct forward *run, const struct unet_level *middle,
@@ -409,9 +410,10 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
     for (int i = 0; i < unet->config.levels; i++)
         TRY(down_forward(run, &unet->down[i], &time, &skips));
 
-    int elements = (int)largest_hidden(unet, &skips);
+    int widest = widest_hidden(unet, &skips, sample);
     for (int i = 0; i < 2; i++)
-        TRY(pool_take(run->pool, POOL_BACK, sample->n, 1, 1, elements, &swap.buffers[i]));
+        TRY(pool_take(run->pool, POOL_BACK, sample->n, sample->h, sample->w, widest,
+            &swap.buffers[i]));
     TRY(middle_forward(run, &unet->middle, &time, &skips.items[skips.count - 1], &swap));
     for (int i = 0; i < unet->config.levels; i++)
         TRY(up_forward(run, &unet->up[i], &time, &skips, &swap));

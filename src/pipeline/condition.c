@@ -1,0 +1,122 @@
+/* condition.c - prompts to token ids to text embeddings. SPDX-License-Identifier: MIT
+ *
+ * The rows are the unconditional prompt "" (if guidance wants it), then every prompt. The encoder is
+ * loaded, run over them a few at a time, and released. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "pipeline/condition.h"
+#include "sampling/denoiser.h"
+#include "text/wordpiece.h"
+
+#include <stdlib.h>
+
+static enum clat_status open_tokenizer(const struct model *model, struct wordpiece **tokenizer)
+{
+    enum clat_status status;
+    char *folder = NULL, *vocabulary = NULL;
+    const struct tokenizer_config *config = &model->tokenizer;
+    bool strip = config->strip_accents < 0 ? config->do_lower_case : config->strip_accents > 0;
+    TRY(file_join(model->folder, "tokenizer", &folder));
+    TRY(file_join(folder, "vocab.txt", &vocabulary));
+    TRY(wordpiece_open(
+        vocabulary, config->do_lower_case, strip, config->tokenize_chinese_chars, tokenizer));
+    if (wordpiece_size(*tokenizer) > (size_t)model->text_encoder.vocab_size)
+        FAIL(CLAT_ERROR_INPUT, "'%s' has %zu tokens, but the text encoder's vocab_size is %d",
+            vocabulary, wordpiece_size(*tokenizer), model->text_encoder.vocab_size);
+out:
+    free(folder);
+    free(vocabulary);
+    return status;
+}
+
+int model_prompt_tokens(const struct model *model)
+{
+    int positions = model->text_encoder.max_position_embeddings;
+    return positions < PROMPT_TOKENS ? positions : PROMPT_TOKENS;
+}
+
+static enum clat_status tokenise(struct run *run)
+{
+    enum clat_status status;
+    struct wordpiece *tokenizer = NULL;
+    size_t tokens = (size_t)run->tokens;
+    TRY(open_tokenizer(run->model, &tokenizer));
+    TRY(memory_new((size_t)run->rows * tokens, sizeof *run->ids, &run->ids));
+    for (int row = 0; row < run->rows; row++) {
+        int prompt = row - (run->guided ? 1 : 0);
+        const char *text = prompt < 0 ? "" : run->job->prompts[prompt];
+        TRY(wordpiece_encode(
+            tokenizer, text, run->tokens, run->ids + (size_t)row * tokens, NULL));
+    }
+    TRY(run_trace(run, "token_ids", 2, (size_t[]){(size_t)run->rows, tokens}, NULL, run->ids));
+out:
+    wordpiece_close(tokenizer);
+    return status;
+}
+
+/* Rows first .. first+count through the encoder. */
+static enum clat_status encode_rows(
+    struct run *run, struct weights *weights, const struct ldmbert *bert, struct pool *pool,
+    int first, int count)
+{
+    enum clat_status status;
+    size_t row = (size_t)run->tokens * (size_t)run->width_text;
+    float *values = run->embeddings + (size_t)first * row;
+    struct pool_mark mark = pool_mark(pool);
+    struct tensor x, y;
+    TRY(ldmbert_embed(weights, &bert->config, run->ids + (size_t)first * (size_t)run->tokens, count,
+        run->tokens, values));
+    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->width_text, &x));
+    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->width_text, &y));
+    TRY(tensor_write(run->device, &x, values));
+    TRY(ldmbert_forward(&(struct forward){.pool = pool}, bert, &x, &y));
+    TRY(tensor_read(run->device, &y, values));
+    TRY(check_finite(values, (size_t)count * row, "the text encoder"));
+out:
+    pool_release(pool, POOL_FRONT, mark);
+    return status;
+}
+
+static enum clat_status encode(struct run *run, struct weights *weights, const struct ldmbert *bert)
+{
+    enum clat_status status;
+    struct device *dry = NULL;
+    struct pool pool = {0};
+    size_t bytes;
+    int batch = run->rows < PROMPT_BATCH ? run->rows : PROMPT_BATCH;
+    TRY(device_open_dry(device_facts(run->device), &dry));
+    TRY(ldmbert_measure(bert, dry, batch, run->tokens, &bytes));
+    TRY(pool_open(run->device, bytes, &pool));
+    run_phase(run, PHASE_ENCODE, 0, run->rows);
+    for (int first = 0; first < run->rows; first += batch) {
+        int left = run->rows - first, count = left < batch ? left : batch;
+        TRY(encode_rows(run, weights, bert, &pool, first, count));
+        run_phase(run, PHASE_ENCODE, first + count, run->rows);
+    }
+out:
+    pool_close(&pool);
+    device_close(dry);
+    return status;
+}
+
+enum clat_status run_encode_prompts(struct run *run)
+{
+    enum clat_status status;
+    struct loading loading = {0};
+    struct ldmbert bert = {0};
+    run->rows = (int)run->job->prompt_count + (run->guided ? 1 : 0);
+    run->tokens = model_prompt_tokens(run->model);
+    run->width_text = run->model->text_encoder.d_model;
+    size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->width_text};
+    TRY(tokenise(run));
+    TRY(memory_new(shape[0] * shape[1] * shape[2], sizeof(float), &run->embeddings));
+    TRY(loading_open(&loading, run, COMPONENT_TEXT_ENCODER, PHASE_LOAD_TEXT,
+        run->memory.text_tensors));
+    TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
+    TRY(encode(run, loading.loader.weights, &bert));
+    TRY(run_trace(run, "text_embeddings", 3, shape, run->embeddings, NULL));
+out:
+    ldmbert_free(run->device, &bert);
+    loading_close(&loading);
+    return status;
+}

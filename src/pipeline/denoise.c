@@ -1,0 +1,117 @@
+/* denoise.c - the sampling loop of a group of images. SPDX-License-Identifier: MIT
+ *
+ * The rows of the UNet are [unconditional x images, conditional x images]; a row never sees another,
+ * so that how images are grouped does not change them. */
+#include "base/memory.h"
+#include "pipeline/run.h"
+#include "sampling/denoiser.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct group {
+    struct run *run;
+    struct denoiser denoiser;
+    int first, count;
+};
+
+/* "latents.3", or for a later group of images, by its first, "latents.3@8". */
+static enum clat_status trace_images(
+    const struct group *group, const char *name, int index, const float *values)
+{
+    const struct run *run = group->run;
+    char text[64];
+    size_t shape[] = {(size_t)group->count, (size_t)run->channels, (size_t)run->h, (size_t)run->w};
+    if (group->first)
+        snprintf(text, sizeof text, "%s.%d@%d", name, index, group->first);
+    else
+        snprintf(text, sizeof text, "%s.%d", name, index);
+    return run_trace(run, text, 4, shape, values, NULL);
+}
+
+static enum clat_status evaluate(void *user, const float *sample, double timestep, float *output)
+{
+    struct group *group = user;
+    return denoiser_evaluate(&group->denoiser, sample, timestep, output);
+}
+
+static enum clat_status evaluated(void *user, int index, const float *prediction)
+{
+    return trace_images(user, "model_output", index, prediction);
+}
+
+static enum clat_status step_done(void *user, int step, int steps, const float *sample)
+{
+    struct group *group = user;
+    struct run *run = group->run;
+    enum clat_status status;
+    TRY(check_finite(sample, (size_t)group->count * run->elements, "the scheduler, step %d of %d,",
+        step + 1, steps));
+    TRY(trace_images(group, "latents", step, sample));
+    if (run->events->step)
+        run->events->step(
+            run->events->user, step + 1, steps, group->first, group->count, run->images);
+    if (run_is_cancelled(run))
+        FAIL(CLAT_CANCELLED, "cancelled after step %d of %d", step + 1, steps);
+out:
+    return status;
+}
+
+/* The embeddings of the UNet's rows: "" for every image if guided, then each image's own prompt. */
+static enum clat_status gather_context(const struct group *group, float **context)
+{
+    enum clat_status status;
+    const struct run *run = group->run;
+    size_t row = (size_t)run->tokens * (size_t)run->width_text;
+    int unconditional = run->guided ? group->count : 0;
+    TRY(memory_new((size_t)(unconditional + group->count) * row, sizeof **context, context));
+    for (int i = 0; i < unconditional + group->count; i++) {
+        int prompt = (group->first + i - unconditional) / run->job->batch_size;
+        int source = i < unconditional ? 0 : prompt + (run->guided ? 1 : 0);
+        memcpy(*context + (size_t)i * row, run->embeddings + (size_t)source * row,
+            row * sizeof **context);
+    }
+out:
+    return status;
+}
+
+/* A pool for the group, as large as its forward pass measures. */
+static enum clat_status open_pool(struct group *group, struct pool *pool)
+{
+    enum clat_status status;
+    struct run *run = group->run;
+    struct device *dry = NULL;
+    size_t bytes;
+    int rows = group->count * (run->guided ? 2 : 1);
+    TRY(device_open_dry(device_facts(run->device), &dry));
+    TRY(unet_measure(&run->unet, dry, rows, run->h, run->w, run->tokens, &bytes));
+    TRY(pool_open(run->device, bytes, pool));
+out:
+    device_close(dry);
+    return status;
+}
+
+enum clat_status run_sample(struct run *run, int first, int count)
+{
+    enum clat_status status;
+    struct group group = {.run = run, .first = first, .count = count};
+    struct pool pool = {0};
+    float *context = NULL, *sample = run->latents + (size_t)first * run->elements;
+    struct sampler_host host = {.user = &group, .evaluate = evaluate, .step_done = step_done};
+    run_phase(run, PHASE_SAMPLE, first, run->images);
+    TRY(gather_context(&group, &context));
+    TRY(open_pool(&group, &pool));
+    TRY(denoiser_open(&group.denoiser, &pool, &run->unet, count, run->h, run->w,
+        run->job->guidance_scale, context, run->tokens));
+    group.denoiser.evaluated = run->events->trace ? evaluated : NULL;
+    group.denoiser.user = &group;
+    TRY(scheduler_run(run->scheduler, &host, (size_t)count, run->elements, run->seeds + first,
+        run->drawn ? run->elements : 0, sample));
+    run_phase(run, PHASE_SAMPLE, first + count, run->images);
+out:
+    denoiser_close(&group.denoiser);
+    pool_close(&pool);
+    free(context);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* load.c - components onto the device, with progress. SPDX-License-Identifier: MIT */
+#include "pipeline/run.h"
+
+static void tensor_loaded(void *user)
+{
+    struct run *run = user;
+    run->loaded++;
+    run_phase(run, run->phase, run->loaded < run->to_load ? run->loaded : run->to_load,
+        run->to_load);
+}
+
+enum clat_status loading_open(struct loading *loading, struct run *run, enum component component,
+    enum pipeline_phase phase, size_t tensors)
+{
+    *loading = (struct loading){.run = run,
+        .loader = {.device = run->device,
+            .pixels = run->h * run->w,
+            .loaded = tensor_loaded,
+            .user = run}};
+    run->phase = phase;
+    run->loaded = 0;
+    run->to_load = (int)tensors;
+    run_phase(run, phase, 0, run->to_load);
+    return model_weights(run->model, component, &loading->loader.weights);
+}
+
+void loading_close(struct loading *loading)
+{
+    weights_close(loading->loader.weights);
+    loader_close(&loading->loader);
+}
+
+enum clat_status run_load_unet(struct run *run)
+{
+    enum clat_status status;
+    struct loading loading;
+    TRY(loading_open(
+        &loading, run, COMPONENT_UNET, PHASE_LOAD_UNET, run->memory.unet_tensors));
+    TRY(unet_load(&loading.loader, &run->model->unet, &run->unet));
+out:
+    loading_close(&loading);
+    return status;
+}
+
+enum clat_status run_load_decoder(struct run *run)
+{
+    enum clat_status status;
+    struct loading loading;
+    TRY(loading_open(
+        &loading, run, COMPONENT_AUTOENCODER, PHASE_LOAD_DECODER, run->memory.decoder_tensors));
+    TRY(decoder_load(&loading.loader, &run->model->autoencoder, &run->decoder));
+out:
+    loading_close(&loading);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* pipeline.c - the stages of a job, in order. SPDX-License-Identifier: MIT */
+#include "pipeline/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a pipeline does, from its prompt to its pictures. */
+static enum clat_status make_images(struct run *run)
+{
+    enum clat_status status;
+    float init_noise_sigma;
+    int steps = run->job->num_inference_steps;
+    TRY(run_settle(run));
+    TRY(scheduler_plan(run->scheduler, steps, &run->evaluations, &init_noise_sigma));
+    TRY(run_check_memory(run));
+    TRY(run_encode_prompts(run));
+    TRY(run_start_latents(run, init_noise_sigma));
+    TRY(run_load_unet(run));
+    for (int first = 0; first < run->images; first += run->group) {
+        int left = run->images - first, count = left < run->group ? left : run->group;
+        TRY(run_sample(run, first, count));
+        if (first == 0)
+            TRY(run_load_decoder(run));
+        TRY(run_decode(run, first, count));
+    }
+    if (run->decoded)
+        TRY(run_trace(run, "decoded", 4,
+            (size_t[]){(size_t)run->images, 3, (size_t)run->height, (size_t)run->width},
+            run->decoded, NULL));
+out:
+    return status;
+}
+
+static void choose_engine(struct device *device, const char *gemm)
+{
+    if (gemm && strcmp(gemm, "own") == 0)
+        gemm_set_engine(device, GEMM_OWN);
+    else if (gemm && strcmp(gemm, "clblast") == 0)
+        gemm_set_engine(device, GEMM_CLBLAST);
+    else
+        gemm_set_engine(device, GEMM_AUTO);
+}
+
+enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
+    const struct pipeline_events *events)
+{
+    static const struct pipeline_events nobody;
+    struct run run = {
+        .device = device, .model = model, .job = job, .events = events ? events : &nobody};
+    choose_engine(device, job->gemm);
+    device_on_cancel(device, run.events->cancelled, run.events->user);
+    enum clat_status status = make_images(&run);
+    run_free(&run);
+    device_on_cancel(device, NULL, NULL);
+    return status;
+}
+
+void run_free(struct run *run)
+{
+    unet_free(run->device, &run->unet);
+    autoencoder_free(run->device, &run->decoder);
+    scheduler_close(run->scheduler);
+    free(run->seeds);
+    free(run->ids);
+    free(run->embeddings);
+    free(run->latents);
+    free(run->decoded);
+}
+
+void run_phase(struct run *run, enum pipeline_phase phase, int done, int total)
+{
+    if (run->events->phase)
+        run->events->phase(run->events->user, phase, done, total);
+}
+
+enum clat_status run_trace(const struct run *run, const char *name, int rank, const size_t *shape,
+    const float *values, const int32_t *ids)
+{
+    if (!run->events->trace)
+        return CLAT_OK;
+    return run->events->trace(run->events->user, name, rank, shape, values, ids);
+}
+
+bool run_is_cancelled(const struct run *run)
+{
+    return run->events->cancelled && run->events->cancelled(run->events->user);
+}

@@ -1,0 +1,76 @@
+/* run.h - one job while it runs: what its stages hand to each other. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_PIPELINE_RUN_H
+#define CLATENT_PIPELINE_RUN_H
+
+#include "networks/autoencoder.h"
+#include "networks/ldmbert.h"
+#include "networks/unet.h"
+#include "pipeline/model.h"
+#include "pipeline/pipeline.h"
+#include "sampling/sampler.h"
+
+struct run {
+    struct device *device;
+    const struct model *model;
+    const struct job *job;
+    const struct pipeline_events *events;
+
+    int height, width; /* in pixels */
+    int h, w, channels; /* of a latent image */
+    size_t elements;    /* channels*h*w */
+    int images;         /* in all: prompts x batch_size, prompt by prompt */
+    int group;          /* images per UNet call */
+    bool guided;
+    uint64_t *seeds;    /* [images] */
+    int tokens, width_text; /* positions of a prompt, and floats in each */
+    int32_t *ids;       /* [rows][tokens]; rows: "" if guided, then the prompts */
+    float *embeddings;  /* [rows][tokens][width_text] */
+    int rows;
+    float *latents; /* [images][elements]: start noise, then samples */
+    bool drawn;     /* latents came from the seeds, not from a file */
+    float *decoded; /* [images][3][height][width], kept for the trace only */
+
+    struct model_memory memory; /* as predicted */
+    struct scheduler *scheduler;
+    int evaluations; /* of the UNet, planned */
+
+    struct unet unet;
+    struct autoencoder decoder;
+
+    enum pipeline_phase phase; /* of a load that goes on */
+    int loaded, to_load;       /* tensors */
+};
+
+/* settings.c: sizes, seeds, scheduler; everything that can be refused before work begins. */
+enum clat_status run_settle(struct run *run);
+/* memory.c: predicts what the job needs, chooses `group`, refuses what does not fit. */
+enum clat_status run_check_memory(struct run *run);
+/* condition.c */
+enum clat_status run_encode_prompts(struct run *run);
+/* latents.c */
+enum clat_status run_start_latents(struct run *run, float init_noise_sigma);
+/* load.c */
+enum clat_status run_load_unet(struct run *run);
+enum clat_status run_load_decoder(struct run *run);
+/* denoise.c: samples the images first .. first+count. */
+enum clat_status run_sample(struct run *run, int first, int count);
+/* decode.c: decodes and hands out the same. */
+enum clat_status run_decode(struct run *run, int first, int count);
+void run_free(struct run *run);
+
+/* Loads one component with its progress as `phase`; used by load.c and condition.c. */
+struct loading {
+    struct loader loader;
+    struct run *run;
+};
+enum clat_status loading_open(struct loading *loading, struct run *run, enum component component,
+    enum pipeline_phase phase, size_t tensors);
+void loading_close(struct loading *loading);
+
+/* Events, each nothing if nobody listens. */
+void run_phase(struct run *run, enum pipeline_phase phase, int done, int total);
+enum clat_status run_trace(const struct run *run, const char *name, int rank, const size_t *shape,
+    const float *values, const int32_t *ids);
+bool run_is_cancelled(const struct run *run);
+
+#endif

@@ -1,0 +1,67 @@
+/* settings.c - what a job says, settled against its model before any work. SPDX-License-Identifier: MIT */
+#include "base/memory.h"
+#include "pipeline/run.h"
+
+#define LARGEST_SIDE 16384 /* in pixels */
+
+/* Not below the latent grid's own multiple, so that no row of pixels is left over. */
+static enum clat_status check_side(const struct model *model, const char *key, int pixels)
+{
+    int unit = model->latent_scale;
+    if (pixels < unit || pixels > LARGEST_SIDE || pixels % unit)
+        return status_set(CLAT_ERROR_USAGE, "%s: expected a multiple of %d from %d to %d, found %d",
+            key, unit, unit, LARGEST_SIDE, pixels);
+    return CLAT_OK;
+}
+
+static enum clat_status settle_size(struct run *run)
+{
+    enum clat_status status;
+    const struct model *model = run->model;
+    int standard = model_default_size(model);
+    run->height = run->job->height ? run->job->height : standard;
+    run->width = run->job->width ? run->job->width : standard;
+    TRY(check_side(model, "height", run->height));
+    TRY(check_side(model, "width", run->width));
+    run->h = run->height / model->latent_scale;
+    run->w = run->width / model->latent_scale;
+    run->channels = model->autoencoder.latent_channels;
+    run->elements = (size_t)run->channels * (size_t)run->h * (size_t)run->w;
+out:
+    return status;
+}
+
+/* One seed counts up over the images; a list has one for each. */
+static enum clat_status settle_seeds(struct run *run)
+{
+    enum clat_status status;
+    const struct job *job = run->job;
+    if (job->seed_count != 1 && job->seed_count != (size_t)run->images)
+        FAIL(CLAT_ERROR_USAGE, "seed: expected 1 seed, or one for each of the %d images, found %zu",
+            run->images, job->seed_count);
+    TRY(memory_new((size_t)run->images, sizeof *run->seeds, &run->seeds));
+    for (int i = 0; i < run->images; i++)
+        run->seeds[i] = job->seed_count == 1 ? job->seeds[0] + (uint64_t)i : job->seeds[i];
+out:
+    return status;
+}
+
+enum clat_status run_settle(struct run *run)
+{
+    enum clat_status status;
+    const struct job *job = run->job;
+    size_t images;
+    if (!size_mul(job->prompt_count, (size_t)job->batch_size, &images) || images > 100000)
+        FAIL(CLAT_ERROR_USAGE, "%zu prompts with %d images each are too many for one job",
+            job->prompt_count, job->batch_size);
+    if (!images)
+        FAIL(CLAT_ERROR_USAGE, "prompt: there is none");
+    run->images = (int)images;
+    run->guided = job->guidance_scale != 1.0f;
+    TRY(settle_size(run));
+    TRY(settle_seeds(run));
+    TRY(scheduler_open(
+        job->scheduler, &run->model->scheduler, &job->scheduler_options, &run->scheduler));
+out:
+    return status;
+}

@@ -1,0 +1,43 @@
+/* denoiser.h - the guided prediction that samplers ask for. SPDX-License-Identifier: MIT
+ *
+ * Classifier-free guidance (Ho and Salimans 2022): e = e_u + scale (e_c - e_u), one UNet pass over the
+ * rows [unconditional..., conditional...]. With a scale of exactly 1 the conditional rows alone. */
+#ifndef CLATENT_SAMPLING_DENOISER_H
+#define CLATENT_SAMPLING_DENOISER_H
+
+#include "networks/unet.h"
+
+struct denoiser {
+    struct forward run;
+    const struct unet *unet;
+    struct tensor sample, output; /* [rows][h][w][channels] on the device */
+    int images, rows;             /* rows = images, or twice as many if guided */
+    size_t elements;              /* channels*h*w of one image */
+    float guidance;
+    float *input, *predicted; /* the same on the host, [rows][channels][h][w] */
+    int evaluations;          /* so far */
+    /* Shown every guided prediction, [images][elements]; or NULL. */
+    enum clat_status (*evaluated)(void *user, int index, const float *prediction);
+    void *user;
+};
+
+/* True if this scale asks for unconditional rows. */
+bool guidance_is_on(float scale);
+
+/* context [rows][tokens][cross_attention_dim] on the host: for guided sampling `images` unconditional
+ * rows, then `images` conditional ones. Takes from the pool's front, which the caller releases; the
+ * pool must hold what unet_measure says for `rows`. */
+enum clat_status denoiser_open(struct denoiser *denoiser, struct pool *pool, struct unet *unet,
+    int images, int h, int w, float guidance, const float *context, int tokens);
+void denoiser_close(struct denoiser *denoiser);
+
+/* The `evaluate` of struct sampler_host; user is the denoiser. A value that is not finite is
+ * CLAT_ERROR_CHECK. */
+enum clat_status denoiser_evaluate(
+    void *denoiser, const float *sample, double timestep, float *output);
+
+/* CLAT_ERROR_CHECK, naming `what`, if any of the values is not finite. */
+enum clat_status check_finite(const float *values, size_t count, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
