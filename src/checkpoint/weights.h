@@ -40,6 +40,9 @@ const struct weight *weights_find(const struct weights *weights, const char *nam
  * The result is the mapped file itself or memory of `weights`, valid until weights_done(). */
 enum clat_status weights_float(struct weights *weights, const char *name, int rank,
     const size_t *shape, const float **values);
+/* The same checks, and marked used, but nothing is read: for a network that is only being measured. */
+enum clat_status weights_expect(
+    struct weights *weights, const char *name, int rank, const size_t *shape);
 /* Releases what weights_float() handed out since the last call, and the file's pages. */
 void weights_done(struct weights *weights);
 

@@ -1,7 +1,7 @@
 /* autoencoder.c - image to latents and back. SPDX-License-Identifier: MIT
  *
- * There are no skips, so the hidden tensor changes ends of the pool at every step: the block reads it
- * from one end, writes its output at the other, and the end it came from is given back. */
+ * There are no skips, so the hidden tensor changes ends of the pool at every step: the block reads
+ * it from one end, writes its output at the other, and the end it came from is given back. */
 #include "networks/autoencoder.h"
 #include "base/memory.h"
 
@@ -11,7 +11,8 @@
 
 #define NORM_EPS 1e-6f
 
-/* ---- loading --------------------------------------------------------------------------------------- */
+/* ---- loading
+ * --------------------------------------------------------------------------------------- */
 
 static enum clat_status load_level(struct loader *loader, const struct autoencoder_config *config,
     struct path path, int layers, int in, int out, int pixels, struct autoencoder_level *level)
@@ -46,8 +47,8 @@ static enum clat_status load_middle(
     struct path path = path_in(half, "mid_block");
     TRY(resnet_load(loader, path_in(path.text, "resnets.0"), channels, channels, groups, NORM_EPS,
         pixels, &made->middle1));
-    TRY(attention_load(loader, path_in(path.text, "attentions.0"), channels, groups, NORM_EPS,
-        &made->attention));
+    TRY(attention_load(
+        loader, path_in(path.text, "attentions.0"), channels, groups, NORM_EPS, &made->attention));
     TRY(resnet_load(loader, path_in(path.text, "resnets.1"), channels, channels, groups, NORM_EPS,
         pixels, &made->middle2));
 out:
@@ -69,8 +70,7 @@ enum clat_status decoder_load(
     int channels = config->block_out_channels[levels - 1];
     int pixels = latent_pixels(loader, config);
     *decoder = (struct autoencoder){.config = *config};
-    TRY(loader_linear(
-        loader, "post_quant_conv", z, z, true, ACTIVATION_NONE, &decoder->quant));
+    TRY(loader_linear(loader, "post_quant_conv", z, z, true, ACTIVATION_NONE, &decoder->quant));
     TRY(loader_conv(loader, "decoder.conv_in", channels, z, 1, 1, pixels, &decoder->conv_in));
     TRY(load_middle(loader, "decoder", pixels, decoder));
     for (int i = 0; i < levels; i++) {
@@ -81,8 +81,8 @@ enum clat_status decoder_load(
         TRY(load_level(loader, config, path, config->layers_per_block + 1, in, channels,
             pixels << (2 * i), level));
         if (i < levels - 1)
-            TRY(load_sampler(loader, path_in(path.text, "upsamplers.0"), 1, pixels << (2 * i + 2),
-                level));
+            TRY(load_sampler(
+                loader, path_in(path.text, "upsamplers.0"), 1, pixels << (2 * i + 2), level));
     }
     pixels <<= 2 * (levels - 1);
     TRY(loader_norm(loader, "decoder.conv_norm_out", channels, config->norm_num_groups, NORM_EPS,
@@ -101,8 +101,8 @@ enum clat_status encoder_load(
     int channels = config->block_out_channels[0];
     int latents = latent_pixels(loader, config), pixels = latents << (2 * (levels - 1));
     *encoder = (struct autoencoder){.config = *config, .encodes = true};
-    TRY(loader_conv(loader, "encoder.conv_in", channels, config->in_channels, 1, 1, pixels,
-        &encoder->conv_in));
+    TRY(loader_conv(
+        loader, "encoder.conv_in", channels, config->in_channels, 1, 1, pixels, &encoder->conv_in));
     for (int i = 0; i < levels; i++, pixels >>= 2) {
         struct path path = path_in("encoder", "down_blocks.%d", i);
         struct autoencoder_level *level = &encoder->levels[i];
@@ -111,16 +111,14 @@ enum clat_status encoder_load(
         TRY(load_level(
             loader, config, path, config->layers_per_block, in, channels, pixels, level));
         if (i < levels - 1)
-            TRY(load_sampler(
-                loader, path_in(path.text, "downsamplers.0"), 2, pixels >> 2, level));
+            TRY(load_sampler(loader, path_in(path.text, "downsamplers.0"), 2, pixels >> 2, level));
     }
     TRY(load_middle(loader, "encoder", latents, encoder));
     TRY(loader_norm(loader, "encoder.conv_norm_out", channels, config->norm_num_groups, NORM_EPS,
         &encoder->norm_out));
     TRY(loader_conv(
         loader, "encoder.conv_out", 2 * z, channels, 1, 1, latents, &encoder->conv_out));
-    TRY(loader_linear(
-        loader, "quant_conv", 2 * z, 2 * z, true, ACTIVATION_NONE, &encoder->quant));
+    TRY(loader_linear(loader, "quant_conv", 2 * z, 2 * z, true, ACTIVATION_NONE, &encoder->quant));
 out:
     return status;
 }
@@ -144,7 +142,8 @@ void autoencoder_free(struct device *device, struct autoencoder *autoencoder)
     memset(autoencoder, 0, sizeof *autoencoder);
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running
+ * --------------------------------------------------------------------------------------- */
 
 /* The hidden tensor and the end of the pool where it stands. */
 struct hidden {
@@ -154,8 +153,8 @@ struct hidden {
 };
 
 /* Makes the next hidden tensor at the other end. */
-static enum clat_status hidden_next(
-    const struct forward *run, const struct hidden *hidden, int h, int w, int c, struct hidden *next)
+static enum clat_status hidden_next(const struct forward *run, const struct hidden *hidden, int h,
+    int w, int c, struct hidden *next)
 {
     next->end = hidden->end == POOL_FRONT ? POOL_BACK : POOL_FRONT;
     next->before = pool_mark(run->pool);
@@ -194,8 +193,9 @@ out:
     return status;
 }
 
-static enum clat_status run_sampler(const struct forward *run, const struct autoencoder *autoencoder,
-    const struct autoencoder_level *level, struct hidden *hidden)
+static enum clat_status run_sampler(const struct forward *run,
+    const struct autoencoder *autoencoder, const struct autoencoder_level *level,
+    struct hidden *hidden)
 {
     enum clat_status status;
     struct hidden next;
@@ -250,7 +250,8 @@ static enum clat_status enter(const struct forward *run, const struct autoencode
         run->pool, POOL_FRONT, x->n, x->h, x->w, autoencoder->conv_in.out, &hidden->tensor));
     TRY(op_conv(
         run->pool, &autoencoder->conv_in, &(struct conv_call){.x = x, .y = &hidden->tensor}));
-    TRY(forward_tap(run, &hidden->tensor, autoencoder->encodes ? "encoder.conv_in" : "decoder.conv_in"));
+    TRY(forward_tap(
+        run, &hidden->tensor, autoencoder->encodes ? "encoder.conv_in" : "decoder.conv_in"));
 out:
     return status;
 }

@@ -1,7 +1,8 @@
 /* autoencoder.h - AutoencoderKL: image to latents and back. SPDX-License-Identifier: MIT
  *
  * The encoder halves the picture at each level but the last and gives mean and log variance of the
- * latents; the decoder mirrors it. The two are loaded apart. Source: arXiv 2112.10752, 3.1 and G. */
+ * latents; the decoder mirrors it. The two are loaded apart. Source: arXiv 2112.10752, 3.1 and G.
+ */
 #ifndef CLATENT_NETWORKS_AUTOENCODER_H
 #define CLATENT_NETWORKS_AUTOENCODER_H
 
@@ -16,7 +17,8 @@ struct autoencoder_level {
     struct path sampler_path;
     struct conv sampler;
 };
-/* One half: conv_in, then middle and levels (decoder) or levels and middle (encoder), norm, conv_out. */
+/* One half: conv_in, then middle and levels (decoder) or levels and middle (encoder), norm,
+ * conv_out. */
 struct autoencoder {
     struct autoencoder_config config;
     bool encodes;
@@ -34,17 +36,18 @@ enum clat_status encoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *encoder);
 void autoencoder_free(struct device *device, struct autoencoder *autoencoder);
 
-/* latents [n][h][w][latent_channels], already divided by the scaling factor; image [n][h*f][w*f][3] in
- * about -1..1, f = 2^(levels-1). */
+/* latents [n][h][w][latent_channels], already divided by the scaling factor; image [n][h*f][w*f][3]
+ * in about -1..1, f = 2^(levels-1). */
 enum clat_status decoder_forward(const struct forward *run, const struct autoencoder *decoder,
     const struct tensor *latents, const struct tensor *image);
-/* image [n][h*f][w*f][3] in -1..1; moments [n][h][w][2*latent_channels]: means, then log variances as
- * the network gives them. */
+/* image [n][h*f][w*f][3] in -1..1; moments [n][h][w][2*latent_channels]: means, then log variances
+ * as the network gives them. */
 enum clat_status encoder_forward(const struct forward *run, const struct autoencoder *encoder,
     const struct tensor *image, const struct tensor *moments);
 
 /* Latents from moments, on the host, values [channels][pixels]: mean + exp(logvar/2) noise, log
- * variance clamped to -30..20; the mode (the mean) if noise is NULL. moments [2*channels][pixels]. */
+ * variance clamped to -30..20; the mode (the mean) if noise is NULL. moments [2*channels][pixels].
+ */
 void moments_sample(
     const float *moments, size_t channels, size_t pixels, const float *noise, float *latents);
 

@@ -38,7 +38,8 @@ out:
     return status;
 }
 
-/* ---- resnet ------------------------------------------------------------------------------------- */
+/* ---- resnet -------------------------------------------------------------------------------------
+ */
 
 enum clat_status resnet_load(struct loader *loader, struct path path, int in, int out, int groups,
     float eps, int pixels, struct resnet *resnet)
@@ -94,15 +95,15 @@ enum clat_status resnet_forward(const struct forward *run, const struct resnet *
     }
     TRY(fold_norm(run, &resnet->norm2, &hidden, NULL, &fold2));
     TRY(op_conv(run->pool, &resnet->conv2,
-        &(struct conv_call){
-            .x = &hidden, .fold = &fold2, .silu = true, .residual = skip, .y = y}));
+        &(struct conv_call){.x = &hidden, .fold = &fold2, .silu = true, .residual = skip, .y = y}));
     TRY(forward_tap(run, y, "%s", resnet->path.text));
 out:
     pool_release(run->pool, POOL_BACK, mark);
     return status;
 }
 
-/* ---- transformer --------------------------------------------------------------------------------- */
+/* ---- transformer
+ * --------------------------------------------------------------------------------- */
 
 static struct part part_of(const char *parent, const char *name, int out)
 {
@@ -118,8 +119,8 @@ static enum clat_status self_attention_load(
         part_of(block, "attn1.to_v", c)};
     TRY(loader_norm(loader, path_in(block, "norm1").text, c, 0, LAYER_NORM_EPS, &made->norm1));
     TRY(loader_joined(loader, qkv, 3, c, false, &made->qkv1));
-    TRY(loader_linear(loader, path_in(block, "attn1.to_out.0").text, c, c, true, ACTIVATION_NONE,
-        &made->out1));
+    TRY(loader_linear(
+        loader, path_in(block, "attn1.to_out.0").text, c, c, true, ACTIVATION_NONE, &made->out1));
 out:
     return status;
 }
@@ -134,8 +135,8 @@ static enum clat_status cross_attention_load(
     TRY(loader_linear(
         loader, path_in(block, "attn2.to_q").text, c, c, false, ACTIVATION_NONE, &made->q2));
     TRY(loader_joined(loader, kv, 2, context, false, &made->kv2));
-    TRY(loader_linear(loader, path_in(block, "attn2.to_out.0").text, c, c, true, ACTIVATION_NONE,
-        &made->out2));
+    TRY(loader_linear(
+        loader, path_in(block, "attn2.to_out.0").text, c, c, true, ACTIVATION_NONE, &made->out2));
 out:
     return status;
 }
@@ -148,8 +149,8 @@ static enum clat_status feed_forward_load(
     TRY(loader_norm(loader, path_in(block, "norm3").text, c, 0, LAYER_NORM_EPS, &made->norm3));
     TRY(loader_linear(loader, path_in(block, "ff.net.0.proj").text, 4 * c, c, true,
         ACTIVATION_GEGLU, &made->ff_in));
-    TRY(loader_linear(loader, path_in(block, "ff.net.2").text, c, 4 * c, true, ACTIVATION_NONE,
-        &made->ff_out));
+    TRY(loader_linear(
+        loader, path_in(block, "ff.net.2").text, c, 4 * c, true, ACTIVATION_NONE, &made->ff_out));
 out:
     return status;
 }
@@ -212,8 +213,8 @@ static enum clat_status self_attention(const struct forward *run, const struct t
     struct tensor q = tensor_channels(&qkv, 0, c), k = tensor_channels(&qkv, c, c);
     struct tensor v = tensor_channels(&qkv, 2 * c, c);
     mixed = normed;
-    TRY(op_attention(run->pool, &q, &k, &v, block->heads, 1 / sqrtf((float)(c / block->heads)),
-        false, &mixed));
+    TRY(op_attention(
+        run->pool, &q, &k, &v, block->heads, 1 / sqrtf((float)(c / block->heads)), false, &mixed));
     TRY(op_linear(run->pool, &block->out1, &mixed, NULL, x, y));
 out:
     pool_release(run->pool, POOL_BACK, mark);
@@ -235,8 +236,8 @@ static enum clat_status cross_attention(const struct forward *run, const struct 
     TRY(op_layer_norm(run->pool, &block->norm2, x, &normed));
     TRY(op_linear(run->pool, &block->q2, &normed, NULL, NULL, &q));
     mixed = normed;
-    TRY(op_attention(run->pool, &q, &k, &v, block->heads, 1 / sqrtf((float)(c / block->heads)),
-        false, &mixed));
+    TRY(op_attention(
+        run->pool, &q, &k, &v, block->heads, 1 / sqrtf((float)(c / block->heads)), false, &mixed));
     TRY(op_linear(run->pool, &block->out2, &mixed, NULL, x, y));
 out:
     pool_release(run->pool, POOL_BACK, mark);
@@ -282,7 +283,8 @@ out:
     return status;
 }
 
-/* ---- the autoencoder's attention ----------------------------------------------------------------- */
+/* ---- the autoencoder's attention
+ * ----------------------------------------------------------------- */
 
 enum clat_status attention_load(struct loader *loader, struct path path, int channels, int groups,
     float eps, struct attention *attention)
@@ -331,7 +333,8 @@ out:
     return status;
 }
 
-/* ---- resampling, and the end of a network --------------------------------------------------------- */
+/* ---- resampling, and the end of a network
+ * --------------------------------------------------------- */
 
 enum clat_status downsample_forward(const struct forward *run, const struct conv *conv,
     const char *path, const struct tensor *x, const struct tensor *y)
@@ -369,8 +372,7 @@ enum clat_status head_forward(const struct forward *run, const struct norm *norm
     struct pool_mark mark = pool_mark(run->pool);
     struct tensor fold;
     TRY(fold_norm(run, norm, x, NULL, &fold));
-    TRY(op_conv(
-        run->pool, conv, &(struct conv_call){.x = x, .fold = &fold, .silu = true, .y = y}));
+    TRY(op_conv(run->pool, conv, &(struct conv_call){.x = x, .fold = &fold, .silu = true, .y = y}));
 out:
     pool_release(run->pool, POOL_BACK, mark);
     return status;

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * A block is a struct of packed layers, a load function (names as in the checkpoint) and a forward
- * function that writes into a tensor made by the caller. Channels x pixels, NHWC: a token is a pixel.
- * Source: Rombach et al. 2021 (arXiv 2112.10752), sections 3.3 and E; diffusers' module names. */
+ * function that writes into a tensor made by the caller. Channels x pixels, NHWC: a token is a
+ * pixel. Source: Rombach et al. 2021 (arXiv 2112.10752), sections 3.3 and E; diffusers' module
+ * names. */
 #ifndef CLATENT_NETWORKS_BLOCK_H
 #define CLATENT_NETWORKS_BLOCK_H
 
@@ -16,9 +17,8 @@ struct forward {
     void *user;
 };
 /* Shows the output of module "NAME" to the onlooker. */
-enum clat_status forward_tap(
-    const struct forward *run, const struct tensor *tensor, const char *name, ...)
-    __attribute__((format(printf, 3, 4)));
+enum clat_status forward_tap(const struct forward *run, const struct tensor *tensor,
+    const char *name, ...) __attribute__((format(printf, 3, 4)));
 
 /* y = shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time))) */
 struct resnet {
@@ -33,12 +33,14 @@ struct resnet {
 enum clat_status resnet_load(struct loader *loader, struct path path, int in, int out, int groups,
     float eps, int pixels, struct resnet *resnet);
 void resnet_free(struct device *device, struct resnet *resnet);
-/* x2 (or NULL) holds the channels after those of x; time [n][1][1][all resnets' columns], or NULL. */
+/* x2 (or NULL) holds the channels after those of x; time [n][1][1][all resnets' columns], or NULL.
+ */
 enum clat_status resnet_forward(const struct forward *run, const struct resnet *resnet,
-    const struct tensor *x, const struct tensor *x2, const struct tensor *time, const struct tensor *y);
+    const struct tensor *x, const struct tensor *x2, const struct tensor *time,
+    const struct tensor *y);
 
-/* Group norm, projection in, self-attention, cross-attention, GEGLU feed-forward, projection out; every
- * one of them added to what it read. */
+/* Group norm, projection in, self-attention, cross-attention, GEGLU feed-forward, projection out;
+ * every one of them added to what it read. */
 struct transformer {
     struct path path;
     int channels, heads;
@@ -56,10 +58,11 @@ void transformer_free(struct device *device, struct transformer *transformer);
 /* Keys and values of cross-attention for these prompts: once, before the sampling loop. */
 enum clat_status transformer_set_prompt(
     const struct forward *run, struct transformer *transformer, const struct tensor *context);
-enum clat_status transformer_forward(const struct forward *run, const struct transformer *transformer,
-    const struct tensor *x, const struct tensor *y);
+enum clat_status transformer_forward(const struct forward *run,
+    const struct transformer *transformer, const struct tensor *x, const struct tensor *y);
 
-/* The autoencoder's attention: one head over all pixels, y = x + out(attention(q, k, v of norm(x))). */
+/* The autoencoder's attention: one head over all pixels, y = x + out(attention(q, k, v of
+ * norm(x))). */
 struct attention {
     struct path path;
     int channels;

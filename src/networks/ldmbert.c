@@ -19,8 +19,8 @@ static enum clat_status layer_load(struct loader *loader, const char *name,
     TRY(loader_joined(loader, qkv, 3, d, false, &layer->qkv));
     TRY(loader_linear(loader, path_in(name, "self_attn.out_proj").text, d, inner, true,
         ACTIVATION_NONE, &layer->out_proj));
-    TRY(loader_norm(loader, path_in(name, "final_layer_norm").text, d, 0, NORM_EPS,
-        &layer->final_layer_norm));
+    TRY(loader_norm(
+        loader, path_in(name, "final_layer_norm").text, d, 0, NORM_EPS, &layer->final_layer_norm));
     TRY(loader_linear(
         loader, path_in(name, "fc1").text, ffn, d, true, ACTIVATION_GELU, &layer->fc1));
     TRY(loader_linear(
@@ -29,7 +29,8 @@ out:
     return status;
 }
 
-/* The tables stay in the file (ldmbert_embed reads the rows it needs); here they are only checked. */
+/* The tables stay in the file (ldmbert_embed reads the rows it needs); here they are only checked.
+ */
 static enum clat_status tables_check(struct loader *loader, const struct ldmbert_config *config)
 {
     enum clat_status status;
@@ -93,8 +94,8 @@ enum clat_status ldmbert_embed(struct weights *weights, const struct ldmbert_con
     for (int i = 0; i < prompts * tokens; i++) {
         if (ids[i] < 0 || ids[i] >= config->vocab_size)
             FAIL(CLAT_ERROR_INPUT,
-                "the tokenizer gives token %d, but the text encoder's table has %d rows", (int)ids[i],
-                config->vocab_size);
+                "the tokenizer gives token %d, but the text encoder's table has %d rows",
+                (int)ids[i], config->vocab_size);
         add_rows(token_table + (size_t)ids[i] * (size_t)d,
             position_table + (size_t)(i % tokens) * (size_t)d, d, values + (size_t)i * (size_t)d);
     }

@@ -1,7 +1,7 @@
 /* ldmbert.h - the text encoder of LDM text-to-image. SPDX-License-Identifier: MIT
  *
- * A pre-norm transformer over all token positions, padding included: no mask of any kind. Inner width
- * heads x head_dim differs from the model width. Source: arXiv 2112.10752, appendix E.2.1. */
+ * A pre-norm transformer over all token positions, padding included: no mask of any kind. Inner
+ * width heads x head_dim differs from the model width. Source: arXiv 2112.10752, appendix E.2.1. */
 #ifndef CLATENT_NETWORKS_LDMBERT_H
 #define CLATENT_NETWORKS_LDMBERT_H
 

@@ -121,8 +121,8 @@ out:
     return status;
 }
 
-enum clat_status loader_norm(struct loader *loader, const char *name, int channels, int groups,
-    float eps, struct norm *norm)
+enum clat_status loader_norm(
+    struct loader *loader, const char *name, int channels, int groups, float eps, struct norm *norm)
 {
     enum clat_status status;
     const float *gamma, *beta;

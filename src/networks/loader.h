@@ -1,8 +1,9 @@
 /* loader.h - layers from a checkpoint: names, shapes, joined products. SPDX-License-Identifier: MIT
  *
- * Each call asks the weights for "NAME.weight" and "NAME.bias" with the shape that the configuration
- * implies, hands them to the op that packs them, and gives their pages back. On a dry device tensors are
- * looked up and checked but never read, so that the same load function tells what a file lacks. */
+ * Each call asks the weights for "NAME.weight" and "NAME.bias" with the shape that the
+ * configuration implies, hands them to the op that packs them, and gives their pages back. On a dry
+ * device tensors are looked up and checked but never read, so that the same load function tells
+ * what a file lacks. */
 #ifndef CLATENT_NETWORKS_LOADER_H
 #define CLATENT_NETWORKS_LOADER_H
 
@@ -13,13 +14,13 @@
 struct loader {
     struct device *device;
     struct weights *weights;
-    int pixels;                 /* latent pixels per image that will be asked for: a hint, 0: unknown */
+    int pixels; /* latent pixels per image that will be asked for: a hint, 0: unknown */
     void (*loaded)(void *user); /* called after every tensor, or NULL */
     void *user;
     /* Dry device only: receives a fault of a tensor and goes on, instead of failing. Or NULL. */
     enum clat_status (*fault)(void *user, const char *sentence);
-    float *staging;   /* where joined weights are put together; freed by loader_close */
-    size_t capacity;  /* of staging, in floats */
+    float *staging;  /* where joined weights are put together; freed by loader_close */
+    size_t capacity; /* of staging, in floats */
 };
 void loader_close(struct loader *loader);
 
@@ -31,10 +32,11 @@ struct path path_in(const char *parent, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The values of one tensor, valid until the next call of a loader; NULL on a dry device. */
-enum clat_status loader_tensor(struct loader *loader, const char *name, int rank, const size_t *shape,
-    const float **values);
+enum clat_status loader_tensor(
+    struct loader *loader, const char *name, int rank, const size_t *shape, const float **values);
 
-/* y = x Wt + b; W is [out][in] ([2*out][in] for GEGLU), stored as a linear layer or a 1x1 convolution. */
+/* y = x Wt + b; W is [out][in] ([2*out][in] for GEGLU), stored as a linear layer or a 1x1
+ * convolution. */
 enum clat_status loader_linear(struct loader *loader, const char *name, int out, int in, bool bias,
     enum activation activation, struct linear *linear);
 

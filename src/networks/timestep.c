@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* Every step is rounded to float, as the reference does: the phase of a late timestep is hundreds of
- * radians, where a frequency that differs in its last bit can be seen. */
+/* Every step is rounded to float, as the reference does: the phase of a late timestep is hundreds
+ * of radians, where a frequency that differs in its last bit can be seen. */
 void timestep_embed(double timestep, int dim, bool cosine_first, float shift, float *values)
 {
     int half = dim / 2;

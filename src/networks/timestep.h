@@ -1,7 +1,7 @@
 /* timestep.h - sinusoidal embedding of the timestep. SPDX-License-Identifier: MIT
  *
- * values[i] = sin or cos of timestep * f[i], f[i] = exp(-ln(10000) i / (half - shift)), half = dim/2.
- * Source: Ho et al. 2020, Vaswani et al. 2017. */
+ * values[i] = sin or cos of timestep * f[i], f[i] = exp(-ln(10000) i / (half - shift)), half =
+ * dim/2. Source: Ho et al. 2020, Vaswani et al. 2017. */
 #ifndef CLATENT_NETWORKS_TIMESTEP_H
 #define CLATENT_NETWORKS_TIMESTEP_H
 

@@ -1,8 +1,8 @@
 /* unet.c - the noise predictor. SPDX-License-Identifier: MIT
  *
- * The pool while it runs: the prompts' keys and values and all skips stand on the front, each resnet's
- * and transformer's temporaries on the back. Going up, the hidden tensor swaps between two buffers
- * that are large enough for every level. */
+ * The pool while it runs: the prompts' keys and values and all skips stand on the front, each
+ * resnet's and transformer's temporaries on the back. Going up, the hidden tensor swaps between two
+ * buffers that are large enough for every level. */
 #include "networks/unet.h"
 #include "networks/timestep.h"
 #include "base/memory.h"
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- loading --------------------------------------------------------------------------------------- */
+/* ---- loading
+ * --------------------------------------------------------------------------------------- */
 
 /* What loading passes around: the parts of the joined time projection are gathered on the way. */
 struct build {
@@ -42,8 +43,7 @@ static enum clat_status add_resnet(
     const struct unet_config *config = &build->unet->config;
     TRY(resnet_load(build->loader, path, in, out, config->norm_num_groups, config->norm_eps,
         level_pixels(build, level), resnet));
-    TRY(memory_grow(
-        &build->parts, &build->part_capacity, build->part_count, sizeof *build->parts));
+    TRY(memory_grow(&build->parts, &build->part_capacity, build->part_count, sizeof *build->parts));
     build->parts[build->part_count++] = (struct part){path_in(path.text, "time_emb_proj"), out};
     resnet->time_first = build->columns;
     build->columns += out;
@@ -84,8 +84,8 @@ static enum clat_status load_down(struct build *build, int level)
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), j ? out : in, out, level,
             &made->resnets[j]));
         if (made->attention)
-            TRY(add_transformer(build, path_in(path.text, "attentions.%d", j), level,
-                &made->transformers[j]));
+            TRY(add_transformer(
+                build, path_in(path.text, "attentions.%d", j), level, &made->transformers[j]));
     }
     made->has_sampler = level < config->levels - 1;
     made->sampler_path = path_in(path.text, "downsamplers.0");
@@ -103,17 +103,17 @@ static enum clat_status load_middle(struct build *build)
     struct unet_level *made = &build->unet->middle;
     int level = config->levels - 1, channels = config->block_out_channels[level];
     TRY(level_new(made, 2, true, channels));
-    TRY(add_resnet(build, path_in("mid_block", "resnets.0"), channels, channels, level,
-        &made->resnets[0]));
+    TRY(add_resnet(
+        build, path_in("mid_block", "resnets.0"), channels, channels, level, &made->resnets[0]));
     TRY(add_transformer(build, path_in("mid_block", "attentions.0"), level, made->transformers));
-    TRY(add_resnet(build, path_in("mid_block", "resnets.1"), channels, channels, level,
-        &made->resnets[1]));
+    TRY(add_resnet(
+        build, path_in("mid_block", "resnets.1"), channels, channels, level, &made->resnets[1]));
 out:
     return status;
 }
 
-/* up[0] is the lowest resolution. A layer reads the hidden tensor and one skip: of this level, or, at
- * the last layer, of the level above. */
+/* up[0] is the lowest resolution. A layer reads the hidden tensor and one skip: of this level, or,
+ * at the last layer, of the level above. */
 static enum clat_status load_up(struct build *build, int i)
 {
     enum clat_status status;
@@ -129,8 +129,8 @@ static enum clat_status load_up(struct build *build, int i)
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), hidden + skip, out, level,
             &made->resnets[j]));
         if (made->attention)
-            TRY(add_transformer(build, path_in(path.text, "attentions.%d", j), level,
-                &made->transformers[j]));
+            TRY(add_transformer(
+                build, path_in(path.text, "attentions.%d", j), level, &made->transformers[j]));
     }
     made->has_sampler = level > 0;
     made->sampler_path = path_in(path.text, "upsamplers.0");
@@ -156,7 +156,8 @@ out:
     return status;
 }
 
-enum clat_status unet_load(struct loader *loader, const struct unet_config *config, struct unet *unet)
+enum clat_status unet_load(
+    struct loader *loader, const struct unet_config *config, struct unet *unet)
 {
     enum clat_status status;
     struct build build = {.loader = loader, .unet = unet};
@@ -173,7 +174,8 @@ enum clat_status unet_load(struct loader *loader, const struct unet_config *conf
     TRY(load_time(&build));
     TRY(loader_norm(loader, "conv_norm_out", first, config->norm_num_groups, config->norm_eps,
         &unet->norm_out));
-    TRY(loader_conv(loader, "conv_out", config->out_channels, first, 1, 1, pixels, &unet->conv_out));
+    TRY(loader_conv(
+        loader, "conv_out", config->out_channels, first, 1, 1, pixels, &unet->conv_out));
 out:
     free(build.parts);
     return status;
@@ -206,7 +208,8 @@ void unet_free(struct device *device, struct unet *unet)
     memset(unet, 0, sizeof *unet);
 }
 
-/* ---- the prompt, once ------------------------------------------------------------------------------ */
+/* ---- the prompt, once
+ * ------------------------------------------------------------------------------ */
 
 static enum clat_status level_set_prompt(
     const struct forward *run, struct unet_level *level, int count, const struct tensor *context)
@@ -231,7 +234,8 @@ out:
     return status;
 }
 
-/* ---- one evaluation -------------------------------------------------------------------------------- */
+/* ---- one evaluation
+ * -------------------------------------------------------------------------------- */
 
 /* Every output of the way down, in order; the way up takes them from the end. */
 #define SKIPS (CONFIG_LEVELS * 32)
@@ -347,12 +351,14 @@ static struct tensor swap_next(struct swap *swap, int h, int w, int c)
     return tensor;
 }
 
-/* Channels that a tensor of the sample's size needs so that every hidden tensor of the way up fits. */
+/* Channels that a tensor of the sample's size needs so that every hidden tensor of the way up fits.
+ */
 static int widest_hidden(
     const struct unet *unet, const struct skips *skips, const struct tensor *sample)
 {
     size_t largest = 0, pixels = (size_t)sample->h * (size_t)sample->w;
-    int first = skips->count; /* the skip that a level ends with; its upsampler has the next one's size */
+    int first =
+        skips->count; /* the skip that a level ends with; its upsampler has the next one's size */
     for (int i = 0; i < unet->config.levels; i++) {
         const struct unet_level *level = &unet->up[i];
         first -= level->layers;
@@ -412,8 +418,8 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
 
     int widest = widest_hidden(unet, &skips, sample);
     for (int i = 0; i < 2; i++)
-        TRY(pool_take(run->pool, POOL_BACK, sample->n, sample->h, sample->w, widest,
-            &swap.buffers[i]));
+        TRY(pool_take(
+            run->pool, POOL_BACK, sample->n, sample->h, sample->w, widest, &swap.buffers[i]));
     TRY(middle_forward(run, &unet->middle, &time, &skips.items[skips.count - 1], &swap));
     for (int i = 0; i < unet->config.levels; i++)
         TRY(up_forward(run, &unet->up[i], &time, &skips, &swap));

@@ -1,8 +1,9 @@
 /* unet.h - the noise predictor: UNet2DConditionModel. SPDX-License-Identifier: MIT
  *
- * Down: levels of resnet (+ transformer) layers, every output kept as a skip. Middle. Up: the same levels
- * backwards, one layer more each, which read [hidden, skip]. The timestep enters every resnet, the
- * prompt every transformer. Source: Ronneberger et al. 2015, Ho et al. 2020, arXiv 2112.10752. */
+ * Down: levels of resnet (+ transformer) layers, every output kept as a skip. Middle. Up: the same
+ * levels backwards, one layer more each, which read [hidden, skip]. The timestep enters every
+ * resnet, the prompt every transformer. Source: Ronneberger et al. 2015, Ho et al. 2020, arXiv
+ * 2112.10752. */
 #ifndef CLATENT_NETWORKS_UNET_H
 #define CLATENT_NETWORKS_UNET_H
 
@@ -22,13 +23,15 @@ struct unet_level {
 struct unet {
     struct unet_config config;
     struct conv conv_in;
-    struct linear time1, time2; /* time_embedding.linear_1, linear_2, with the SiLU that follows each */
-    struct linear time_proj;    /* all resnets' time_emb_proj, side by side */
+    struct linear time1,
+        time2; /* time_embedding.linear_1, linear_2, with the SiLU that follows each */
+    struct linear time_proj; /* all resnets' time_emb_proj, side by side */
     struct unet_level down[CONFIG_LEVELS], middle, up[CONFIG_LEVELS];
     struct norm norm_out;
     struct conv conv_out;
 };
-enum clat_status unet_load(struct loader *loader, const struct unet_config *config, struct unet *unet);
+enum clat_status unet_load(
+    struct loader *loader, const struct unet_config *config, struct unet *unet);
 void unet_free(struct device *device, struct unet *unet);
 
 /* Computes what depends on the prompts only, on the front of the pool: context [n][1][tokens]

@@ -1,7 +1,7 @@
 /* condition.c - prompts to token ids to text embeddings. SPDX-License-Identifier: MIT
  *
- * The rows are the unconditional prompt "" (if guidance wants it), then every prompt. The encoder is
- * loaded, run over them a few at a time, and released. */
+ * The rows are the unconditional prompt "" (if guidance wants it), then every prompt. The encoder
+ * is loaded, run over them a few at a time, and released. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "pipeline/condition.h"
@@ -45,8 +45,7 @@ static enum clat_status tokenise(struct run *run)
     for (int row = 0; row < run->rows; row++) {
         int prompt = row - (run->guided ? 1 : 0);
         const char *text = prompt < 0 ? "" : run->job->prompts[prompt];
-        TRY(wordpiece_encode(
-            tokenizer, text, run->tokens, run->ids + (size_t)row * tokens, NULL));
+        TRY(wordpiece_encode(tokenizer, text, run->tokens, run->ids + (size_t)row * tokens, NULL));
     }
     TRY(run_trace(run, "token_ids", 2, (size_t[]){(size_t)run->rows, tokens}, NULL, run->ids));
 out:
@@ -55,9 +54,8 @@ out:
 }
 
 /* Rows first .. first+count through the encoder. */
-static enum clat_status encode_rows(
-    struct run *run, struct weights *weights, const struct ldmbert *bert, struct pool *pool,
-    int first, int count)
+static enum clat_status encode_rows(struct run *run, struct weights *weights,
+    const struct ldmbert *bert, struct pool *pool, int first, int count)
 {
     enum clat_status status;
     size_t row = (size_t)run->tokens * (size_t)run->width_text;
@@ -110,8 +108,8 @@ enum clat_status run_encode_prompts(struct run *run)
     size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->width_text};
     TRY(tokenise(run));
     TRY(memory_new(shape[0] * shape[1] * shape[2], sizeof(float), &run->embeddings));
-    TRY(loading_open(&loading, run, COMPONENT_TEXT_ENCODER, PHASE_LOAD_TEXT,
-        run->memory.text_tensors));
+    TRY(loading_open(
+        &loading, run, COMPONENT_TEXT_ENCODER, PHASE_LOAD_TEXT, run->memory.text_tensors));
     TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
     TRY(encode(run, loading.loader.weights, &bert));
     TRY(run_trace(run, "text_embeddings", 3, shape, run->embeddings, NULL));

@@ -69,8 +69,8 @@ static enum clat_status decode(struct run *run, struct picture *picture, int ind
     for (size_t i = 0; i < run->elements; i++)
         picture->scaled[i] = factor * latents[i];
     TRY(tensor_write_nchw(run->device, &picture->latents, picture->scaled));
-    TRY(decoder_forward(&(struct forward){.pool = &picture->pool}, &run->decoder,
-        &picture->latents, &picture->image));
+    TRY(decoder_forward(&(struct forward){.pool = &picture->pool}, &run->decoder, &picture->latents,
+        &picture->image));
     TRY(tensor_read(run->device, &picture->image, picture->pixels));
     TRY(check_finite(picture->pixels, 3 * (size_t)run->height * (size_t)run->width,
         "the decoder, image %d of %d,", index + 1, run->images));

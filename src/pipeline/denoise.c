@@ -1,7 +1,7 @@
 /* denoise.c - the sampling loop of a group of images. SPDX-License-Identifier: MIT
  *
- * The rows of the UNet are [unconditional x images, conditional x images]; a row never sees another,
- * so that how images are grouped does not change them. */
+ * The rows of the UNet are [unconditional x images, conditional x images]; a row never sees
+ * another, so that how images are grouped does not change them. */
 #include "base/memory.h"
 #include "pipeline/run.h"
 #include "sampling/denoiser.h"

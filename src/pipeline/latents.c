@@ -1,4 +1,5 @@
-/* latents.c - what sampling starts from: noise of each image's seed, or a file. SPDX-License-Identifier: MIT */
+/* latents.c - what sampling starts from: noise of each image's seed, or a file.
+ * SPDX-License-Identifier: MIT */
 #include "base/memory.h"
 #include "checkpoint/weights.h"
 #include "formats/npy.h"

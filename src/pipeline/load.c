@@ -5,8 +5,8 @@ static void tensor_loaded(void *user)
 {
     struct run *run = user;
     run->loaded++;
-    run_phase(run, run->phase, run->loaded < run->to_load ? run->loaded : run->to_load,
-        run->to_load);
+    run_phase(
+        run, run->phase, run->loaded < run->to_load ? run->loaded : run->to_load, run->to_load);
 }
 
 enum clat_status loading_open(struct loading *loading, struct run *run, enum component component,
@@ -34,8 +34,7 @@ enum clat_status run_load_unet(struct run *run)
 {
     enum clat_status status;
     struct loading loading;
-    TRY(loading_open(
-        &loading, run, COMPONENT_UNET, PHASE_LOAD_UNET, run->memory.unet_tensors));
+    TRY(loading_open(&loading, run, COMPONENT_UNET, PHASE_LOAD_UNET, run->memory.unet_tensors));
     TRY(unet_load(&loading.loader, &run->model->unet, &run->unet));
 out:
     loading_close(&loading);

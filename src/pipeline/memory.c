@@ -1,8 +1,9 @@
-/* memory.c - what a job needs on the device, told before anything is allocated. SPDX-License-Identifier: MIT
+/* memory.c - what a job needs on the device, told before anything is allocated.
+ * SPDX-License-Identifier: MIT
  *
  * Every network is loaded and run once on a dry device, which counts bytes and does nothing else. A
- * job's peak is the larger of its two stages: the text encoder with its activations; UNet and decoder
- * together with the larger of their activations. */
+ * job's peak is the larger of its two stages: the text encoder with its activations; UNet and
+ * decoder together with the larger of their activations. */
 #include "pipeline/condition.h"
 #include "pipeline/run.h"
 #include "sampling/denoiser.h"
@@ -22,8 +23,8 @@ static enum clat_status open_dry_loader(const struct model *model, enum componen
     struct device *dry, int pixels, size_t *tensors, struct loader *loader)
 {
     *tensors = 0;
-    *loader = (struct loader){
-        .device = dry, .pixels = pixels, .loaded = count_tensor, .user = tensors};
+    *loader =
+        (struct loader){.device = dry, .pixels = pixels, .loaded = count_tensor, .user = tensors};
     return model_weights(model, component, &loader->weights);
 }
 
@@ -33,8 +34,7 @@ static enum clat_status measure_text(
     enum clat_status status;
     struct loader loader = {0};
     struct ldmbert bert = {0};
-    TRY(open_dry_loader(
-        model, COMPONENT_TEXT_ENCODER, dry, 0, &memory->text_tensors, &loader));
+    TRY(open_dry_loader(model, COMPONENT_TEXT_ENCODER, dry, 0, &memory->text_tensors, &loader));
     TRY(ldmbert_load(&loader, &model->text_encoder, &bert));
     memory->text_weights = device_memory_used(dry);
     TRY(ldmbert_measure(
@@ -84,8 +84,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-enum clat_status model_memory(const struct model *model, const struct device_facts *facts, int height,
-    int width, int images, bool guided, struct model_memory *memory)
+enum clat_status model_memory(const struct model *model, const struct device_facts *facts,
+    int height, int width, int images, bool guided, struct model_memory *memory)
 {
     enum clat_status status;
     struct device *dry = NULL;
@@ -140,8 +140,8 @@ enum clat_status run_check_memory(struct run *run)
     size_t limit = memory_free(run->device);
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {
-        TRY(model_memory(run->model, facts, run->height, run->width, run->group, run->guided,
-            &run->memory));
+        TRY(model_memory(
+            run->model, facts, run->height, run->width, run->group, run->guided, &run->memory));
         if (run->memory.peak <= limit)
             return CLAT_OK;
         if (run->group == 1)
@@ -150,7 +150,8 @@ enum clat_status run_check_memory(struct run *run)
     const struct model_memory *memory = &run->memory;
     FAIL(CLAT_ERROR_MEMORY,
         "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f, then UNet %.0f + "
-        "decoder %.0f + activations %.0f), but %.0f MiB are free: choose a smaller height and width, "
+        "decoder %.0f + activations %.0f), but %.0f MiB are free: choose a smaller height and "
+        "width, "
         "or another device",
         run->width, run->height, mebibytes(memory->peak), facts->name,
         mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),

@@ -1,9 +1,9 @@
 /* model.h - an opened model folder: what it is, what lies in it, what it needs.
  * SPDX-License-Identifier: MIT
  *
- * A diffusers folder: model_index.json names the pipeline's class and its components, each in a folder
- * of its own with a config.json and its weights. Opening reads the small json files only; weights are
- * mapped when a component is loaded or looked into. */
+ * A diffusers folder: model_index.json names the pipeline's class and its components, each in a
+ * folder of its own with a config.json and its weights. Opening reads the small json files only;
+ * weights are mapped when a component is loaded or looked into. */
 #ifndef CLATENT_PIPELINE_MODEL_H
 #define CLATENT_PIPELINE_MODEL_H
 
@@ -43,8 +43,8 @@ enum clat_status model_weights(
 /* One component, looked into: its load function is run on a dry device. */
 struct component_info {
     const char *folder, *class_name;
-    char *format, *path; /* "safetensors", and the (first) file */
-    char *dtypes;        /* "F32" or "F16, F32": what its tensors are stored as */
+    char *format, *path;               /* "safetensors", and the (first) file */
+    char *dtypes;                      /* "F32" or "F16, F32": what its tensors are stored as */
     size_t tensors, parameters, bytes; /* as stored */
     size_t used;                       /* tensors that a network asks for, of `tensors` */
     size_t missing;                    /* tensors that a network asks for and the file lacks */
@@ -62,13 +62,13 @@ struct model_memory {
     size_t text_weights, text_activations;
     size_t unet_weights, unet_activations; /* at the given size, images and guidance */
     size_t decoder_weights, decoder_activations;
-    size_t peak;           /* the most at one time in a whole job */
-    size_t peak_sampling;  /* the same without the text encoder's stage */
+    size_t peak;          /* the most at one time in a whole job */
+    size_t peak_sampling; /* the same without the text encoder's stage */
     size_t unet_tensors, decoder_tensors, text_tensors; /* how many are loaded */
 };
-/* Predicts by loading and running everything on a dry device with these facts (NULL: a generic CPU).
- * `images` per UNet call; guided: two UNet rows per image. */
-enum clat_status model_memory(const struct model *model, const struct device_facts *facts, int height,
-    int width, int images, bool guided, struct model_memory *memory);
+/* Predicts by loading and running everything on a dry device with these facts (NULL: a generic
+ * CPU). `images` per UNet call; guided: two UNet rows per image. */
+enum clat_status model_memory(const struct model *model, const struct device_facts *facts,
+    int height, int width, int images, bool guided, struct model_memory *memory);
 
 #endif

@@ -1,6 +1,7 @@
 /* pipeline.h - a model and a job in, images out: the stages in order. SPDX-License-Identifier: MIT
  *
- *     prompt -> token ids -> text embeddings -> [ latents <- scheduler <-> UNet ] -> decoder -> image
+ *     prompt -> token ids -> text embeddings -> [ latents <- scheduler <-> UNet ] -> decoder ->
+ * image
  *
  * The text encoder is loaded, run for all prompts and released before the UNet is loaded. */
 #ifndef CLATENT_PIPELINE_PIPELINE_H
@@ -10,20 +11,28 @@
 #include "base/status.h"
 #include "device/device.h"
 
-/* What the pipeline tells its caller while it works. All pointers may be NULL; all are called from the
- * calling thread. */
-enum pipeline_phase { PHASE_LOAD_TEXT, PHASE_ENCODE, PHASE_LOAD_UNET, PHASE_SAMPLE, PHASE_LOAD_DECODER, PHASE_DECODE };
+/* What the pipeline tells its caller while it works. All pointers may be NULL; all are called from
+ * the calling thread. */
+enum pipeline_phase {
+    PHASE_LOAD_TEXT,
+    PHASE_ENCODE,
+    PHASE_LOAD_UNET,
+    PHASE_SAMPLE,
+    PHASE_LOAD_DECODER,
+    PHASE_DECODE
+};
 struct pipeline_events {
     void *user;
     void (*phase)(void *user, enum pipeline_phase phase, int done, int total);
     /* step of steps, images first..first+count of total */
     void (*step)(void *user, int step, int steps, int first, int count, int total);
     bool (*cancelled)(void *user);
-    /* One finished image: rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder got
-     * them before division by the scaling factor. The arrays are the pipeline's. */
+    /* One finished image: rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder
+     * got them before division by the scaling factor. The arrays are the pipeline's. */
     enum clat_status (*image)(void *user, int index, uint64_t seed, const char *prompt, int height,
         int width, const float *rgb, int channels, int h, int w, const float *latents);
-    /* One stage of `trace`, see DESIGN 4 for names. float or int32 values, whichever is not NULL. */
+    /* One stage of `trace`, see DESIGN 4 for names. float or int32 values, whichever is not NULL.
+     */
     enum clat_status (*trace)(void *user, const char *name, int rank, const size_t *shape,
         const float *values, const int32_t *ids);
 };

@@ -1,4 +1,5 @@
-/* run.h - one job while it runs: what its stages hand to each other. SPDX-License-Identifier: MIT */
+/* run.h - one job while it runs: what its stages hand to each other. SPDX-License-Identifier: MIT
+ */
 #ifndef CLATENT_PIPELINE_RUN_H
 #define CLATENT_PIPELINE_RUN_H
 
@@ -15,16 +16,16 @@ struct run {
     const struct job *job;
     const struct pipeline_events *events;
 
-    int height, width; /* in pixels */
+    int height, width;  /* in pixels */
     int h, w, channels; /* of a latent image */
     size_t elements;    /* channels*h*w */
     int images;         /* in all: prompts x batch_size, prompt by prompt */
     int group;          /* images per UNet call */
     bool guided;
-    uint64_t *seeds;    /* [images] */
+    uint64_t *seeds;        /* [images] */
     int tokens, width_text; /* positions of a prompt, and floats in each */
-    int32_t *ids;       /* [rows][tokens]; rows: "" if guided, then the prompts */
-    float *embeddings;  /* [rows][tokens][width_text] */
+    int32_t *ids;           /* [rows][tokens]; rows: "" if guided, then the prompts */
+    float *embeddings;      /* [rows][tokens][width_text] */
     int rows;
     float *latents; /* [images][elements]: start noise, then samples */
     bool drawn;     /* latents came from the seeds, not from a file */

@@ -1,4 +1,5 @@
-/* settings.c - what a job says, settled against its model before any work. SPDX-License-Identifier: MIT */
+/* settings.c - what a job says, settled against its model before any work. SPDX-License-Identifier:
+ * MIT */
 #include "base/memory.h"
 #include "pipeline/run.h"
 

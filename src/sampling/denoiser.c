@@ -36,8 +36,8 @@ static enum clat_status set_prompt(
     struct pool *pool = denoiser->run.pool;
     struct pool_mark mark = pool_mark(pool);
     struct tensor context;
-    TRY(pool_take(pool, POOL_BACK, denoiser->rows, 1, tokens, unet->config.cross_attention_dim,
-        &context));
+    TRY(pool_take(
+        pool, POOL_BACK, denoiser->rows, 1, tokens, unet->config.cross_attention_dim, &context));
     TRY(tensor_write(pool->device, &context, values));
     TRY(unet_set_prompt(&denoiser->run, unet, &context));
 out:
@@ -73,8 +73,8 @@ void denoiser_close(struct denoiser *denoiser)
     denoiser->input = denoiser->predicted = NULL;
 }
 
-static void guide(const float *unconditional, const float *conditional, float scale, size_t count,
-    float *output)
+static void guide(
+    const float *unconditional, const float *conditional, float scale, size_t count, float *output)
 {
     for (size_t i = 0; i < count; i++)
         output[i] = unconditional[i] + scale * (conditional[i] - unconditional[i]);

@@ -1,7 +1,8 @@
 /* denoiser.h - the guided prediction that samplers ask for. SPDX-License-Identifier: MIT
  *
- * Classifier-free guidance (Ho and Salimans 2022): e = e_u + scale (e_c - e_u), one UNet pass over the
- * rows [unconditional..., conditional...]. With a scale of exactly 1 the conditional rows alone. */
+ * Classifier-free guidance (Ho and Salimans 2022): e = e_u + scale (e_c - e_u), one UNet pass over
+ * the rows [unconditional..., conditional...]. With a scale of exactly 1 the conditional rows
+ * alone. */
 #ifndef CLATENT_SAMPLING_DENOISER_H
 #define CLATENT_SAMPLING_DENOISER_H
 
@@ -24,9 +25,9 @@ struct denoiser {
 /* True if this scale asks for unconditional rows. */
 bool guidance_is_on(float scale);
 
-/* context [rows][tokens][cross_attention_dim] on the host: for guided sampling `images` unconditional
- * rows, then `images` conditional ones. Takes from the pool's front, which the caller releases; the
- * pool must hold what unet_measure says for `rows`. */
+/* context [rows][tokens][cross_attention_dim] on the host: for guided sampling `images`
+ * unconditional rows, then `images` conditional ones. Takes from the pool's front, which the caller
+ * releases; the pool must hold what unet_measure says for `rows`. */
 enum clat_status denoiser_open(struct denoiser *denoiser, struct pool *pool, struct unet *unet,
     int images, int h, int w, float guidance, const float *context, int tokens);
 void denoiser_close(struct denoiser *denoiser);

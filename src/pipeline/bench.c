@@ -1,0 +1,212 @@
+/* bench.c - how long each stage of a model takes. SPDX-License-Identifier: MIT */
+#include "pipeline/bench.h"
+#include "base/memory.h"
+#include "networks/autoencoder.h"
+#include "networks/ldmbert.h"
+#include "pipeline/condition.h"
+#include "sampling/rng.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* A network on the device with room for its activations, ready to be run. */
+struct subject {
+    struct device *device, *dry;
+    const struct model *model;
+    int h, w; /* latents */
+    struct loader loader;
+    struct pool pool;
+    struct forward run;
+    struct tensor x, y;
+    struct ldmbert bert;
+    struct unet unet;
+    struct autoencoder decoder;
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void subject_close(struct subject *subject)
+{
+    ldmbert_free(subject->device, &subject->bert);
+    unet_free(subject->device, &subject->unet);
+    autoencoder_free(subject->device, &subject->decoder);
+    pool_close(&subject->pool);
+    weights_close(subject->loader.weights);
+    loader_close(&subject->loader);
+    device_close(subject->dry);
+}
+
+static enum clat_status subject_open(struct subject *subject, struct device *device,
+    const struct model *model, int h, int w, enum component component)
+{
+    enum clat_status status;
+    *subject = (struct subject){.device = device, .model = model, .h = h, .w = w};
+    subject->loader = (struct loader){.device = device, .pixels = h * w};
+    subject->run.pool = &subject->pool;
+    TRY(device_open_dry(device_facts(device), &subject->dry));
+    TRY(model_weights(model, component, &subject->loader.weights));
+out:
+    return status;
+}
+
+/* Normal noise on the device. */
+static enum clat_status fill_random(struct subject *subject, const struct tensor *tensor)
+{
+    enum clat_status status;
+    struct rng *rng = NULL;
+    float *values = NULL;
+    TRY(memory_new(1, sizeof *rng, &rng));
+    TRY(memory_new(tensor_elements(tensor), sizeof *values, &values));
+    rng_seed(rng, 0);
+    rng_normal(rng, values, tensor_elements(tensor));
+    TRY(tensor_write(subject->device, tensor, values));
+out:
+    free(values);
+    free(rng);
+    return status;
+}
+
+static enum clat_status open_text(struct subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    int tokens = model_prompt_tokens(subject->model), width = subject->model->text_encoder.d_model;
+    struct pool *pool = &subject->pool;
+    TRY(ldmbert_load(&subject->loader, &subject->model->text_encoder, &subject->bert));
+    TRY(ldmbert_measure(&subject->bert, subject->dry, stage->batch, tokens, &stage->activations));
+    TRY(pool_open(subject->device, stage->activations, pool));
+    TRY(pool_take(pool, POOL_FRONT, stage->batch, 1, tokens, width, &subject->x));
+    TRY(pool_take(pool, POOL_FRONT, stage->batch, 1, tokens, width, &subject->y));
+    TRY(fill_random(subject, &subject->x));
+out:
+    return status;
+}
+
+static enum clat_status run_text(struct subject *subject)
+{
+    return ldmbert_forward(&subject->run, &subject->bert, &subject->x, &subject->y);
+}
+
+static enum clat_status open_unet(struct subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    const struct unet_config *config = &subject->model->unet;
+    int n = stage->batch, h = subject->h, w = subject->w;
+    int tokens = model_prompt_tokens(subject->model);
+    struct pool *pool = &subject->pool;
+    struct tensor context;
+    TRY(unet_load(&subject->loader, config, &subject->unet));
+    TRY(unet_measure(&subject->unet, subject->dry, n, h, w, tokens, &stage->activations));
+    TRY(pool_open(subject->device, stage->activations, pool));
+    TRY(pool_take(pool, POOL_FRONT, n, h, w, config->in_channels, &subject->x));
+    TRY(pool_take(pool, POOL_FRONT, n, h, w, config->out_channels, &subject->y));
+    TRY(pool_take(pool, POOL_FRONT, n, 1, tokens, config->cross_attention_dim, &context));
+    TRY(fill_random(subject, &subject->x));
+    TRY(fill_random(subject, &context));
+    TRY(unet_set_prompt(&subject->run, &subject->unet, &context));
+out:
+    return status;
+}
+
+static enum clat_status run_unet(struct subject *subject)
+{
+    return unet_forward(&subject->run, &subject->unet, &subject->x, 500, &subject->y);
+}
+
+static enum clat_status open_decoder(struct subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    const struct autoencoder_config *config = &subject->model->autoencoder;
+    int n = stage->batch, h = subject->h, w = subject->w, scale = subject->model->latent_scale;
+    struct pool *pool = &subject->pool;
+    TRY(decoder_load(&subject->loader, config, &subject->decoder));
+    TRY(autoencoder_measure(&subject->decoder, subject->dry, n, h, w, &stage->activations));
+    TRY(pool_open(subject->device, stage->activations, pool));
+    TRY(pool_take(pool, POOL_FRONT, n, h, w, config->latent_channels, &subject->x));
+    TRY(pool_take(pool, POOL_FRONT, n, h * scale, w * scale, config->out_channels, &subject->y));
+    TRY(fill_random(subject, &subject->x));
+out:
+    return status;
+}
+
+static enum clat_status run_decoder(struct subject *subject)
+{
+    return decoder_forward(&subject->run, &subject->decoder, &subject->x, &subject->y);
+}
+
+static const struct trial {
+    const char *name;
+    enum component component;
+    int batch;
+    enum clat_status (*open)(struct subject *subject, struct bench_stage *stage);
+    enum clat_status (*run)(struct subject *subject);
+} trials[BENCH_STAGES] = {
+    {"text_encoder", COMPONENT_TEXT_ENCODER, 1, open_text, run_text},
+    {"unet", COMPONENT_UNET, 2, open_unet, run_unet},
+    {"decoder", COMPONENT_AUTOENCODER, 1, open_decoder, run_decoder},
+};
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static enum clat_status time_runs(
+    const struct trial *trial, struct subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    double *seconds = NULL, work = 0;
+    TRY(memory_new((size_t)stage->runs, sizeof *seconds, &seconds));
+    for (int i = -1; i < stage->runs; i++) { /* -1: builds kernels, touches memory */
+        double start = now();
+        work = device_work(subject->device);
+        TRY(trial->run(subject));
+        TRY(device_finish(subject->device));
+        if (i >= 0)
+            seconds[i] = now() - start;
+    }
+    qsort(seconds, (size_t)stage->runs, sizeof *seconds, by_value);
+    stage->seconds = seconds[stage->runs / 2];
+    stage->flop = device_work(subject->device) - work;
+out:
+    free(seconds);
+    return status;
+}
+
+static enum clat_status bench_stage(struct device *device, const struct model *model, int h, int w,
+    const struct trial *trial, struct bench_stage *stage)
+{
+    enum clat_status status;
+    struct subject subject = {0};
+    double start = now();
+    size_t before = device_memory_used(device);
+    TRY(subject_open(&subject, device, model, h, w, trial->component));
+    TRY(trial->open(&subject, stage));
+    TRY(device_finish(device));
+    stage->load_seconds = now() - start;
+    stage->weights = device_memory_used(device) - before - stage->activations;
+    TRY(time_runs(trial, &subject, stage));
+out:
+    subject_close(&subject);
+    return status;
+}
+
+enum clat_status bench_run(struct device *device, const struct model *model, int height, int width,
+    int runs, struct bench_stage stages[BENCH_STAGES])
+{
+    enum clat_status status;
+    int h = (height ? height : model_default_size(model)) / model->latent_scale;
+    int w = (width ? width : model_default_size(model)) / model->latent_scale;
+    for (int i = 0; i < BENCH_STAGES; i++) {
+        stages[i] = (struct bench_stage){
+            .name = trials[i].name, .batch = trials[i].batch, .runs = runs > 0 ? runs : 1};
+        TRY(bench_stage(device, model, h, w, &trials[i], &stages[i]));
+    }
+out:
+    return status;
+}
