@@ -1,8 +1,9 @@
-/* device.h - one OpenCL device: context, in-order queue, facts, counters. SPDX-License-Identifier: MIT
+/* device.h - one OpenCL device: context, in-order queue, facts, counters. SPDX-License-Identifier:
+ * MIT
  *
- * A device can also be opened dry: it has facts but no OpenCL context. On a dry device, buffers only
- * count their bytes, launches do nothing and count their work, and the same load and forward code
- * then tells how much memory and arithmetic a model needs before anything is allocated. */
+ * A device can also be opened dry: it has facts but no OpenCL context. On a dry device, buffers
+ * only count their bytes, launches do nothing and count their work, and the same load and forward
+ * code then tells how much memory and arithmetic a model needs before anything is allocated. */
 #ifndef CLATENT_DEVICE_DEVICE_H
 #define CLATENT_DEVICE_DEVICE_H
 
@@ -16,8 +17,8 @@ struct device;
 /* What the driver says, after the quirk rows of quirk.c have been applied. */
 struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
-    bool is_cpu;             /* kernels of the CPU shape (explicit float16 tiles) are preferred */
-    bool has_half_storage;   /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
+    bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
+    bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
     int compute_units;
     size_t global_memory;    /* in bytes */
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
@@ -28,7 +29,7 @@ struct device_facts {
 /* One row of `clatent devices`. */
 struct device_entry {
     struct device_facts facts;
-    int index;       /* counted over all platforms, as shown and as accepted by device_open */
+    int index; /* counted over all platforms, as shown and as accepted by device_open */
     bool usable;
     char reason[256]; /* why it is not used, or what speaks for it */
 };
@@ -36,8 +37,8 @@ struct device_entry {
 /* All devices of all platforms, freed with free(). No platform at all is CLAT_OK and *count = 0. */
 enum clat_status device_list(struct device_entry **entries, size_t *count);
 
-/* Opens a device: selector NULL or "auto" (GPU before CPU, most memory first), an index as listed, or
- * part of its name (case does not matter; must fit one device only). CLAT_ERROR_NO_DEVICE names
+/* Opens a device: selector NULL or "auto" (GPU before CPU, most memory first), an index as listed,
+ * or part of its name (case does not matter; must fit one device only). CLAT_ERROR_NO_DEVICE names
  * what was found. */
 enum clat_status device_open(const char *selector, struct device **device);
 
@@ -72,8 +73,8 @@ struct buffer {
 enum clat_status buffer_new(struct device *device, size_t size, struct buffer *buffer);
 void buffer_free(struct device *device, struct buffer *buffer); /* NULL memory is allowed */
 
-/* Maps the whole buffer for writing and lets `fill` write it: weights are packed straight into place.
- * On a dry device `fill` is not called. */
+/* Maps the whole buffer for writing and lets `fill` write it: weights are packed straight into
+ * place. On a dry device `fill` is not called. */
 enum clat_status buffer_fill(struct device *device, struct buffer *buffer,
     void (*fill)(void *user, void *mapped), void *user);
 
@@ -84,5 +85,9 @@ void device_memory_peak_reset(struct device *device);
 
 /* Two zeroed ints that CPU-shaped kernels draw job numbers from and leave zero (cl/common.h). */
 const struct buffer *device_counter(struct device *device);
+
+/* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
+ */
+void device_force_shape(struct device *device, bool cpu);
 
 #endif

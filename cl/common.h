@@ -1,0 +1,88 @@
+/* common.h - what every kernel file begins with. SPDX-License-Identifier: MIT
+ *
+ * How a kernel is written. OpenCL C 1.2 and nothing optional: no double, no half arithmetic (half is
+ * storage: vload_half, vstore_half), no images, no subgroups, float literals with an f, vectors in
+ * memory only through vloadN and vstoreN (nothing is aligned to more than a float).
+ *
+ *     KERNEL_GROUP(64, 1, 1) void rows_scale(TENSOR_IN(x), int x_stride, TENSOR_OUT(y), ...)
+ *     {
+ *         __global const float *x = TENSOR_AT(x);
+ *         __global float *y = TENSOR_AT(y);
+ *         ...bounds are checked here: the grid is rounded up to whole work-groups...
+ *     }
+ *
+ * A TENSOR is two arguments, the buffer and an offset into it, as ARG_TENSOR sets them. Strides and
+ * counts come as int; `restrict` is meant: ops never get overlapping outputs. The buffer may be NULL
+ * for a tensor that is left out: ask TENSOR_GIVEN(x).
+ *
+ * Two shapes of kernel. GPU: work-groups of at most 256, local memory, barriers in uniform flow. CPU:
+ * one work-item of local size 1 is one thread that draws job numbers until none is left, and
+ * computes on float16 values; launched with grid_jobs() and device_counter() as last argument:
+ *
+ *     KERNEL_CPU void rows_scale_cpu(TENSOR_IN(x), ..., int jobs, JOB_COUNTER)
+ *     {
+ *         JOBS(job, jobs)
+ *         {
+ *             ...one job, some 10 to 200 microseconds of work...
+ *         }
+ *         JOBS_END
+ *     }
+ *
+ * No early return from such a kernel: each work-item must reach JOBS_END. */
+
+#define TENSOR_IN(x) __global const float *restrict x##_memory, uint x##_offset
+#define TENSOR_OUT(x) __global float *restrict x##_memory, uint x##_offset
+#define TENSOR_AT(x) (x##_memory + x##_offset)
+#define TENSOR_GIVEN(x) (x##_memory != 0)
+
+#define KERNEL_GROUP(x, y, z) __kernel __attribute__((reqd_work_group_size(x, y, z)))
+#define KERNEL_CPU KERNEL_GROUP(1, 1, 1)
+
+/* job_counter[0] is the next job, [1] the work-items that are done; the last one leaves both zero for
+ * the next launch of the in-order queue. Nobody waits, so no forward progress is assumed. */
+#define JOB_COUNTER __global volatile int *job_counter
+#define JOBS(job, count) for (int job; (job = atomic_inc(job_counter)) < (count);)
+#define JOBS_END                                                                                   \
+    if (atomic_inc(job_counter + 1) == (int)get_global_size(0) - 1) {                              \
+        atomic_xchg(job_counter, 0);                                                               \
+        atomic_xchg(job_counter + 1, 0);                                                           \
+    }
+
+/* Before a loop with constant bounds: arrays indexed by it then become registers. */
+#define UNROLL _Pragma("unroll")
+
+/* Asks for the cache line of a __global address: PREFETCH into the first level, PREFETCH_L2 into the
+ * second. Nothing where the host did not say that it works (the cast goes through size_t since
+ * compilers refuse it directly). */
+#ifdef HAS_PREFETCH
+#define PREFETCH(address) __builtin_prefetch((__private const void *)(size_t)(address))
+#define PREFETCH_L2(address) __builtin_prefetch((__private const void *)(size_t)(address), 0, 2)
+#else
+#define PREFETCH(address) ((void)0)
+#define PREFETCH_L2(address) ((void)0)
+#endif
+
+/* Rows in jobs or groups: how many blocks of `block` cover `count`. */
+#define BLOCKS(count, block) (((count) + (block)-1) / (block))
+
+/* Values of enum activation (ops/op.h). */
+#define ACTIVATION_NONE 0
+#define ACTIVATION_SILU 1
+#define ACTIVATION_GELU 2
+#define ACTIVATION_QUICK_GELU 3
+
+/* silu, gelu, quick_gelu, activate for float; silu16 ... activate16 for float16. */
+#define F float
+#define I int
+#define NAME(name) name
+#include "activation.h"
+#undef F
+#undef I
+#undef NAME
+#define F float16
+#define I int16
+#define NAME(name) name##16
+#include "activation.h"
+#undef F
+#undef I
+#undef NAME

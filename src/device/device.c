@@ -1,0 +1,171 @@
+/* device.c - open, close, wait, count. SPDX-License-Identifier: MIT */
+#include "device/opencl.h"
+#include "device/program.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Nobody measures with these numbers but dry runs without facts of a real device. */
+static const struct device_facts generic_cpu = {
+    .name = "generic CPU",
+    .vendor = "none",
+    .platform = "none (dry run)",
+    .is_cpu = true,
+    .has_half_storage = true,
+    .compute_units = 4,
+    .global_memory = (size_t)8 << 30,
+    .largest_buffer = (size_t)8 << 30,
+    .local_memory = 32768,
+    .work_group_limit = 256,
+};
+
+static enum clat_status open_queue(struct device *device)
+{
+    cl_int code;
+    device->context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
+    if (code != CL_SUCCESS)
+        return opencl_fault(device, code, "clCreateContext");
+    device->queue = clCreateCommandQueue(device->context, device->id, 0, &code);
+    if (code != CL_SUCCESS)
+        return opencl_fault(device, code, "clCreateCommandQueue");
+    return CLAT_OK;
+}
+
+static void zero_counter(void *user, void *mapped)
+{
+    memset(mapped, 0, *(size_t *)user);
+}
+
+static enum clat_status make_counter(struct device *device)
+{
+    enum clat_status status;
+    size_t size = 2 * sizeof(cl_int);
+    TRY(buffer_new(device, size, &device->counter));
+    TRY(buffer_fill(device, &device->counter, zero_counter, &size));
+out:
+    return status;
+}
+
+enum clat_status device_open(const char *selector, struct device **out_device)
+{
+    struct device *device = NULL;
+    enum clat_status status;
+    *out_device = NULL;
+    TRY(memory_new(1, sizeof *device, &device));
+    TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
+    device->has_prefetch = device->facts.is_cpu;
+    TRY(open_queue(device));
+    TRY(make_counter(device));
+    *out_device = device;
+    device = NULL;
+out:
+    device_close(device);
+    return status;
+}
+
+enum clat_status device_open_dry(const struct device_facts *facts, struct device **out_device)
+{
+    struct device *device;
+    enum clat_status status = memory_new(1, sizeof *device, &device);
+    *out_device = NULL;
+    if (status != CLAT_OK)
+        return status;
+    device->dry = true;
+    device->facts = facts ? *facts : generic_cpu;
+    *out_device = device;
+    return CLAT_OK;
+}
+
+void device_close(struct device *device)
+{
+    if (!device)
+        return;
+    if (device->queue)
+        clFinish(device->queue);
+    if (device->mark)
+        clReleaseEvent(device->mark);
+    programs_free(device->programs);
+    buffer_free(device, &device->counter);
+    if (device->queue)
+        clReleaseCommandQueue(device->queue);
+    if (device->context)
+        clReleaseContext(device->context);
+    free(device);
+}
+
+const struct device_facts *device_facts(const struct device *device)
+{
+    return &device->facts;
+}
+
+bool device_is_dry(const struct device *device)
+{
+    return device->dry;
+}
+
+enum clat_status device_finish(struct device *device)
+{
+    enum clat_status status = CLAT_OK;
+    if (device->dry)
+        return CLAT_OK;
+    cl_int code = clFinish(device->queue);
+    if (device->mark) {
+        status = opencl_await(device, device->mark);
+        clReleaseEvent(device->mark);
+        device->mark = NULL;
+    }
+    device->launches = 0;
+    if (status == CLAT_OK && code != CL_SUCCESS)
+        status = opencl_fault(device, code, "clFinish");
+    return status;
+}
+
+void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user)
+{
+    device->cancelled = cancelled;
+    device->cancelled_user = user;
+}
+
+void device_on_build(
+    struct device *device, void (*building)(void *user, const char *program, int n), void *user)
+{
+    device->building = building;
+    device->building_user = user;
+}
+
+void device_count_work(struct device *device, double flop)
+{
+    device->work += flop;
+}
+
+double device_work(const struct device *device)
+{
+    return device->work;
+}
+
+size_t device_memory_used(const struct device *device)
+{
+    return device->used;
+}
+
+size_t device_memory_peak(const struct device *device)
+{
+    return device->peak;
+}
+
+void device_memory_peak_reset(struct device *device)
+{
+    device->peak = device->used;
+}
+
+const struct buffer *device_counter(struct device *device)
+{
+    return &device->counter;
+}
+
+void device_force_shape(struct device *device, bool cpu)
+{
+    device->facts.is_cpu = cpu;
+}

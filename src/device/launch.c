@@ -1,0 +1,133 @@
+/* launch.c - kernels into the queue. SPDX-License-Identifier: MIT
+ *
+ * The queue is in order and kept short: every LAUNCH_STRIDE launches one is marked with an event,
+ * and the mark before it is waited for. So a cancelled job stops soon, and a fault is seen near its
+ * cause. */
+#include "device/launch.h"
+#include "device/program.h"
+
+static size_t round_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+struct grid grid1(size_t global, size_t local)
+{
+    return (struct grid){1, {round_up(global, local), 1, 1}, {local, 1, 1}};
+}
+
+struct grid grid2(size_t gx, size_t gy, size_t lx, size_t ly)
+{
+    return (struct grid){2, {round_up(gx, lx), round_up(gy, ly), 1}, {lx, ly, 1}};
+}
+
+struct grid grid3(size_t gx, size_t gy, size_t gz, size_t lx, size_t ly, size_t lz)
+{
+    return (struct grid){3, {round_up(gx, lx), round_up(gy, ly), round_up(gz, lz)}, {lx, ly, lz}};
+}
+
+struct grid grid_jobs(const struct device *device)
+{
+    int units = device_facts(device)->compute_units;
+    return grid1(2 * (size_t)(units > 0 ? units : 1), 1);
+}
+
+struct argument argument_tensor(const struct tensor *tensor)
+{
+    if (!tensor)
+        return (struct argument){.kind = ARGUMENT_TENSOR};
+    return (struct argument){
+        .kind = ARGUMENT_TENSOR, .memory = tensor->memory, .size = tensor->offset};
+}
+
+struct argument argument_buffer(const struct buffer *buffer)
+{
+    return (struct argument){.kind = ARGUMENT_BUFFER, .memory = buffer ? buffer->memory : NULL};
+}
+
+/* Sets one argument of ours, which may be two of OpenCL's; *index is moved on. */
+static cl_int set_argument(cl_kernel kernel, const struct argument *argument, cl_uint *index)
+{
+    cl_int code = CL_SUCCESS;
+    cl_uint offset = (cl_uint)argument->size;
+    switch (argument->kind) {
+    case ARGUMENT_TENSOR:
+        code = clSetKernelArg(kernel, (*index)++, sizeof(cl_mem), &argument->memory);
+        return code ? code : clSetKernelArg(kernel, (*index)++, sizeof offset, &offset);
+    case ARGUMENT_BUFFER:
+        return clSetKernelArg(kernel, (*index)++, sizeof(cl_mem), &argument->memory);
+    case ARGUMENT_INT:
+        return clSetKernelArg(kernel, (*index)++, sizeof(cl_int), &argument->int_value);
+    case ARGUMENT_FLOAT:
+        return clSetKernelArg(kernel, (*index)++, sizeof(cl_float), &argument->float_value);
+    case ARGUMENT_LOCAL:
+        return clSetKernelArg(kernel, (*index)++, argument->size, NULL);
+    }
+    return CL_INVALID_ARG_VALUE;
+}
+
+static enum clat_status set_arguments(struct device *device, const struct kernel *kernel,
+    const struct argument *arguments, size_t count)
+{
+    cl_uint index = 0;
+    for (size_t i = 0; i < count; i++) {
+        cl_int code = set_argument(kernel->handle, &arguments[i], &index);
+        if (code != CL_SUCCESS)
+            return opencl_fault(device, code, "argument %u of kernel %s in cl/%s.cl", index - 1,
+                kernel->function, kernel->program->file);
+    }
+    if (index != kernel->arguments)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "kernel %s in cl/%s.cl takes %u arguments, %u were given", kernel->function,
+            kernel->program->file, kernel->arguments, index);
+    return CLAT_OK;
+}
+
+static enum clat_status check_grid(
+    struct device *device, const struct kernel *kernel, const struct grid *grid)
+{
+    size_t items = grid->local[0] * grid->local[1] * grid->local[2];
+    if (items <= kernel->work_group_limit)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_DEVICE,
+        "%s: kernel %s in cl/%s.cl needs work-groups of %zu, the driver allows it %zu",
+        device->facts.name, kernel->function, kernel->program->file, items,
+        kernel->work_group_limit);
+}
+
+/* Makes `event` the mark and waits for the mark before it. */
+static enum clat_status move_mark(struct device *device, cl_event event)
+{
+    enum clat_status status = CLAT_OK;
+    clFlush(device->queue);
+    if (device->mark) {
+        status = opencl_await(device, device->mark);
+        clReleaseEvent(device->mark);
+    }
+    device->mark = event;
+    device->launches = 0;
+    return status;
+}
+
+enum clat_status launch_array(struct device *device, struct kernel *kernel, struct grid grid,
+    const struct argument *arguments, size_t count)
+{
+    enum clat_status status = CLAT_OK;
+    cl_event event = NULL;
+    if (device->cancelled && device->cancelled(device->cancelled_user))
+        FAIL(CLAT_CANCELLED, "stopped on request");
+    if (device->dry || grid.global[0] == 0 || grid.global[1] == 0 || grid.global[2] == 0)
+        goto out;
+    TRY(check_grid(device, kernel, &grid));
+    TRY(set_arguments(device, kernel, arguments, count));
+    bool marked = ++device->launches >= LAUNCH_STRIDE;
+    cl_int code = clEnqueueNDRangeKernel(device->queue, kernel->handle, (cl_uint)grid.dimensions,
+        NULL, grid.global, grid.local, 0, NULL, marked ? &event : NULL);
+    if (code != CL_SUCCESS)
+        TRY(opencl_fault(
+            device, code, "kernel %s in cl/%s.cl", kernel->function, kernel->program->file));
+    if (marked)
+        TRY(move_mark(device, event));
+out:
+    return status;
+}

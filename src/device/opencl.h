@@ -1,0 +1,56 @@
+/* opencl.h - what the files of this room share: the device struct and OpenCL's codes as words.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLATENT_DEVICE_OPENCL_H
+#define CLATENT_DEVICE_OPENCL_H
+
+#include "device/device.h"
+#include <CL/cl.h>
+
+/* At most twice this many launches are in flight: every so many, the one that far back is awaited.
+ */
+#define LAUNCH_STRIDE 8
+
+struct program;
+
+struct device {
+    struct device_facts facts;
+    bool dry;
+    bool has_prefetch; /* a real CPU: __builtin_prefetch means something */
+    unsigned quirks;   /* bits of enum quirk_symptom */
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+    struct buffer counter; /* device_counter() */
+    size_t used, peak;     /* bytes in buffers now, and at most */
+    double work;           /* floating-point operations counted */
+    bool (*cancelled)(void *user);
+    void *cancelled_user;
+    void (*building)(void *user, const char *program, int n);
+    void *building_user;
+    int builds;               /* programs built from source so far */
+    int cache_hits;           /* programs that came from the disk cache */
+    struct program *programs; /* list, newest first */
+    int launches;             /* since the last marked one, 0..LAUNCH_STRIDE */
+    cl_event mark;            /* of the last marked launch, or NULL */
+};
+
+/* "CL_OUT_OF_RESOURCES" for -5; "unknown code" for what no header knows. */
+const char *opencl_word(cl_int code);
+
+/* Sets the sentence "WHAT failed: WORD (code)". Codes that mean memory give CLAT_ERROR_MEMORY with
+ * what is in use and what the device has; all others CLAT_ERROR_DEVICE. */
+enum clat_status opencl_fault(const struct device *device, cl_int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Asks an event's own status: the queue reports only that something behind it failed. */
+enum clat_status opencl_await(const struct device *device, cl_event event);
+
+/* A string that the driver tells, cut to `size`; "" if it tells none. */
+void opencl_device_string(cl_device_id id, cl_device_info what, char *text, size_t size);
+void opencl_platform_string(cl_platform_id id, cl_platform_info what, char *text, size_t size);
+
+/* A device found by the selector of device_open(). platform.c */
+enum clat_status platform_choose(
+    const char *selector, cl_device_id *id, struct device_facts *facts, unsigned *quirks);
+
+#endif

@@ -1,0 +1,43 @@
+/* program.h - kernel programs: text, build, kept by the device. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_DEVICE_PROGRAM_H
+#define CLATENT_DEVICE_PROGRAM_H
+
+#include "device/opencl.h"
+#include "base/text.h"
+
+/* The files of cl/, made by embed.awk from KERNEL_FILES; ended by name NULL. */
+struct kernel_source {
+    const char *name; /* "common.h", "norm.cl" */
+    const char *text;
+};
+extern const struct kernel_source kernel_sources[];
+
+struct kernel {
+    cl_kernel handle; /* NULL on a dry device */
+    char *function;
+    const struct program *program;
+    cl_uint arguments;       /* how many it takes */
+    size_t work_group_limit; /* work-items in one group, for this kernel */
+    struct kernel *next;
+};
+
+/* One file of cl/ built with one set of options. */
+struct program {
+    char *file, *options;
+    cl_program handle;
+    struct kernel *kernels;
+    struct program *next;
+};
+
+/* The text of cl/FILE.cl with every `#include "x"` replaced by the text of cl/x. */
+enum clat_status source_expand(const char *file, struct text *text);
+
+/* Kept program of that file and options, built if it is the first time. */
+enum clat_status program_find(
+    struct device *device, const char *file, const char *options, struct program **program);
+/* Builds `text` as if it were file `file`; for program_find and for tests of broken text. */
+enum clat_status program_build(struct device *device, const char *file, const char *options,
+    const char *text, cl_program *handle);
+void programs_free(struct program *list);
+
+#endif

@@ -1,0 +1,56 @@
+/* quirk.c - the table of drivers that need care. SPDX-License-Identifier: MIT
+ *
+ * A row needs a source: an issue, a manual, or "measured" with the version. Few rows is the aim. */
+#include "device/quirk.h"
+
+#include <string.h>
+#include <strings.h>
+
+const struct quirk quirk_rows[] = {
+    {QUIRK_UNUSABLE, "Clover", NULL, NULL,
+        "not used: Mesa's old OpenCL is unmaintained, try rusticl",
+        "Mesa 25.2 release notes: Clover removed"},
+    {QUIRK_UNUSABLE, "Intel Gen OCL Driver", NULL, NULL,
+        "not used: Beignet gives wrong results, use the Intel compute runtime",
+        "hashcat skips it, src/backend.c"},
+    {QUIRK_NO_OWN_CACHE, "Portable Computing Language", NULL, NULL,
+        "kernels are cached by the driver, not by us",
+        "pocl: clGetProgramInfo(BINARIES) compiles every kernel once more (inducer/pyopencl#731)"},
+    {QUIRK_NO_OWN_CACHE, "NVIDIA CUDA", NULL, NULL, "kernels are cached by the driver, not by us",
+        "dlprimitives docs/kernel_cache.md: the binary is PTX, the driver compiles it again"},
+    {QUIRK_NO_OWN_CACHE, "Oclgrind", NULL, NULL, "kernels are not cached",
+        "a simulator: the cache would hide what it is to check"},
+    {0, NULL, NULL, NULL, NULL, NULL},
+};
+
+bool quirk_contains(const char *text, const char *part)
+{
+    if (!part)
+        return true;
+    size_t size = strlen(part);
+    for (; *text; text++)
+        if (strncasecmp(text, part, size) == 0)
+            return true;
+    return size == 0;
+}
+
+static bool fits(const struct quirk *row, const struct device_facts *facts)
+{
+    return quirk_contains(facts->platform, row->platform) &&
+           quirk_contains(facts->name, row->device) && quirk_contains(facts->driver, row->driver);
+}
+
+unsigned quirk_find(const struct device_facts *facts, const struct quirk **unusable)
+{
+    unsigned symptoms = 0;
+    if (unusable)
+        *unusable = NULL;
+    for (const struct quirk *row = quirk_rows; row->symptom; row++) {
+        if (!fits(row, facts))
+            continue;
+        symptoms |= row->symptom;
+        if (unusable && row->symptom == QUIRK_UNUSABLE)
+            *unusable = row;
+    }
+    return symptoms;
+}

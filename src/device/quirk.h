@@ -1,0 +1,31 @@
+/* quirk.h - what drivers get wrong, as data. SPDX-License-Identifier: MIT
+ *
+ * Code asks for a symptom, never for a vendor; names of vendors stand only in the rows of quirk.c.
+ */
+#ifndef CLATENT_DEVICE_QUIRK_H
+#define CLATENT_DEVICE_QUIRK_H
+
+#include "device/device.h"
+
+enum quirk_symptom {
+    QUIRK_UNUSABLE = 1,    /* gives wrong pictures or crashes: not used unless asked for by index */
+    QUIRK_NO_OWN_CACHE = 2 /* fetching a binary costs more than it saves */
+};
+
+struct quirk {
+    unsigned symptom;
+    const char *platform, *device, *driver; /* parts of the names, any case; NULL fits all */
+    const char *effect;                     /* for people: what is done about it */
+    const char *source;                     /* where it was seen */
+};
+
+/* The rows, ended by symptom 0. */
+extern const struct quirk quirk_rows[];
+
+/* All symptoms of a device; *unusable (may be NULL) becomes the row that forbids it, or NULL. */
+unsigned quirk_find(const struct device_facts *facts, const struct quirk **unusable);
+
+/* True if `text` contains `part`, whatever the case; a NULL part is in every text. */
+bool quirk_contains(const char *text, const char *part);
+
+#endif

@@ -1,0 +1,87 @@
+/* reference.c - the ops in plain C and double. SPDX-License-Identifier: MIT */
+#include "reference.h"
+
+#include <math.h>
+
+double reference_activation(enum activation activation, double x)
+{
+    switch (activation) {
+    case ACTIVATION_SILU:
+        return x / (1 + exp(-x));
+    case ACTIVATION_GELU: /* erfc, since 1 + erf loses the lower tail even in double */
+        return 0.5 * x * erfc(-x / sqrt(2));
+    case ACTIVATION_QUICK_GELU:
+        return x / (1 + exp(-1.702 * x));
+    default:
+        return x;
+    }
+}
+
+/* Mean and biased variance of the values of channels [first, first + count) in all pixels. */
+static void group_statistics(
+    const float *x, int pixels, int c, int first, int count, double *mean, double *variance)
+{
+    double total = (double)pixels * count, sum = 0, squares = 0;
+    for (int p = 0; p < pixels; p++)
+        for (int i = first; i < first + count; i++)
+            sum += x[(size_t)p * c + i];
+    *mean = sum / total;
+    for (int p = 0; p < pixels; p++)
+        for (int i = first; i < first + count; i++) {
+            double d = x[(size_t)p * c + i] - *mean;
+            squares += d * d;
+        }
+    *variance = squares / total;
+}
+
+static void group_norm_image(const float *x, int pixels, int c, int groups, double eps,
+    const float *gamma, const float *beta, float *fold, float *y)
+{
+    int width = c / groups;
+    for (int i = 0; i < c; i++) {
+        double mean, variance;
+        group_statistics(x, pixels, c, i / width * width, width, &mean, &variance);
+        double scale = gamma[i] / sqrt(variance + eps);
+        if (fold) {
+            fold[i] = (float)scale;
+            fold[c + i] = (float)(beta[i] - mean * scale);
+        }
+        for (int p = 0; y && p < pixels; p++)
+            y[(size_t)p * c + i] = (float)((x[(size_t)p * c + i] - mean) * scale + beta[i]);
+    }
+}
+
+void reference_group_norm(const float *x, int n, int pixels, int c, int groups, double eps,
+    const float *gamma, const float *beta, float *fold, float *y)
+{
+    size_t size = (size_t)pixels * (size_t)c;
+    for (int i = 0; i < n; i++)
+        group_norm_image(x + i * size, pixels, c, groups, eps, gamma, beta,
+            fold ? fold + (size_t)i * 2 * c : NULL, y ? y + i * size : NULL);
+}
+
+void reference_layer_norm(
+    const float *x, size_t rows, int c, double eps, const float *gamma, const float *beta, float *y)
+{
+    for (size_t row = 0; row < rows; row++) {
+        const float *in = x + row * c;
+        double mean, variance;
+        group_statistics(in, 1, c, 0, c, &mean, &variance);
+        for (int i = 0; i < c; i++)
+            y[row * c + i] = (float)((in[i] - mean) / sqrt(variance + eps) * gamma[i] + beta[i]);
+    }
+}
+
+void reference_resize_nearest(
+    const float *x, int n, int h, int w, int c, int out_h, int out_w, float *y)
+{
+    for (int i = 0; i < n; i++)
+        for (int row = 0; row < out_h; row++)
+            for (int column = 0; column < out_w; column++) {
+                int from_row = (int)((long long)row * h / out_h);
+                int from_column = (int)((long long)column * w / out_w);
+                for (int k = 0; k < c; k++)
+                    y[(((size_t)i * out_h + row) * out_w + column) * c + k] =
+                        x[(((size_t)i * h + from_row) * w + from_column) * c + k];
+            }
+}

@@ -1,0 +1,25 @@
+/* reference.h - what the ops compute, in plain C and double. SPDX-License-Identifier: MIT
+ *
+ * Arrays are dense NHWC; results are rounded to float once, at the end. */
+#ifndef CLATENT_TESTS_REFERENCE_H
+#define CLATENT_TESTS_REFERENCE_H
+
+#include "ops/op.h"
+#include <stddef.h>
+
+double reference_activation(enum activation activation, double x);
+
+/* y[n][pixels][c] = group norm of x with groups of c/groups channels. fold [n][2][c], if not NULL,
+ * gets scale and shift instead of y being needed (y may be NULL). */
+void reference_group_norm(const float *x, int n, int pixels, int c, int groups, double eps,
+    const float *gamma, const float *beta, float *fold, float *y);
+
+/* Over the c values of each row. */
+void reference_layer_norm(const float *x, size_t rows, int c, double eps, const float *gamma,
+    const float *beta, float *y);
+
+/* x [n][h][w][c] to y [n][out_h][out_w][c], source index = floor(destination * in / out). */
+void reference_resize_nearest(
+    const float *x, int n, int h, int w, int c, int out_h, int out_w, float *y);
+
+#endif
