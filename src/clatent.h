@@ -1,7 +1,64 @@
-/* clatent.h - DRAFT of the part everybody needs now; the program's room completes it.
- * SPDX-License-Identifier: MIT */
+/* clatent.h - latent diffusion on any OpenCL device. SPDX-License-Identifier: MIT
+ *
+ * A whole program that draws one picture and says where it went (cc x.c -lclatent):
+ *
+ *     #include <clatent.h>
+ *     #include <stdio.h>
+ *
+ *     static enum clat_status finished(void *user, const struct clat_image *image)
+ *     {
+ *         (void)user;
+ *         printf("%s, seed %llu\n", image->path, (unsigned long long)image->seed);
+ *         return CLAT_OK;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         struct clat_options options = {sizeof options};
+ *         struct clat_context *context = NULL;
+ *         struct clat_job *job = NULL;
+ *         options.image = finished;
+ *         enum clat_status status = clat_open(&options, &context);
+ *         if (status == CLAT_OK)
+ *             status = clat_job_new(context, &job);
+ *         if (status == CLAT_OK)
+ *             status = clat_job_set(job, "prompt", "a red circle", "main.c");
+ *         if (status == CLAT_OK)
+ *             status = clat_job_set(job, "output", "circle-{seed}.png", "main.c");
+ *         if (status == CLAT_OK)
+ *             status = clat_generate(context, job);
+ *         if (status != CLAT_OK)
+ *             fprintf(stderr, "%s\n", clat_error());
+ *         clat_job_free(job);
+ *         clat_close(context);
+ *         return status;
+ *     }
+ *
+ * Rules that hold for every function here:
+ *  - It returns an enum clat_status; on a failure clat_error() has one sentence about it, and what
+ * was to be made is NULL. CLAT_ERROR_MEMORY and CLAT_ERROR_INTERNAL are possible everywhere and are
+ *    not listed again.
+ *  - Texts are UTF-8 and end in NUL. What a function takes stays the caller's and is not kept.
+ *  - What clat_devices() and its sisters hand out is read-only, may grow at the end of its structs
+ * in later versions, and is given back with clat_free(). Never make or copy such a struct yourself.
+ *  - A context, and the jobs made with it, belong to one thread at a time. Contexts do not disturb
+ * each other. The library never prints, exits, changes the locale or the folder, or handles
+ * signals. */
 #ifndef CLATENT_H
 #define CLATENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CLAT_API __attribute__((visibility("default")))
+#else
+#define CLAT_API
+#endif
 
 /* What went wrong. The number is also the exit code of the program. */
 enum clat_status {
@@ -16,5 +73,225 @@ enum clat_status {
     CLAT_ERROR_CHECK = 8,     /* a result check failed (not a number, self-test) */
     CLAT_CANCELLED = 9        /* stopped on request */
 };
+
+/* "0.1.0" */
+CLAT_API const char *clat_version(void);
+
+/* The sentence of this thread's last failure, "" if there was none; good until the next one.
+ * Control characters from files are shown as '?'. */
+CLAT_API const char *clat_error(void);
+
+/* ---- context
+ * ------------------------------------------------------------------------------------- */
+
+/* How far a job is. `phase` is what is being done, in words; while the phase is "sampling", step of
+ * steps is done for the images [first_image, first_image + count) of `images`; in the other phases
+ * done of total says how much of it (total 0: not known, or the number of the kernel program being
+ * built). */
+struct clat_progress {
+    const char *phase; /* "loading text encoder", "sampling", "building kernels", ... */
+    int done, total;
+    int step, steps;
+    int first_image, count, images;
+};
+
+/* One finished image. Everything in it is the library's and good until the callback returns. */
+struct clat_image {
+    int index; /* counted from 0: prompts in order, batch_size images each */
+    uint64_t seed;
+    const char *prompt;
+    const char *path;  /* the file it was written to; NULL if none (yet: files of many images) */
+    int height, width; /* in pixels */
+    const float *rgb;  /* [height][width][3], 0..1 */
+    const unsigned char *file; /* output "-": the PNG file, `file_size` bytes; else NULL */
+    size_t file_size;
+};
+
+/* Set struct_size to sizeof(struct clat_options) and the rest to zero; a member that is NULL is not
+ * used. All callbacks get `user` and come from the thread that called. */
+struct clat_options {
+    size_t struct_size;
+    void *user;
+    void (*log)(void *user, const char *message); /* a sentence worth telling; no newline */
+    void (*progress)(void *user, const struct clat_progress *progress); /* often; return soon */
+    int (*cancelled)(void *user); /* asked often; non-zero stops the job */
+    /* Anything but CLAT_OK ends the job with that status. */
+    enum clat_status (*image)(void *user, const struct clat_image *image);
+    const char *data_folder;      /* instead of the installed one: models/demo lies there */
+    const char *scheduler_folder; /* searched for scheduler plugins before the installed one */
+};
+
+struct clat_context;
+
+/* *context is freed with clat_close(). CLAT_ERROR_USAGE if struct_size is none that was ever valid.
+ */
+CLAT_API enum clat_status clat_open(
+    const struct clat_options *options, struct clat_context **context);
+CLAT_API void clat_close(struct clat_context *context); /* NULL is allowed */
+
+/* Gives back a result of this library; NULL is allowed. */
+CLAT_API void clat_free(const void *result);
+
+/* Removes all half-written files of this process, and nothing else; async-signal-safe. For a
+ * program that must end now. */
+CLAT_API void clat_abandon_files(void);
+
+/* ---- jobs
+ * ------------------------------------------------------------------------------------------ */
+
+struct clat_job;
+
+CLAT_API enum clat_status clat_job_new(struct clat_context *context, struct clat_job **job);
+CLAT_API void clat_job_free(struct clat_job *job); /* NULL is allowed */
+
+/* Reads a YAML file of keys; they replace those set before. Relative paths in it start at its
+ * folder. CLAT_ERROR_USAGE with file:line for anything wrong in it, CLAT_ERROR_INPUT if it cannot
+ * be read. */
+CLAT_API enum clat_status clat_job_read(struct clat_job *job, const char *path);
+
+/* Sets one key (clat_keys() lists them) from text: "20", "true", "[1, 2]" for a list of seeds,
+ * "ddim,eta=0.3" for scheduler. `where` stands before messages ("--steps"). CLAT_ERROR_USAGE for an
+ * unknown key (with the nearest known one) or a bad value; CLAT_ERROR_INPUT for a prompt that is
+ * not UTF-8. */
+CLAT_API enum clat_status clat_job_set(
+    struct clat_job *job, const char *key, const char *value, const char *where);
+/* The same, but a prompt joins those that are there. */
+CLAT_API enum clat_status clat_job_add(
+    struct clat_job *job, const char *key, const char *value, const char *where);
+
+/* The text of a key as it was given, NULL if it was not; the job's, good until it changes. */
+CLAT_API const char *clat_job_get(struct clat_job *job, const char *key);
+
+/* One key of a job. */
+struct clat_key {
+    const char *name;     /* "num_inference_steps" */
+    const char *alias;    /* "steps", or NULL */
+    char letter;          /* of the short option, or 0 */
+    const char *argument; /* what its value is called, "PIXELS"; NULL for true or false */
+    const char *help;     /* one sentence */
+};
+struct clat_keys {
+    size_t count;
+    const struct clat_key *keys; /* [count] */
+};
+CLAT_API enum clat_status clat_keys(const struct clat_keys **keys);
+
+/* Makes all images of a job, one after the other, and writes them as its `output` says (nothing is
+ * written if it has none). Fails with CLAT_ERROR_USAGE, _INPUT (model, latents), _NO_DEVICE (also
+ * an unknown scheduler), _DEVICE, _OUTPUT, _CHECK (not a number in an image) or CLAT_CANCELLED;
+ * finished files stay, half-written ones never do. */
+CLAT_API enum clat_status clat_generate(struct clat_context *context, struct clat_job *job);
+
+/* ---- looking around
+ * ---------------------------------------------------------------------------------- */
+
+struct clat_device {
+    int index; /* what `device` accepts */
+    int usable;
+    const char *name, *vendor, *platform, *driver, *version;
+    const char *reason; /* why it is not usable, or what speaks for it */
+    int is_cpu;
+    int compute_units;
+    uint64_t global_memory, largest_buffer, local_memory; /* in bytes */
+};
+struct clat_devices {
+    size_t count;
+    const struct clat_device *devices; /* [count] */
+};
+/* All OpenCL devices; none at all is no failure. */
+CLAT_API enum clat_status clat_devices(
+    struct clat_context *context, const struct clat_devices **devices);
+
+struct clat_scheduler_option {
+    const char *name, *type, *standard, *range,
+        *help; /* `standard`: the default; range may be "" */
+};
+struct clat_scheduler {
+    const char *name;       /* "ddim" */
+    const char *class_name; /* diffusers' name, "DDIMScheduler" */
+    const char *summary, *path;
+    size_t option_count;
+    const struct clat_scheduler_option *options; /* [option_count] */
+};
+struct clat_schedulers {
+    size_t count;
+    const struct clat_scheduler *schedulers; /* [count] */
+};
+/* All scheduler plugins that are found; with a name only that one, CLAT_ERROR_NO_DEVICE if there is
+ * none. */
+CLAT_API enum clat_status clat_schedulers(
+    struct clat_context *context, const char *name, const struct clat_schedulers **schedulers);
+
+struct clat_component {
+    const char *folder, *class_name, *format, *path, *dtypes; /* "unet", ..., "F16, F32" */
+    uint64_t tensors, parameters, bytes;                      /* as stored */
+    uint64_t used, missing; /* tensors that the network finds, and that it lacks */
+    size_t unused_count, fault_count;
+    const char *const *unused; /* [unused_count] names of tensors that nothing reads */
+    const char *const *faults; /* [fault_count] sentences about missing or misshapen ones */
+};
+struct clat_setting {
+    const char *key, *value;
+};
+struct clat_model {
+    const char *folder, *family;
+    int height, width; /* default size, in pixels */
+    size_t component_count, recommended_count, scheduler_count;
+    const struct clat_component *components; /* [component_count] */
+    const struct clat_setting *recommended;  /* [recommended_count], of the model's clatent.yaml */
+    const struct clat_setting *scheduler;    /* [scheduler_count], of scheduler_config.json */
+    uint64_t weight_bytes, activation_bytes, peak_bytes; /* on the device, one image, guided */
+};
+/* What lies in a model (NULL: the demo model), without a device. Missing tensors are no failure,
+ * they are in the result; CLAT_ERROR_INPUT if it cannot be read. */
+CLAT_API enum clat_status clat_inspect(
+    struct clat_context *context, const char *model, const struct clat_model **result);
+
+struct clat_image_info {
+    int height, width;
+    size_t text_count, job_count, argument_count;
+    const struct clat_setting *texts; /* [text_count] of the file: keyword, text */
+    const char *version;              /* of the clatent that made it; NULL: another program did */
+    const struct clat_setting *job;   /* [job_count] its settings, as clat_job_set() takes them */
+    const char *const *arguments; /* [argument_count] `generate`, `--prompt`, ...: makes it again */
+};
+/* What a PNG file says about itself. CLAT_ERROR_INPUT if it is not a good PNG file. */
+CLAT_API enum clat_status clat_image_info(
+    struct clat_context *context, const char *path, const struct clat_image_info **info);
+
+struct clat_bench_stage {
+    const char *name; /* "text_encoder", "unet" or "decode" */
+    int batch;
+    double seconds; /* of one run, the median */
+    double gflop;   /* of one run */
+};
+struct clat_bench {
+    size_t stage_count;
+    const struct clat_bench_stage *stages; /* [stage_count] */
+    uint64_t peak_memory_bytes;            /* largest resident size of this process so far */
+};
+/* Times each network of a job's model at its size and on its device, on random input; other keys do
+ * not matter. */
+CLAT_API enum clat_status clat_bench(
+    struct clat_context *context, struct clat_job *job, const struct clat_bench **bench);
+
+/* ---- words
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* The entry of a NULL-terminated list that `word` was probably meant to be, or NULL. */
+CLAT_API const char *clat_nearest(const char *word, const char *const *names);
+
+/* A text as a JSON string with its quotes, control and invisible characters escaped; freed with
+ * clat_free(). NULL if there is no memory. */
+CLAT_API const char *clat_json_string(const char *text);
+
+/* A text fit for a terminal: control characters, direction marks and bytes that are not UTF-8 as
+ * \xNN or \u{...}; newlines stay if `lines` is not 0. Freed with clat_free(). */
+CLAT_API const char *clat_printable(const char *text, int lines);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

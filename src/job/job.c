@@ -2,6 +2,7 @@
  */
 #include "job/job.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "job/values.h"
 
 #include <stdlib.h>
@@ -101,10 +102,13 @@ static enum clat_status build_scheduler_options(const struct job_values *values,
             from->items[i].where));
     const struct job_value *eta = value_of(values, "eta");
     const struct setting *option = settings_find(from, "eta");
-    if (eta->where && option && strcmp(option->value, eta->items[0]) != 0)
+    double given, own;
+    if (eta->where && option &&
+        !(text_to_double(eta->items[0], &given) && text_to_double(option->value, &own) &&
+            given == own))
         FAIL(CLAT_ERROR_USAGE, "%s: eta is %s, but the scheduler's option eta is %s (%s)",
             eta->where, eta->items[0], option->value, option->where);
-    if (eta->where)
+    if (eta->where && !option)
         TRY(settings_set(&job->scheduler_options, "eta", eta->items[0], eta->where));
 out:
     return status;

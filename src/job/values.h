@@ -39,6 +39,8 @@ enum clat_status job_values_set(
 enum clat_status job_values_read(struct job_values *values, const char *path);
 enum clat_status job_values_parse(
     struct job_values *values, const char *name, const char *text, size_t size);
+enum clat_status job_values_tree(
+    struct job_values *values, const char *name, const struct yaml_node *root);
 
 /* The recommendations of a model: fills only keys that are not set; a file that is not there is no
  * fault. Keys that a model has no say in are refused. */

@@ -214,14 +214,20 @@ enum clat_status job_values_recommend(struct job_values *values, const char *pat
     return file_exists(path) ? read_file(values, path, true) : CLAT_OK;
 }
 
+enum clat_status job_values_tree(
+    struct job_values *values, const char *name, const struct yaml_node *root)
+{
+    struct source source = {.values = values, .name = name};
+    return add_tree(&source, root);
+}
+
 enum clat_status job_values_parse(
     struct job_values *values, const char *name, const char *text, size_t size)
 {
     struct yaml_node root;
-    struct source source = {.values = values, .name = name};
     enum clat_status status = yaml_parse(name, text, size, &root);
     if (status == CLAT_OK)
-        status = add_tree(&source, &root);
+        status = job_values_tree(values, name, &root);
     yaml_free(&root);
     return status;
 }

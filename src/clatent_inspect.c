@@ -1,0 +1,170 @@
+/* clatent_inspect.c - what lies in a model folder, and what it needs. SPDX-License-Identifier: MIT
+ */
+#include "base/arena.h"
+#include "base/memory.h"
+#include "clatent_internal.h"
+#include "pipeline/model.h"
+
+#include <stdlib.h>
+
+struct maker {
+    struct arena *arena;
+    struct clat_model *result;
+};
+
+static enum clat_status copy_names(
+    struct maker *maker, char **names, size_t count, const char *const **out)
+{
+    enum clat_status status = CLAT_OK;
+    const char **list;
+    TRY(arena_take(maker->arena, count, sizeof *list, &list));
+    *out = list;
+    for (size_t i = 0; i < count; i++)
+        TRY(arena_string(maker->arena, names[i], &list[i]));
+out:
+    return status;
+}
+
+static enum clat_status copy_component(
+    struct maker *maker, const struct component_info *from, struct clat_component *to)
+{
+    enum clat_status status = CLAT_OK;
+    to->tensors = from->tensors;
+    to->parameters = from->parameters;
+    to->bytes = from->bytes;
+    to->used = from->used;
+    to->missing = from->missing;
+    to->unused_count = from->tensors - from->used;
+    to->fault_count = from->fault_count;
+    TRY(arena_string(maker->arena, from->folder, &to->folder));
+    TRY(arena_string(maker->arena, from->class_name, &to->class_name));
+    TRY(arena_string(maker->arena, from->format, &to->format));
+    TRY(arena_string(maker->arena, from->path, &to->path));
+    TRY(arena_string(maker->arena, from->dtypes, &to->dtypes));
+    TRY(copy_names(maker, from->unused, to->unused_count, &to->unused));
+    TRY(copy_names(maker, from->faults, from->fault_count, &to->faults));
+out:
+    return status;
+}
+
+static enum clat_status add_components(struct maker *maker, const struct model *model)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_component *list;
+    TRY(arena_take(maker->arena, COMPONENTS, sizeof *list, &list));
+    maker->result->components = list;
+    for (int i = 0; i < COMPONENTS; i++) {
+        struct component_info info = {0};
+        TRY(model_inspect(model, (enum component)i, &info));
+        status = copy_component(maker, &info, &list[i]);
+        component_info_free(&info);
+        if (status != CLAT_OK)
+            goto out;
+        maker->result->component_count++;
+    }
+out:
+    return status;
+}
+
+static enum clat_status add_scheduler(struct maker *maker, const struct settings *settings)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_setting *list;
+    TRY(arena_take(maker->arena, settings->count, sizeof *list, &list));
+    maker->result->scheduler = list;
+    for (size_t i = 0; i < settings->count; i++) {
+        TRY(arena_string(maker->arena, settings->items[i].key, &list[i].key));
+        TRY(arena_string(maker->arena, settings->items[i].value, &list[i].value));
+        maker->result->scheduler_count++;
+    }
+out:
+    return status;
+}
+
+static enum clat_status add_recommended(struct maker *maker, const struct job_values *values)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_setting *list;
+    struct text text = {0};
+    TRY(arena_take(maker->arena, job_key_count, sizeof *list, &list));
+    maker->result->recommended = list;
+    for (size_t i = 0; i < job_key_count; i++) {
+        if (!values->value[i].where || !job_keys[i].recommended)
+            continue;
+        text_free(&text);
+        TRY(text_add(&text, "", 0));
+        TRY(job_values_text(values, (int)i, &text));
+        struct clat_setting *setting = &list[maker->result->recommended_count++];
+        setting->key = job_keys[i].name;
+        TRY(arena_string(maker->arena, text.data, &setting->value));
+    }
+out:
+    text_free(&text);
+    return status;
+}
+
+/* Only of a model that is whole: a dry run through missing tensors has no answer. */
+static enum clat_status add_memory(struct maker *maker, const struct model *model)
+{
+    enum clat_status status = CLAT_OK;
+    struct model_memory memory;
+    struct clat_model *result = maker->result;
+    for (size_t i = 0; i < result->component_count; i++)
+        if (result->components[i].fault_count)
+            return CLAT_OK;
+    TRY(model_memory(model, NULL, result->height, result->width, 1, true, &memory));
+    result->weight_bytes = memory.text_weights + memory.unet_weights + memory.decoder_weights;
+    result->activation_bytes = memory.unet_activations > memory.decoder_activations
+                                   ? memory.unet_activations
+                                   : memory.decoder_activations;
+    result->peak_bytes = memory.peak;
+out:
+    return status;
+}
+
+static enum clat_status describe(
+    struct maker *maker, const struct model *model, const struct job_values *values)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(arena_string(maker->arena, model->folder, &maker->result->folder));
+    TRY(arena_string(maker->arena, model->index.pipeline, &maker->result->family));
+    maker->result->height = maker->result->width = model_default_size(model);
+    TRY(add_components(maker, model));
+    TRY(add_scheduler(maker, &model->scheduler));
+    TRY(add_recommended(maker, values));
+    TRY(add_memory(maker, model));
+out:
+    return status;
+}
+
+enum clat_status clat_inspect(
+    struct clat_context *context, const char *name, const struct clat_model **result)
+{
+    enum clat_status status = CLAT_OK;
+    struct job_values *given = NULL, *values = NULL;
+    struct maker maker = {0};
+    struct model *model = NULL;
+    char *folder = NULL;
+    *result = NULL;
+    TRY(memory_new(1, sizeof *given, &given));
+    TRY(memory_new(1, sizeof *values, &values));
+    if (name)
+        TRY(job_values_set(given, "model", name, "model", false));
+    TRY(context_resolve(context, given, values, &folder));
+    TRY(model_open(folder, NULL, &model));
+    TRY(arena_new(sizeof *maker.result, &maker.arena, &maker.result));
+    TRY(describe(&maker, model, values));
+    *result = maker.result;
+    maker.result = NULL;
+out:
+    arena_free(maker.result);
+    model_close(model);
+    free(folder);
+    if (given)
+        job_values_free(given);
+    if (values)
+        job_values_free(values);
+    free(given);
+    free(values);
+    return status;
+}

@@ -1,0 +1,33 @@
+/* clatent_internal.h - what the files of the public face share. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_INTERNAL_H
+#define CLATENT_INTERNAL_H
+
+#include "base/status.h"
+#include "base/text.h"
+#include "clatent.h"
+#include "job/values.h"
+
+struct clat_context {
+    struct clat_options options; /* folders are owned copies */
+    char *data_folder, *scheduler_folder;
+};
+
+struct clat_job {
+    struct clat_context *context;
+    struct job_values values;
+    struct text got; /* what clat_job_get() gave last */
+};
+
+/* Hands a sentence to the log callback, if there is one. */
+void context_log(struct clat_context *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The folder of a model as given: NULL is the demo model, "hf:..." is looked up. Freed by the
+ * caller. */
+enum clat_status context_find_model(struct clat_context *context, const char *model, char **folder);
+
+/* The values of a job with what its model recommends under them, and that model's folder. */
+enum clat_status context_resolve(struct clat_context *context, const struct job_values *given,
+    struct job_values *values, char **folder);
+
+#endif

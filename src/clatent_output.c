@@ -1,0 +1,335 @@
+/* clatent_output.c - finished images into files. SPDX-License-Identifier: MIT
+ *
+ * .png: one file per image, with its record. .npy and .safetensors: one file of all images, or one
+ * per image if the pattern names each. "-": the bytes of a PNG file for the caller. */
+#include "clatent_output.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/npy.h"
+#include "formats/png.h"
+#include "formats/safetensors.h"
+#include "job/metadata.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names
+ * --------------------------------------------------------------------------------------------- */
+
+static enum clat_status make_path(
+    const struct output *output, const struct output_image *image, size_t index, char **path)
+{
+    struct output_fields fields = {.index = index,
+        .seed = image->seed,
+        .prompt = image->prompt,
+        .model = output->model,
+        .steps = output->job->num_inference_steps,
+        .time = output->time};
+    return output_path(output->job->output, &fields, path);
+}
+
+/* The name of this image; one that is taken moves {index} on. */
+static enum clat_status choose_path(
+    struct output *output, const struct output_image *image, char **path)
+{
+    enum clat_status status = CLAT_OK;
+    *path = NULL;
+    TRY(make_path(output, image, output->first_index + (size_t)image->index, path));
+    while (file_exists(*path) && !output->job->overwrite) {
+        if (!output_has_index(output->job->output))
+            FAIL(CLAT_ERROR_OUTPUT,
+                "'%s' exists; --overwrite replaces it, {index} in the name takes the next free one",
+                *path);
+        free(*path);
+        *path = NULL;
+        output->first_index++;
+        TRY(make_path(output, image, output->first_index + (size_t)image->index, path));
+    }
+out:
+    return status;
+}
+
+static enum clat_status check_pattern(const struct output *output)
+{
+    const char *pattern = output->job->output;
+    bool is_distinct = strstr(pattern, "{index") || strstr(pattern, "{seed");
+    if (output->images > 1 && output->kind == OUTPUT_STREAM)
+        return status_set(
+            CLAT_ERROR_USAGE, "output '-' takes one image, but %zu are asked for", output->images);
+    if (output->images > 1 && output->kind == OUTPUT_PNG && !is_distinct)
+        return status_set(CLAT_ERROR_USAGE,
+            "output '%s' names one file, but %zu images are asked for: put {index} into the name",
+            pattern, output->images);
+    return CLAT_OK;
+}
+
+/* Expands the name of the first image, so that a wrong one is found now and not after the work. */
+static enum clat_status check_first_path(struct output *output)
+{
+    enum clat_status status = CLAT_OK;
+    const struct job *job = output->job;
+    char *path = NULL;
+    struct output_image first = {.seed = job->seeds[0], .prompt = job->prompts[0]};
+    struct output_fields fields = {.seed = first.seed,
+        .prompt = first.prompt,
+        .model = output->model,
+        .steps = job->num_inference_steps,
+        .time = output->time};
+    TRY(output_path(job->output, &fields, &path));
+    TRY(output_check_folder(path));
+    if (!job->overwrite)
+        TRY(output_next_index(job->output, &fields, &output->first_index));
+    free(path);
+    path = NULL;
+    TRY(choose_path(output, &first, &path));
+    if (output->collects) {
+        output->path = path;
+        path = NULL;
+    }
+out:
+    free(path);
+    return status;
+}
+
+enum clat_status output_open(struct output *output, struct clat_context *context,
+    const struct job_values *values, const struct job *job, const char *model)
+{
+    enum clat_status status = CLAT_OK;
+    *output = (struct output){.context = context,
+        .values = values,
+        .job = job,
+        .kind = output_kind(job->output),
+        .images = job_image_count(job),
+        .time = time(NULL)};
+    TRY(memory_string(model, &output->model));
+    if (output->kind == OUTPUT_NONE)
+        goto out;
+    TRY(check_pattern(output));
+    output->collects = (output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) &&
+                       !output_is_per_image(job->output);
+    if (output->kind != OUTPUT_STREAM)
+        TRY(check_first_path(output));
+out:
+    return status;
+}
+
+/* ---- the record of an image
+ * ------------------------------------------------------------------------------ */
+
+/* The job that makes this image alone. Start latents belong to the whole job, which then is
+ * recorded. */
+static enum clat_status values_of_image(
+    const struct output *output, const struct output_image *image, struct job_values *values)
+{
+    enum clat_status status = CLAT_OK;
+    char seed[32];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)image->seed);
+    TRY(job_values_copy(output->values, values));
+    if (output->job->latents)
+        goto out;
+    TRY(job_values_set(values, "prompt", image->prompt, "image", false));
+    TRY(job_values_set(values, "seed", seed, "image", false));
+    job_value_clear(&values->value[job_key_find("batch_size")]);
+out:
+    return status;
+}
+
+/* A text of the image, appended to a list of at most three. */
+static enum clat_status keep_text(
+    struct png_text *texts, size_t *count, const char *keyword, struct text *text)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(memory_string(keyword, &texts[*count].keyword));
+    texts[*count].text = text->data;
+    *text = (struct text){0};
+    (*count)++;
+out:
+    return status;
+}
+
+static enum clat_status make_texts(const struct output *output, const struct output_image *image,
+    struct png_text texts[3], size_t *count)
+{
+    enum clat_status status = CLAT_OK;
+    struct job_values values = {0};
+    struct text text = {0};
+    if (output->job->metadata) {
+        TRY(values_of_image(output, image, &values));
+        TRY(metadata_parameters(&values, output->model, &text));
+        TRY(keep_text(texts, count, METADATA_PARAMETERS_KEY, &text));
+        TRY(metadata_json(&values, output->device, &text));
+        TRY(keep_text(texts, count, METADATA_KEY, &text));
+    }
+    if (output->job->ai_mark) {
+        TRY(metadata_xmp(&text));
+        TRY(keep_text(texts, count, METADATA_XMP_KEY, &text));
+    }
+out:
+    text_free(&text);
+    job_values_free(&values);
+    return status;
+}
+
+static enum clat_status encode(
+    const struct output *output, const struct output_image *image, struct text *file)
+{
+    enum clat_status status = CLAT_OK;
+    struct png_text texts[3] = {{0}};
+    size_t count = 0;
+    TRY(make_texts(output, image, texts, &count));
+    TRY(png_encode(image->rgb, image->height, image->width, texts, count, file));
+out:
+    for (size_t i = 0; i < 3; i++) {
+        free(texts[i].keyword);
+        free(texts[i].text);
+    }
+    return status;
+}
+
+/* ---- writing
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static enum clat_status write_file(const char *path, const struct text *file)
+{
+    enum clat_status status = CLAT_OK;
+    struct file_out out = {0};
+    TRY(file_out_open(path, &out));
+    TRY(file_out_write(&out, file->data, file->size));
+    TRY(file_out_commit(&out));
+out:
+    file_out_abort(&out);
+    return status;
+}
+
+static enum clat_status write_latents(const char *path, const size_t shape[4], const float *values)
+{
+    enum clat_status status = CLAT_OK;
+    struct safetensors_writer *writer = NULL;
+    TRY(safetensors_create(path, &writer));
+    TRY(safetensors_add_float(writer, "latents", 4, shape, values));
+    struct safetensors_writer *complete = writer;
+    writer = NULL;
+    TRY(safetensors_commit(complete));
+out:
+    if (writer)
+        safetensors_abort(writer);
+    return status;
+}
+
+static enum clat_status write_array(
+    const struct output *output, const char *path, const size_t shape[4], const float *values)
+{
+    return output->kind == OUTPUT_NPY ? npy_write(path, values, 4, shape)
+                                      : write_latents(path, shape, values);
+}
+
+/* What an array file holds of an image: pixels or latents. */
+static const float *array_of(
+    const struct output *output, const struct output_image *image, size_t shape[4])
+{
+    bool pixels = output->kind == OUTPUT_NPY;
+    shape[0] = 1;
+    shape[1] = (size_t)(pixels ? image->height : image->channels);
+    shape[2] = (size_t)(pixels ? image->width : image->h);
+    shape[3] = (size_t)(pixels ? 3 : image->w);
+    return pixels ? image->rgb : image->latents;
+}
+
+static enum clat_status collect(struct output *output, const struct output_image *image)
+{
+    enum clat_status status = CLAT_OK;
+    const float *values = array_of(output, image, output->shape);
+    output->elements = output->shape[1] * output->shape[2] * output->shape[3];
+    if (!output->collected)
+        TRY(memory_new(output->images, output->elements * sizeof(float), &output->collected));
+    memcpy(output->collected + (size_t)image->index * output->elements, values,
+        output->elements * sizeof(float));
+out:
+    return status;
+}
+
+static enum clat_status write_image(const struct output *output, const struct output_image *image,
+    const char *path, struct text *file)
+{
+    enum clat_status status = CLAT_OK;
+    size_t shape[4];
+    if (output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) {
+        const float *values = array_of(output, image, shape);
+        return write_array(output, path, shape, values);
+    }
+    TRY(encode(output, image, file));
+    if (output->kind == OUTPUT_PNG)
+        TRY(write_file(path, file));
+out:
+    return status;
+}
+
+static enum clat_status check_finite(const struct output_image *image)
+{
+    size_t count = (size_t)image->height * (size_t)image->width * 3;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(image->rgb[i]))
+            return status_set(CLAT_ERROR_CHECK,
+                "image %d holds values that are not numbers; nothing was written for it",
+                image->index);
+    return CLAT_OK;
+}
+
+static enum clat_status tell_caller(const struct output *output, const struct output_image *image,
+    const char *path, const struct text *file)
+{
+    const struct clat_options *options = &output->context->options;
+    struct clat_image told = {.index = image->index,
+        .seed = image->seed,
+        .prompt = image->prompt,
+        .path = path,
+        .height = image->height,
+        .width = image->width,
+        .rgb = image->rgb};
+    if (output->kind == OUTPUT_STREAM) {
+        told.file = (const unsigned char *)file->data;
+        told.file_size = file->size;
+    }
+    return options->image ? options->image(options->user, &told) : CLAT_OK;
+}
+
+enum clat_status output_add(struct output *output, const struct output_image *image)
+{
+    enum clat_status status = CLAT_OK;
+    struct text file = {0};
+    char *path = NULL;
+    bool has_own_path =
+        output->kind == OUTPUT_PNG ||
+        ((output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) && !output->collects);
+    TRY(check_finite(image));
+    if (has_own_path)
+        TRY(choose_path(output, image, &path));
+    if (output->collects)
+        TRY(collect(output, image));
+    else if (output->kind != OUTPUT_NONE)
+        TRY(write_image(output, image, path, &file));
+    TRY(tell_caller(output, image, path ? path : output->path, &file));
+out:
+    free(path);
+    text_free(&file);
+    return status;
+}
+
+enum clat_status output_finish(struct output *output)
+{
+    if (!output->collected)
+        return CLAT_OK;
+    output->shape[0] = output->images;
+    return write_array(output, output->path, output->shape, output->collected);
+}
+
+void output_close(struct output *output)
+{
+    free(output->model);
+    free(output->collected);
+    free(output->path);
+    *output = (struct output){0};
+}

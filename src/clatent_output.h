@@ -1,0 +1,43 @@
+/* clatent_output.h - finished images into files. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_OUTPUT_H
+#define CLATENT_OUTPUT_H
+
+#include "clatent_internal.h"
+#include "job/output.h"
+
+struct output_image {
+    int index;
+    uint64_t seed;
+    const char *prompt;
+    int height, width;
+    const float *rgb; /* [height][width][3], 0..1 */
+    int channels, h, w;
+    const float *latents; /* [channels][h][w] */
+};
+
+struct output {
+    struct clat_context *context;
+    const struct job_values *values; /* settled: what an image records */
+    const struct job *job;
+    const char *device; /* its name, for the record */
+    char *model;        /* its name */
+    enum output_kind kind;
+    bool collects; /* one .npy or .safetensors for all images */
+    size_t images, first_index;
+    time_t time;
+    float *collected; /* [images][elements] */
+    size_t elements;  /* of one image */
+    size_t shape[4];
+    char *path; /* where they go */
+};
+
+/* Checks that the pattern fits the job and that its folder can be written into. */
+enum clat_status output_open(struct output *output, struct clat_context *context,
+    const struct job_values *values, const struct job *job, const char *model);
+/* Writes or keeps one image, then tells the caller of the library. */
+enum clat_status output_add(struct output *output, const struct output_image *image);
+/* Writes what was kept. */
+enum clat_status output_finish(struct output *output);
+void output_close(struct output *output);
+
+#endif

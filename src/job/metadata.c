@@ -1,0 +1,190 @@
+/* metadata.c - the texts of an image file, written and read. SPDX-License-Identifier: MIT */
+#include "job/metadata.h"
+#include "base/memory.h"
+#include "formats/escape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- our JSON
+ * ------------------------------------------------------------------------------------------ */
+
+/* A number as JSON writes it: 1, -0.5, 1e-05; not 007, .5 or inf. */
+static bool is_json_number(const char *text)
+{
+    double number;
+    const char *digits = text + (*text == '-');
+    size_t size = strlen(text);
+    bool starts_well = *digits >= '0' && *digits <= '9' &&
+                       !(digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9');
+    return starts_well && strspn(text, "0123456789+-.eE") == size && text[size - 1] != '.' &&
+           text_to_double(text, &number);
+}
+
+/* True if the text may stand in JSON without quotes: a number, true, false, null, a list of
+ * numbers. */
+static bool is_bare(const char *text)
+{
+    size_t size = strlen(text);
+    bool is_list = size > 2 && text[0] == '[' &&
+                   strspn(text + 1, "0123456789+-.eE, ") == size - 2 && text[size - 1] == ']';
+    return is_list || strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ||
+           strcmp(text, "null") == 0 || is_json_number(text);
+}
+
+static enum clat_status add_json_text(struct text *out, const char *text, bool bare)
+{
+    return bare ? text_add(out, text, strlen(text)) : escape_json(out, text);
+}
+
+/* {"name": "ddim", "eta": 0.3} */
+static enum clat_status add_json_scheduler(
+    struct text *out, const struct job_value *value, const struct settings *options)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(text_add(out, "{", 1));
+    for (size_t i = 0; i < value->count; i++) {
+        TRY(text_print(out, "\"name\": "));
+        TRY(escape_json(out, value->items[i]));
+    }
+    for (size_t i = 0; i < options->count; i++) {
+        TRY(text_print(out, "%s", i || value->count ? ", " : ""));
+        TRY(escape_json(out, options->items[i].key));
+        TRY(text_add(out, ": ", 2));
+        TRY(add_json_text(out, options->items[i].value, is_bare(options->items[i].value)));
+    }
+    TRY(text_add(out, "}", 1));
+out:
+    return status;
+}
+
+static enum clat_status add_json_value(
+    struct text *out, const struct job_values *values, size_t index)
+{
+    enum clat_status status = CLAT_OK;
+    const struct job_value *value = &values->value[index];
+    enum key_kind kind = job_keys[index].kind;
+    bool bare = kind == KEY_INT || kind == KEY_REAL || kind == KEY_FLAG || kind == KEY_SEEDS;
+    bool list = value->count > 1;
+    if (kind == KEY_SCHEDULER)
+        return add_json_scheduler(out, value, &values->scheduler_options);
+    if (list)
+        TRY(text_add(out, "[", 1));
+    for (size_t i = 0; i < value->count; i++) {
+        TRY(text_print(out, "%s", i ? ", " : ""));
+        TRY(add_json_text(out, value->items[i], bare));
+    }
+    if (list)
+        TRY(text_add(out, "]", 1));
+out:
+    return status;
+}
+
+enum clat_status metadata_json(
+    const struct job_values *values, const char *device, struct text *out)
+{
+    enum clat_status status = CLAT_OK;
+    const char *separator = "";
+    TRY(text_print(out, "{\"version\": \"%s\", \"device\": ", clat_version()));
+    TRY(escape_json(out, device));
+    TRY(text_print(out, ", \"job\": {"));
+    for (size_t i = 0; i < job_key_count; i++) {
+        if (!values->value[i].where || !job_keys[i].recorded)
+            continue;
+        TRY(text_print(out, "%s\"%s\": ", separator, job_keys[i].name));
+        TRY(add_json_value(out, values, i));
+        separator = ", ";
+    }
+    TRY(text_print(out, "}}"));
+out:
+    return status;
+}
+
+static const struct yaml_node *find_member(const struct yaml_node *mapping, const char *key)
+{
+    for (size_t i = 0; i < mapping->count; i++)
+        if (mapping->kind == NODE_MAPPING && strcmp(mapping->children[i].key, key) == 0)
+            return &mapping->children[i];
+    return NULL;
+}
+
+enum clat_status metadata_parse(
+    const char *name, const char *json, struct job_values *values, char **version)
+{
+    enum clat_status status = CLAT_OK;
+    struct yaml_node root;
+    *version = NULL;
+    TRY(yaml_parse(name, json, strlen(json), &root));
+    const struct yaml_node *job = find_member(&root, "job"), *by = find_member(&root, "version");
+    if (!job || !by || by->kind != NODE_SCALAR)
+        FAIL(CLAT_ERROR_INPUT, "%s: its text '%s' has no version and job", name, METADATA_KEY);
+    TRY(job_values_tree(values, name, job));
+    TRY(memory_string(by->text, version));
+out:
+    yaml_free(&root);
+    return status == CLAT_ERROR_USAGE ? CLAT_ERROR_INPUT : status;
+}
+
+/* ---- the line that everybody reads
+ * ---------------------------------------------------------------------- */
+
+static const struct job_value *find_value(const struct job_values *values, const char *name)
+{
+    return &values->value[job_key_find(name)];
+}
+
+static const char *first_of(const struct job_values *values, const char *name)
+{
+    const struct job_value *value = find_value(values, name);
+    return value->count ? value->items[0] : NULL;
+}
+
+/* "Label: text, ", the text in JSON's quotes if it holds what separates pairs. */
+static enum clat_status add_pair(struct text *out, const char *label, const char *text)
+{
+    enum clat_status status = CLAT_OK;
+    if (!text)
+        return CLAT_OK;
+    TRY(text_print(out, "%s: ", label));
+    TRY(add_json_text(out, text, !strpbrk(text, ",\n:")));
+    TRY(text_add(out, ", ", 2));
+out:
+    return status;
+}
+
+enum clat_status metadata_parameters(
+    const struct job_values *values, const char *model, struct text *out)
+{
+    enum clat_status status = CLAT_OK;
+    const char *prompt = first_of(values, "prompt");
+    const struct setting *eta = settings_find(&values->scheduler_options, "eta");
+    TRY(text_print(out, "%s\n", prompt ? prompt : ""));
+    TRY(add_pair(out, "Steps", first_of(values, "num_inference_steps")));
+    TRY(add_pair(out, "Sampler", first_of(values, "scheduler")));
+    TRY(add_pair(out, "CFG scale", first_of(values, "guidance_scale")));
+    TRY(add_pair(out, "Seed", first_of(values, "seed")));
+    TRY(text_print(out, "Size: %sx%s, ", first_of(values, "width"), first_of(values, "height")));
+    TRY(add_pair(out, "Model", model));
+    TRY(add_pair(out, "Eta", eta ? eta->value : NULL));
+    TRY(text_print(out, "RNG: CPU, Version: clatent %s", clat_version()));
+out:
+    return status;
+}
+
+enum clat_status metadata_xmp(struct text *out)
+{
+    return text_print(out,
+        "<?xpacket begin=\"\xEF\xBB\xBF\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n"
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n"
+        " <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n"
+        "  <rdf:Description rdf:about=\"\"\n"
+        "   xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\"\n"
+        "   xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\"\n"
+        "   Iptc4xmpExt:DigitalSourceType=\"http://cv.iptc.org/newscodes/digitalsourcetype/"
+        "trainedAlgorithmicMedia\"\n"
+        "   xmp:CreatorTool=\"clatent %s\"/>\n"
+        " </rdf:RDF>\n"
+        "</x:xmpmeta>\n"
+        "<?xpacket end=\"r\"?>",
+        clat_version());
+}
