@@ -1,0 +1,54 @@
+/* conv_tile.h - what the CPU-shaped convolution kernels share. SPDX-License-Identifier: MIT
+ *
+ * A register tile is ROWS pixels x PANEL output channels, float16 tile[ROWS][VECTORS]. Its indices come
+ * from unrolled loops only, so that it lives in vector registers; per step of k it takes VECTORS loads
+ * of weights and ROWS broadcasts for ROWS*VECTORS multiply-adds.
+ *
+ * Tunables: VECTORS (weights are packed in panels of 16*VECTORS output channels), ROWS (pixels). ROWS*VECTORS
+ * + VECTORS + 1 should not exceed the vector registers of the CPU (32 with AVX-512). */
+#ifndef VECTORS
+#define VECTORS 2
+#endif
+#ifndef ROWS
+#define ROWS 8
+#endif
+#define PANEL (16 * VECTORS)
+
+static inline void tile_clear(float16 tile[ROWS][VECTORS])
+{
+    UNROLL for (int i = 0; i < ROWS; i++)
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            tile[i][j] = (float16)(0.0f);
+}
+
+/* Where the pixels of a tile stand: pixel i is at (i % 4) * one + (i / 4 % 2) * four + (i / 8) * eight, so
+ * that four neighbours always lie side by side and the groups of four in any rectangle. */
+struct steps {
+    int one, four, eight;
+};
+
+/* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile `ahead`
+ * cache lines at `next` are fetched per 16 steps of k: the part of the next weights that falls to this
+ * tile, when all tiles of a job together fetch all of them. */
+static inline void tile_multiply(float16 tile[ROWS][VECTORS], global const float *restrict a, struct steps steps,
+    global const float *restrict w, int k, global const float *next, int ahead)
+{
+    for (int c = 0; c < k; c += 4) {
+        for (int i = c % 16 ? ahead : 0; i < ahead; i++)
+            PREFETCH_L2(next + (c / 16 * ahead + i) * 16);
+        UNROLL for (int step = 0; step < 4; step++)
+        {
+            float16 b[VECTORS];
+            UNROLL for (int j = 0; j < VECTORS; j++)
+                b[j] = vload16(j, w);
+            UNROLL for (int i = 0; i < ROWS; i++)
+            {
+                float16 broadcast = a[i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight];
+                UNROLL for (int j = 0; j < VECTORS; j++)
+                    tile[i][j] = fma(broadcast, b[j], tile[i][j]);
+            }
+            w += PANEL;
+            a++;
+        }
+    }
+}

@@ -1,0 +1,183 @@
+/* conv.c - 3x3 convolutions: choice of the variant, loading, checking. SPDX-License-Identifier: MIT
+ *
+ * The choice weighs time against bytes, for the bytes of the transformed weights are the largest
+ * thing a network can add to its own size. Measured figures: docs/speed.md, "3x3 convolutions". */
+#include "ops/conv.h"
+
+static const struct conv_engine *const engines[CONV_VARIANTS] = {
+    [CONV_PLAIN] = &conv_plain,
+    [CONV_TILED] = &conv_tiled,
+    [CONV_DIRECT] = &conv_direct,
+    [CONV_WINOGRAD_2] = &conv_winograd_2,
+    [CONV_WINOGRAD_4] = &conv_winograd_4,
+    [CONV_WINOGRAD_4_LATE] = &conv_winograd_4_late,
+};
+
+const struct conv_engine *conv_engine(enum conv_variant variant)
+{
+    return engines[variant];
+}
+
+/* The first row that a layer fits decides. */
+static const struct {
+    bool cpu;
+    int strides;  /* largest stride */
+    int channels; /* least of in and out */
+    int pixels;   /* least, of output, per image */
+    int weights;  /* most in*out, in units of 1024; 0: any */
+    enum conv_variant variant;
+} choices[] = {
+    /* From 64x64 on transforming the weights takes less than a fifth of the call: keep the plain
+     * ones. The limit keeps the transformed weights, which are scratch, below 64 MB. */
+    {true, 1, 32, 4096, 448, CONV_WINOGRAD_4_LATE},
+    /* 32x32 in a UNet runs at every step: small layers may be kept transformed. */
+    {true, 1, 32, 1024, 200, CONV_WINOGRAD_4},
+    {true, 1, 32, 1024, 448, CONV_WINOGRAD_4_LATE},
+    /* 16x16: F(4x4) has too few tiles for four times the weights to be read. */
+    {true, 1, 32, 256, 0, CONV_WINOGRAD_2},
+    /* 8x8 and below: the time goes into reading the weights, and the raw ones are the smallest.
+     * Also few channels (transforms cost as much as they save), stride 2 and maps of unknown size.
+     */
+    {true, 2, 0, 0, 0, CONV_DIRECT},
+    {false, 2, 0, 0, 0, CONV_TILED},
+};
+
+enum conv_variant conv_choose(
+    const struct device_facts *facts, int out, int in, int stride, int pixels)
+{
+    int channels = in < out ? in : out;
+    size_t weights = (size_t)in * out;
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+        if (choices[i].cpu == facts->is_cpu && stride <= choices[i].strides &&
+            channels >= choices[i].channels && pixels >= choices[i].pixels &&
+            (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024))
+            return choices[i].variant;
+    return CONV_PLAIN;
+}
+
+int conv_round_up(int value, int step)
+{
+    return (value + step - 1) / step * step;
+}
+
+void conv_pack_panels(const struct conv *conv, int panel, int k, const float *weight, float *packed)
+{
+    size_t in = conv->in;
+    for (int first = 0; first < conv->out; first += panel)
+        for (int c = 0; c < k; c++)
+            for (int lane = 0; lane < panel; lane++) {
+                bool exists = c < conv->in && first + lane < conv->out;
+                const float *from = weight + ((first + lane) * in + c) * 9;
+                float *to = packed + ((size_t)(first / panel) * 9 * k + c) * panel + lane;
+                for (int tap = 0; tap < 9; tap++)
+                    to[(size_t)tap * k * panel] = exists ? from[tap] : 0.0f;
+            }
+}
+
+/* What buffer_fill hands to the two functions below. */
+struct filling {
+    const struct conv *conv;
+    const float *values; /* weights or bias; NULL: none */
+    size_t count;        /* floats in the buffer */
+};
+
+static void fill_weight(void *user, void *mapped)
+{
+    const struct filling *filling = user;
+    engines[filling->conv->variant]->pack(filling->conv, filling->values, mapped);
+}
+
+static void fill_bias(void *user, void *mapped)
+{
+    const struct filling *filling = user;
+    float *bias = mapped;
+    for (size_t i = 0; i < filling->count; i++)
+        bias[i] = filling->values && i < (size_t)filling->conv->out ? filling->values[i] : 0.0f;
+}
+
+enum clat_status conv_load_as(struct device *device, enum conv_variant variant, const float *weight,
+    const float *bias, int out, int in, int stride, int pad_before, struct conv *conv)
+{
+    enum clat_status status = CLAT_OK;
+    *conv = (struct conv){.in = in,
+        .out = out,
+        .stride = stride,
+        .pad_before = stride == 1 ? 1 : pad_before,
+        .variant = variant};
+    struct filling weights = {conv, weight, engines[variant]->packed(conv)};
+    struct filling biases = {
+        conv, bias, conv_round_up(out, 16)}; /* kernels read sixteen at a time */
+    if (stride < 1 || stride > 2 || (stride == 2 && !engines[variant]->stride2))
+        FAIL(CLAT_ERROR_INTERNAL, "convolution variant %s: no stride %d", engines[variant]->name,
+            stride);
+    TRY(buffer_new(device, weights.count * sizeof(float), &conv->weight));
+    TRY(buffer_new(device, biases.count * sizeof(float), &conv->bias));
+    if (weight)
+        TRY(buffer_fill(device, &conv->weight, fill_weight, &weights));
+    TRY(buffer_fill(device, &conv->bias, fill_bias, &biases));
+out:
+    if (status != CLAT_OK)
+        conv_free(device, conv);
+    return status;
+}
+
+enum clat_status conv_load(struct device *device, const float *weight, const float *bias, int out,
+    int in, int stride, int pad_before, int pixels, struct conv *conv)
+{
+    enum conv_variant variant = conv_choose(device_facts(device), out, in, stride, pixels);
+    return conv_load_as(device, variant, weight, bias, out, in, stride, pad_before, conv);
+}
+
+void conv_free(struct device *device, struct conv *conv)
+{
+    buffer_free(device, &conv->weight);
+    buffer_free(device, &conv->bias);
+}
+
+/* Rows or columns of output for `size` of input. Padding: one on each side, or one behind. */
+static int output_size(const struct conv *conv, const struct conv_call *call, int size)
+{
+    if (conv->stride == 1)
+        return call->upsample ? 2 * size : size;
+    return (size + conv->pad_before + 1 - 3) / 2 + 1;
+}
+
+static bool same_pixels(const struct tensor *a, const struct tensor *b)
+{
+    return a->n == b->n && a->h == b->h && a->w == b->w;
+}
+
+/* A network that calls with shapes that do not belong together is a defect of ours. */
+static enum clat_status check_call(const struct conv *conv, const struct conv_call *call)
+{
+    const struct tensor *x = call->x, *x2 = call->x2, *y = call->y;
+    int in = x->c + (x2 ? x2->c : 0);
+    int h = output_size(conv, call, x->h), w = output_size(conv, call, x->w);
+    if (in != conv->in || y->c != conv->out || y->n != x->n || y->h != h || y->w != w || h < 1 ||
+        w < 1)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "convolution %d to %d: input is %dx%dx%dx%d, output %dx%dx%dx%d", conv->in, conv->out,
+            x->n, x->h, x->w, in, y->n, y->h, y->w, y->c);
+    bool fits =
+        (!x2 || same_pixels(x, x2)) && (!call->upsample || conv->stride == 1) &&
+        (!call->residual || (same_pixels(y, call->residual) && call->residual->c == y->c)) &&
+        (!call->fold || (call->fold->n == x->n && call->fold->w == 2 && call->fold->c == in)) &&
+        (!call->time || (call->time->n == x->n && call->time->c == y->c));
+    if (!fits)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "convolution %d to %d: second input, fold, time or residual of another shape", conv->in,
+            conv->out);
+    return CLAT_OK;
+}
+
+enum clat_status op_conv(struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    enum clat_status status = CLAT_OK;
+    struct pool_mark mark = pool_mark(pool);
+    TRY(check_call(conv, call));
+    device_count_work(pool->device, 18.0 * conv->in * conv->out * (double)tensor_pixels(call->y));
+    TRY(engines[conv->variant]->run(pool, conv, call));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}

@@ -1,0 +1,73 @@
+/* conv.h - the variants of the 3x3 convolution, one table. SPDX-License-Identifier: MIT
+ *
+ * conv.c chooses a variant for every layer at load and calls it through its row; conv_portable.c,
+ * conv_direct.c and conv_winograd.c hold the rows. Every variant is right on every map that its
+ * stride allows; they differ in speed and in how many bytes of weights and scratch they take. */
+#ifndef CLATENT_OPS_CONV_H
+#define CLATENT_OPS_CONV_H
+
+#include "ops/op.h"
+
+enum conv_variant {
+    CONV_PLAIN,      /* the formula; any device */
+    CONV_TILED,      /* implicit matrix product in local memory; any device */
+    CONV_DIRECT,     /* nine shifted products; CPU */
+    CONV_WINOGRAD_2, /* F(2x2), transformed weights kept: 1.78 times the bytes; CPU, stride 1 */
+    CONV_WINOGRAD_4, /* F(4x4), transformed weights kept: 4 times the bytes; CPU, stride 1 */
+    CONV_WINOGRAD_4_LATE, /* F(4x4), weights transformed at every call: no more bytes; CPU, stride 1
+                           */
+    CONV_VARIANTS
+};
+
+struct conv_engine {
+    const char *name;
+    bool stride2; /* can do stride 2 */
+    /* Floats in the packed weights of [out][in][3][3], and the packing itself. */
+    size_t (*packed)(const struct conv *conv);
+    void (*pack)(const struct conv *conv, const float *weight, float *packed);
+    /* The call was checked by op_conv. */
+    enum clat_status (*run)(
+        struct pool *pool, const struct conv *conv, const struct conv_call *call);
+};
+extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_winograd_2,
+    conv_winograd_4, conv_winograd_4_late;
+const struct conv_engine *conv_engine(enum conv_variant variant);
+
+/* The variant that conv_load takes, and conv_load with another one (tests, benches). */
+enum conv_variant conv_choose(
+    const struct device_facts *facts, int out, int in, int stride, int pixels);
+enum clat_status conv_load_as(struct device *device, enum conv_variant variant, const float *weight,
+    const float *bias, int out, int in, int stride, int pad_before, struct conv *conv);
+
+/* `value` rounded up to a multiple of `step`. */
+int conv_round_up(int value, int step);
+
+/* Weights as [panels][9][k][panel], zero where an output or input channel does not exist. */
+void conv_pack_panels(
+    const struct conv *conv, int panel, int k, const float *weight, float *packed);
+
+/* ---- conv_gather.c: the input of the CPU-shaped variants, in bands
+ * -------------------------------- */
+
+/* Scratch is bounded by working on a part of the output at a time: some whole images, or some rows
+ * of one. */
+struct conv_band {
+    int image, images;
+    int row, rows;
+    int limit_images, limit_rows; /* of one band */
+};
+/* The first band of y; row_floats: scratch per row of output, step: rows come in multiples of it.
+ */
+struct conv_band conv_band_first(const struct tensor *y, size_t row_floats, int step);
+/* Goes to the next band; false if there is none. */
+bool conv_band_next(struct conv_band *band, const struct tensor *y);
+
+/* The band's part of a tensor of y's shape (memory NULL stays so), and of one value per image. */
+struct tensor conv_band_view(const struct conv_band *band, const struct tensor *tensor);
+
+/* Fills p, a dense tensor [images][rows][width][k], with the padded input that output rows from
+ * band->row on need: norm, SiLU, upsampling and joining done, zero elsewhere. */
+enum clat_status conv_gather(struct device *device, const struct conv *conv,
+    const struct conv_call *call, const struct conv_band *band, const struct tensor *p);
+
+#endif

@@ -1,0 +1,55 @@
+/* conv_portable.c - 3x3 convolution on any device: cl/conv.cl. SPDX-License-Identifier: MIT */
+#include "ops/conv.h"
+#include "device/launch.h"
+
+#define TILE 64 /* values of y that a group makes, in each direction */
+#define SIDE 16 /* the group is SIDE x SIDE; cl/conv.cl has the same defaults */
+
+static size_t packed(const struct conv *conv)
+{
+    return (size_t)9 * conv->in * conv->out;
+}
+
+/* [out][in][9] to [9][in][out] */
+static void pack(const struct conv *conv, const float *weight, float *packed_weight)
+{
+    conv_pack_panels(conv, conv->out, conv->in, weight, packed_weight);
+}
+
+static enum clat_status run_kernel(struct pool *pool, const struct conv *conv,
+    const struct conv_call *call, const char *function, struct grid grid)
+{
+    enum clat_status status = CLAT_OK;
+    struct device *device = pool->device;
+    const struct tensor *x = call->x, *x2 = call->x2, *y = call->y;
+    struct kernel *kernel;
+    TRY(kernel_find(device, "conv", function, "", &kernel));
+    TRY(launch(device, kernel, grid, ARG_TENSOR(x), ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c),
+        ARG_INT(x->stride), ARG_TENSOR(x2), ARG_INT(x2 ? x2->stride : 0), ARG_TENSOR(call->fold),
+        ARG_INT(conv->in), ARG_INT(call->silu), ARG_INT(call->upsample), ARG_BUFFER(&conv->weight),
+        ARG_BUFFER(&conv->bias), ARG_TENSOR(call->time),
+        ARG_INT(call->time ? call->time->stride : 0), ARG_TENSOR(call->residual),
+        ARG_INT(call->residual ? call->residual->stride : 0), ARG_TENSOR(y), ARG_INT(y->stride),
+        ARG_INT(y->h), ARG_INT(y->w), ARG_INT(y->c), ARG_INT((int)tensor_pixels(y)),
+        ARG_INT(conv->stride), ARG_INT(conv->pad_before)));
+out:
+    return status;
+}
+
+static enum clat_status run_plain(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    struct grid grid = grid2(conv->out, tensor_pixels(call->y), SIDE, 4);
+    return run_kernel(pool, conv, call, "plain", grid);
+}
+
+static enum clat_status run_tiled(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    size_t across = (conv->out + TILE - 1) / TILE,
+           down = (tensor_pixels(call->y) + TILE - 1) / TILE;
+    return run_kernel(pool, conv, call, "tiled", grid2(across * SIDE, down * SIDE, SIDE, SIDE));
+}
+
+const struct conv_engine conv_plain = {"plain", true, packed, pack, run_plain};
+const struct conv_engine conv_tiled = {"tiled", true, packed, pack, run_tiled};

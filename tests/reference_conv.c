@@ -1,0 +1,39 @@
+/* reference_conv.c - 3x3 convolution in plain C and double. SPDX-License-Identifier: MIT */
+#include "reference_conv.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* Channel c of the input after norm, SiLU and upsampling; 0 outside. */
+static double input(const struct reference_conv *conv, int n, int y, int x, int c)
+{
+    int up = conv->upsample ? 2 : 1, in = conv->c1 + conv->c2;
+    if (y < 0 || x < 0 || y >= conv->h * up || x >= conv->w * up)
+        return 0;
+    size_t pixel = ((size_t)n * conv->h + y / up) * conv->w + x / up;
+    double v =
+        c < conv->c1 ? conv->x[pixel * conv->c1 + c] : conv->x2[pixel * conv->c2 + c - conv->c1];
+    if (conv->fold)
+        v = v * conv->fold[(size_t)n * 2 * in + c] + conv->fold[((size_t)n * 2 + 1) * in + c];
+    return conv->silu ? v / (1 + exp(-v)) : v;
+}
+
+void reference_conv_pixel(const struct reference_conv *conv, int n, int y, int x, double *values)
+{
+    int in = conv->c1 + conv->c2;
+    size_t pixel = ((size_t)n * conv->height + y) * conv->width + x;
+    for (int o = 0; o < conv->out; o++) {
+        values[o] = conv->bias ? conv->bias[o] : 0;
+        if (conv->time)
+            values[o] += conv->time[(size_t)n * conv->out + o];
+        if (conv->residual)
+            values[o] += conv->residual[pixel * conv->out + o];
+    }
+    for (int tap = 0; tap < 9; tap++)
+        for (int c = 0; c < in; c++) {
+            double v = input(conv, n, y * conv->stride - conv->pad + tap / 3,
+                x * conv->stride - conv->pad + tap % 3, c);
+            for (int o = 0; v != 0 && o < conv->out; o++)
+                values[o] += v * conv->weight[((size_t)o * in + c) * 9 + tap];
+        }
+}
