@@ -220,6 +220,8 @@ static enum clat_status run_middle(
     TRY(run_resnet(run, &autoencoder->middle1, hidden));
     TRY(run_attention(run, &autoencoder->attention, hidden));
     TRY(run_resnet(run, &autoencoder->middle2, hidden));
+    TRY(forward_tap(
+        run, &hidden->tensor, "%s.mid_block", autoencoder->encodes ? "encoder" : "decoder"));
 out:
     return status;
 }

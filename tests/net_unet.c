@@ -1,0 +1,185 @@
+/* net_unet.c - the UNet against the reference: whole, block by block, odd sizes, every file layout.
+ * SPDX-License-Identifier: MIT */
+#include "networks/timestep.h"
+#include "networks/unet.h"
+#include "check.h"
+#include "golden.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct device *device;
+static struct weights *goldens;
+
+static enum clat_status watch(void *user, const char *name, const struct tensor *tensor);
+
+/* One forward pass of the tensors in [n, c, h, w] order; output has the size of the input. */
+static void forward(struct unet *unet, const struct weight *shape, const float *sample,
+    const float *context, double timestep, float *output, struct golden_tap *tap)
+{
+    int n = (int)shape->shape[0], h = (int)shape->shape[2], w = (int)shape->shape[3];
+    struct device *dry;
+    struct pool pool;
+    struct tensor x, y, prompt;
+    size_t bytes;
+    CHECK_OK(device_open_dry(device_facts(device), &dry));
+    CHECK_OK(unet_measure(unet, dry, n, h, w, 77, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    struct forward run = {.pool = &pool, .tap = tap ? watch : NULL, .user = tap};
+    CHECK_OK(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.in_channels, &x));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.out_channels, &y));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, n, 1, 77, unet->config.cross_attention_dim, &prompt));
+    CHECK_OK(tensor_write(device, &prompt, context));
+    CHECK_OK(unet_set_prompt(&run, unet, &prompt));
+    CHECK_OK(tensor_write_nchw(device, &x, sample));
+    struct pool_mark before = pool_mark(&pool);
+    CHECK_OK(unet_forward(&run, unet, &x, timestep, &y));
+    struct pool_mark after = pool_mark(&pool);
+    CHECK(before.front == after.front && before.back == after.back, "the pool is as before");
+    CHECK(pool.peak == bytes, "measured %zu bytes, taken %zu", bytes, pool.peak);
+    CHECK_OK(tensor_read_nchw(device, &y, output));
+    pool_close(&pool);
+    device_close(dry);
+}
+
+/* Goldens unet/INDEX/in, ctx, out at a timestep. */
+static void check_case(
+    struct unet *unet, int index, double timestep, const char *want, struct golden_tap *tap)
+{
+    char in[32], context[32], out[32];
+    snprintf(in, sizeof in, "unet/%d/in", index);
+    snprintf(context, sizeof context, "unet/%d/ctx", index);
+    snprintf(out, sizeof out, "unet/%d/out", index);
+    const struct weight *shape = golden_find(goldens, in);
+    float *output = malloc(golden_count(shape) * sizeof *output);
+    forward(unet, shape, golden_floats(goldens, in), golden_floats(goldens, context), timestep,
+        output, tap);
+    check_near(want ? want : out, output, golden_floats(goldens, want ? want : out),
+        golden_count(shape), GOLDEN_LIMIT);
+    free(output);
+}
+
+/* Blocks that our forward pass has no tensor of its own for: conv_norm_out is folded into conv_out,
+ * time_embedding leaves its product with the SiLU that follows. */
+static int count_traced(void)
+{
+    int count = 0;
+    for (size_t i = 0; i < weights_count(goldens); i++) {
+        const char *name = weights_at(goldens, i)->name;
+        count += strncmp(name, "act/unet.", 9) == 0 && strcmp(name + 9, "conv_norm_out") != 0 &&
+                 strcmp(name + 9, "time_embedding") != 0;
+    }
+    return count;
+}
+
+/* Sees silu(time_embedding), passes the rest on. */
+static enum clat_status watch(void *user, const char *name, const struct tensor *tensor)
+{
+    struct golden_tap *tap = user;
+    if (strcmp(name, "silu(time_embedding)") == 0) {
+        const struct weight *golden = golden_find(tap->goldens, "act/unet.time_embedding");
+        const float *embedding = golden_floats(tap->goldens, "act/unet.time_embedding");
+        size_t count = golden_count(golden);
+        float got[1024], want[1024];
+        for (size_t i = 0; i < count; i++)
+            want[i] = embedding[i] / (1 + expf(-embedding[i]));
+        CHECK_OK(tensor_read(tap->device, tensor, got));
+        check_near(name, got, want, count, GOLDEN_LIMIT);
+    }
+    return golden_compare(user, name, tensor);
+}
+
+static void check_layout(const char *folder, bool traced)
+{
+    struct golden_model opened;
+    struct unet unet;
+    struct golden_tap tap = {device, goldens, "act/unet.", 0};
+    golden_model_open(&opened, folder, NULL, COMPONENT_UNET, device);
+    if (CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet))) {
+        check_case(&unet, 0, 981, NULL, traced ? &tap : NULL);
+        if (traced)
+            CHECK(tap.compared == count_traced(), "%d of %d blocks were compared", tap.compared,
+                count_traced());
+        check_case(&unet, 1, 1, NULL, NULL);      /* two different rows */
+        check_case(&unet, 2, 500, NULL, NULL);    /* 9 x 7: every level odd */
+        check_case(&unet, 3, 427.25, NULL, NULL); /* 12 x 5 */
+        check_case(&unet, 4, 0, NULL, NULL);
+    }
+    unet_free(device, &unet);
+    golden_model_close(&opened);
+}
+
+static void check_half_file(void)
+{
+    struct golden_model opened;
+    struct unet unet;
+    golden_model_open(&opened, check_data("ldm-text2im-tiny"), "fp16", COMPONENT_UNET, device);
+    if (CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet)))
+        check_case(&unet, 0, 981, "fp16_file/unet_out", NULL);
+    unet_free(device, &unet);
+    golden_model_close(&opened);
+}
+
+/* Values of spec: dim 320, t = 981. */
+static void check_timestep(void)
+{
+    static const struct {
+        int index;
+        float value;
+    } known[] = {{0, 0.6799572f}, {1, -0.7984300f}, {2, 0.5780882f}, {3, -0.6747031f},
+        {159, 0.9946059f}, {160, 0.7332518f}, {161, 0.6020876f}, {162, 0.8159743f},
+        {163, 0.7380892f}, {319, 0.1037259f}};
+    float values[321];
+    timestep_embed(981, 320, true, 0, values);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        CHECK(fabsf(values[known[i].index] - known[i].value) < 3e-5f, "[%d] = %.7g, want %.7g",
+            known[i].index, (double)values[known[i].index], (double)known[i].value);
+    float sine_first = values[160];
+    timestep_embed(981, 321, false, 0, values);
+    CHECK(
+        values[0] == sine_first, "sines first: %g, want %g", (double)values[0], (double)sine_first);
+    CHECK(values[320] == 0, "an odd width ends with 0");
+}
+
+/* A row does not depend on the rows beside it. */
+static void check_rows_are_independent(void)
+{
+    struct golden_model opened;
+    struct unet unet;
+    golden_model_open(&opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_UNET, device);
+    CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet));
+    struct weight three = {.shape = {3, 4, 16, 16}}, one = {.shape = {1, 4, 16, 16}};
+    size_t image = 4 * 16 * 16, row = 77 * 40;
+    float *sample = malloc(3 * image * sizeof *sample),
+          *context = malloc(3 * row * sizeof *context);
+    float *together = malloc(3 * image * sizeof *together), *alone = malloc(image * sizeof *alone);
+    check_random(sample, 3 * image, 1);
+    check_random(context, 3 * row, 2);
+    forward(&unet, &three, sample, context, 300, together, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        forward(&unet, &one, sample + i * image, context + i * row, 300, alone, NULL);
+        check_near("alone or beside others", together + i * image, alone, image, 1e-6);
+    }
+    free(sample);
+    free(context);
+    free(together);
+    free(alone);
+    unet_free(device, &unet);
+    golden_model_close(&opened);
+}
+
+int main(void)
+{
+    device = golden_device();
+    goldens = golden_open(check_data("goldens/ldm-text2im-tiny.safetensors"));
+    check_timestep();
+    check_layout(golden_layout("safetensors"), true);
+    check_layout(golden_layout("bin"), false);
+    check_half_file();
+    check_rows_are_independent();
+    weights_close(goldens);
+    device_close(device);
+    return check_result();
+}
