@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/component.h"
-#include "checkpoint/convert.h"
 #include "formats/safetensors.h"
 #include "formats/torch.h"
 
@@ -45,9 +44,11 @@ static const char *foreign_format(const struct file_map *map)
 {
     if (map->size == 0)
         return "it is empty";
+    if (begins(map, 8, "{", 1))
+        return NULL; /* safetensors: the eight bytes before may be anything */
     if (begins(map, 0, "version https://git-lfs", 23))
         return "it is a git-lfs pointer, the file itself was not downloaded";
-    if (begins(map, 0, "<", 1))
+    if (begins(map, 0, "<!", 2) || begins(map, 0, "<html", 5) || begins(map, 0, "<?xml", 5))
         return "it is a web page or XML, not a model file";
     if (begins(map, 257, "ustar", 5))
         return "it is a tar archive (torch before 0.1.10), which is not supported";
@@ -319,7 +320,7 @@ static enum clat_status check_weight(
         return status_set(CLAT_ERROR_INPUT, "tensor '%s' in '%s': expected %s, found %s",
             weight->name, part->map.path, weight_shape_text(rank, shape, expected),
             weight_shape_text(weight->rank, weight->shape, found));
-    if (!convert_is_float(weight->dtype))
+    if (!dtype_is_float(weight->dtype))
         return status_set(CLAT_ERROR_INPUT,
             "tensor '%s' in '%s': expected F32, F16, BF16 or F64 numbers, found %s", weight->name,
             part->map.path, dtype_name(weight->dtype));
@@ -372,7 +373,7 @@ static enum clat_status convert(
     TRY(memory_grow(
         &weights->loans, &weights->loan_capacity, weights->loan_count, sizeof *weights->loans));
     TRY(memory_new(elements, sizeof *made, &made));
-    convert_to_float(weight, made);
+    weight_to_float(weight, made);
     weights->loans[weights->loan_count++] = made;
     *values = made;
 out:
@@ -403,7 +404,7 @@ enum clat_status weights_float(
     TRY(verify(part, weight));
     touch(part, weight->data, weight->bytes);
     weight->used = true;
-    if (convert_is_needless(weight))
+    if (weight_is_float_array(weight))
         *values = (const float *)(const void *)weight->data;
     else
         TRY(convert(weights, weight, values));

@@ -70,6 +70,14 @@ void weight_list_free(struct weight_list *list);
 bool weight_set_row_major(struct weight *weight, size_t *elements);
 bool weight_is_row_major(const struct weight *weight);
 
+/* True for F32, F16, BF16 and F64. */
+bool dtype_is_float(enum dtype dtype);
+/* values[] = a tensor of such numbers in row-major order. Exact for F32, F16 and BF16; F64 is
+ * rounded to nearest. */
+void weight_to_float(const struct weight *weight, float *values);
+/* True if the file's own bytes can serve as that array. */
+bool weight_is_float_array(const struct weight *weight);
+
 /* "[320, 4, 3, 3]" */
 enum { WEIGHT_SHAPE_TEXT = 256 };
 const char *weight_shape_text(int rank, const size_t *shape, char text[WEIGHT_SHAPE_TEXT]);

@@ -1,12 +1,13 @@
-/* convert.c - stored numbers as float32. SPDX-License-Identifier: MIT
+/* weight_convert.c - stored numbers as float32. SPDX-License-Identifier: MIT
  *
  * Rows along the last axis are converted one after the other; an odometer over the other axes walks
  * strided (transposed, channels-last) tensors in row-major order. */
-#include "checkpoint/convert.h"
+
+#include "formats/weight.h"
 
 #include <string.h>
 
-bool convert_is_float(enum dtype dtype)
+bool dtype_is_float(enum dtype dtype)
 {
     return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F64;
 }
@@ -88,7 +89,7 @@ static size_t place(const struct weight *weight, const size_t index[WEIGHT_RANK]
     return at;
 }
 
-void convert_to_float(const struct weight *weight, float *values)
+void weight_to_float(const struct weight *weight, float *values)
 {
     size_t size = dtype_size(weight->dtype), index[WEIGHT_RANK] = {0};
     size_t last = weight->rank ? weight->shape[weight->rank - 1] : 1;
@@ -102,7 +103,7 @@ void convert_to_float(const struct weight *weight, float *values)
     } while (advance(weight, index));
 }
 
-bool convert_is_needless(const struct weight *weight)
+bool weight_is_float_array(const struct weight *weight)
 {
     const uint16_t one = 1;
     unsigned char first;
