@@ -65,6 +65,14 @@
 /* Rows in jobs or groups: how many blocks of `block` cover `count`. */
 #define BLOCKS(count, block) (((count) + (block)-1) / (block))
 
+/* The sum of the lanes. */
+static inline float sum16(float16 v)
+{
+    float8 a = v.lo + v.hi;
+    float4 b = a.lo + a.hi;
+    return (b.x + b.z) + (b.y + b.w);
+}
+
 /* Values of enum activation (ops/op.h). */
 #define ACTIVATION_NONE 0
 #define ACTIVATION_SILU 1

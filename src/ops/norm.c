@@ -1,0 +1,226 @@
+/* norm.c - group norm as scale and shift, and layer norm. SPDX-License-Identifier: MIT
+ *
+ * Group norm is three launches (cl/norm.cl): statistics of blocks of pixels, their fold to scale
+ * and shift per image and channel, and the application, which a convolution may do itself. Work
+ * counted: 8 operations per value for the statistics, 2 for the application, 8 for layer norm (the
+ * activation is not counted). */
+#include "ops/op.h"
+#include "device/launch.h"
+
+#include <string.h>
+
+#define BLOCKS_MOST 64 /* per image, so that the fold stays small */
+#define BLOCK_LEAST 32 /* pixels: a tile of the CPU shape */
+#define JOB_ELEMENTS 16384
+
+struct values {
+    const float *from;
+    size_t size; /* in bytes */
+};
+
+static void copy_values(void *user, void *mapped)
+{
+    const struct values *values = user;
+    memcpy(mapped, values->from, values->size);
+}
+
+static enum clat_status load(
+    struct device *device, const float *from, int count, struct buffer *buffer)
+{
+    enum clat_status status;
+    struct values values = {from, (size_t)count * sizeof *from};
+    TRY(buffer_new(device, values.size, buffer));
+    TRY(buffer_fill(device, buffer, copy_values, &values));
+out:
+    return status;
+}
+
+enum clat_status norm_load(struct device *device, const float *gamma, const float *beta,
+    int channels, int groups, float eps, struct norm *norm)
+{
+    enum clat_status status;
+    *norm = (struct norm){.channels = channels, .groups = groups, .eps = eps};
+    if (channels <= 0 || groups < 0 || (groups > 0 && channels % groups != 0))
+        return status_set(
+            CLAT_ERROR_INPUT, "%d channels cannot be divided into %d groups", channels, groups);
+    TRY(load(device, gamma, channels, &norm->gamma));
+    TRY(load(device, beta, channels, &norm->beta));
+out:
+    if (status != CLAT_OK)
+        norm_free(device, norm);
+    return status;
+}
+
+void norm_free(struct device *device, struct norm *norm)
+{
+    buffer_free(device, &norm->gamma);
+    buffer_free(device, &norm->beta);
+}
+
+/* ---- group norm
+ * ---------------------------------------------------------------------------------- */
+
+/* How the pixels of an image are cut. */
+struct cut {
+    int pixels, block, blocks;
+};
+
+static struct cut cut_of(const struct tensor *x)
+{
+    struct cut cut = {.pixels = x->h * x->w, .block = BLOCK_LEAST};
+    int whole = (cut.pixels + BLOCKS_MOST - 1) / BLOCKS_MOST;
+    if (whole > cut.block)
+        cut.block = (whole + BLOCK_LEAST - 1) / BLOCK_LEAST * BLOCK_LEAST;
+    cut.blocks = (cut.pixels + cut.block - 1) / cut.block;
+    return cut;
+}
+
+/* The CPU shape reads 16 channels at a time. */
+static bool use_cpu(struct device *device, const struct tensor *x)
+{
+    return device_facts(device)->is_cpu && x->c % 16 == 0;
+}
+
+/* Statistics of one source tensor into columns first.. of partial [n*blocks][2][channels]. */
+static enum clat_status stats(struct device *device, const struct tensor *x, const struct cut *cut,
+    const struct tensor *partial, int first)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    bool cpu = use_cpu(device, x);
+    int parts = x->n * cut->blocks;
+    int span = parts < 8 * device_facts(device)->compute_units ? 64 : x->c;
+    int jobs = parts * ((x->c + span - 1) / span);
+    TRY(kernel_find(device, "norm", cpu ? "group_stats_cpu" : "group_stats", "", &kernel));
+    struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_TENSOR(partial),
+        ARG_INT(first), ARG_INT(partial->c), ARG_INT(cut->pixels), ARG_INT(x->c),
+        ARG_INT(cut->block), ARG_INT(cut->blocks), ARG_INT(span), ARG_INT(jobs),
+        ARG_BUFFER(device_counter(device))};
+    struct grid grid = cpu ? grid_jobs(device)
+                           : grid3((size_t)x->c, (size_t)cut->blocks * 8, (size_t)x->n, 32, 8, 1);
+    TRY(launch_array(device, kernel, grid, arguments, cpu ? 12 : 9));
+    device_count_work(device, 8.0 * (double)tensor_elements(x));
+out:
+    return status;
+}
+
+/* Partial statistics of x and x2 to scale and shift. */
+static enum clat_status fold_stats(struct device *device, const struct norm *norm,
+    const struct tensor *x, const struct tensor *x2, const struct cut *cut,
+    const struct tensor *partial, const struct tensor *fold)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    bool cpu = device_facts(device)->is_cpu;
+    TRY(kernel_find(device, "norm", cpu ? "group_fold_cpu" : "group_fold", "", &kernel));
+    struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2),
+        ARG_INT(x2 ? x2->stride : 0), ARG_TENSOR(partial), ARG_BUFFER(&norm->gamma),
+        ARG_BUFFER(&norm->beta), ARG_TENSOR(fold), ARG_INT(fold->stride), ARG_INT(cut->pixels),
+        ARG_INT(norm->channels), ARG_INT(norm->groups), ARG_INT(cut->block), ARG_INT(cut->blocks),
+        ARG_FLOAT(norm->eps), ARG_INT(x->n * norm->groups), ARG_BUFFER(device_counter(device))};
+    struct grid grid =
+        cpu ? grid_jobs(device) : grid2((size_t)norm->groups * 64, (size_t)x->n, 64, 1);
+    TRY(launch_array(device, kernel, grid, arguments, cpu ? 18 : 16));
+out:
+    return status;
+}
+
+static enum clat_status check_group_shapes(const char *op, int channels, const struct tensor *x,
+    const struct tensor *x2, const struct tensor *fold)
+{
+    if (x->c + (x2 ? x2->c : 0) != channels)
+        return status_set(CLAT_ERROR_INTERNAL, "%s: %d channels and %d more, expected %d", op, x->c,
+            x2 ? x2->c : 0, channels);
+    if (x2 && (x2->n != x->n || x2->h != x->h || x2->w != x->w))
+        return status_set(CLAT_ERROR_INTERNAL, "%s: inputs are %dx%dx%d and %dx%dx%d", op, x->n,
+            x->h, x->w, x2->n, x2->h, x2->w);
+    if (fold->n != x->n || fold->h != 1 || fold->w != 2 || fold->c != channels)
+        return status_set(CLAT_ERROR_INTERNAL, "%s: fold is %dx%dx%dx%d, expected %dx1x2x%d", op,
+            fold->n, fold->h, fold->w, fold->c, x->n, channels);
+    return CLAT_OK;
+}
+
+enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
+    const struct tensor *x, const struct tensor *x2, const struct tensor *fold)
+{
+    enum clat_status status;
+    struct device *device = pool->device;
+    struct cut cut = cut_of(x);
+    struct pool_mark mark = pool_mark(pool);
+    struct tensor partial;
+    TRY(check_group_shapes("op_group_norm_fold", norm->channels, x, x2, fold));
+    TRY(pool_take(pool, POOL_BACK, x->n, cut.blocks, 2, norm->channels, &partial));
+    TRY(stats(device, x, &cut, &partial, 0));
+    if (x2)
+        TRY(stats(device, x2, &cut, &partial, x->c));
+    TRY(fold_stats(device, norm, x, x2, &cut, &partial, fold));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
+
+/* One source tensor into columns first.. of y. */
+static enum clat_status apply(struct device *device, const struct tensor *x,
+    const struct tensor *fold, enum activation activation, int first, const struct tensor *y)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    bool cpu = use_cpu(device, x);
+    int pixels = x->h * x->w, block = x->c < JOB_ELEMENTS ? JOB_ELEMENTS / x->c : 1;
+    int jobs = x->n * ((pixels + block - 1) / block);
+    TRY(kernel_find(device, "norm", cpu ? "group_apply_cpu" : "group_apply",
+        activation == ACTIVATION_SILU ? "-DACTIVATION=1" : "", &kernel));
+    struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_TENSOR(fold),
+        ARG_INT(fold->stride), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(first), ARG_INT(pixels),
+        ARG_INT(x->c), ARG_INT(block), ARG_INT(jobs), ARG_BUFFER(device_counter(device))};
+    struct grid grid =
+        cpu ? grid_jobs(device) : grid3((size_t)x->c, (size_t)pixels, (size_t)x->n, 32, 8, 1);
+    TRY(launch_array(device, kernel, grid, arguments, cpu ? 12 : 9));
+    device_count_work(device, 2.0 * (double)tensor_elements(x));
+out:
+    return status;
+}
+
+enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
+    const struct tensor *x2, const struct tensor *fold, enum activation activation,
+    const struct tensor *y)
+{
+    enum clat_status status;
+    if (activation != ACTIVATION_NONE && activation != ACTIVATION_SILU)
+        return status_set(
+            CLAT_ERROR_INTERNAL, "op_group_norm_apply: activation %d", (int)activation);
+    TRY(check_group_shapes("op_group_norm_apply", y->c, x, x2, fold));
+    TRY(apply(pool->device, x, fold, activation, 0, y));
+    if (x2)
+        TRY(apply(pool->device, x2, fold, activation, x->c, y));
+out:
+    return status;
+}
+
+/* ---- layer norm
+ * ------------------------------------------------------------------------------------ */
+
+enum clat_status op_layer_norm(
+    struct pool *pool, const struct norm *norm, const struct tensor *x, const struct tensor *y)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    struct device *device = pool->device;
+    bool cpu = device_facts(device)->is_cpu;
+    size_t rows = tensor_pixels(x);
+    int block = x->c < JOB_ELEMENTS ? JOB_ELEMENTS / x->c : 1;
+    if (x->c != norm->channels || y->c != x->c || tensor_pixels(y) != rows)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_layer_norm: %zu rows of %d to %zu rows of %d, expected %d channels", rows, x->c,
+            tensor_pixels(y), y->c, norm->channels);
+    TRY(kernel_find(device, "norm", cpu ? "layer_norm_cpu" : "layer_norm", "", &kernel));
+    struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_BUFFER(&norm->gamma),
+        ARG_BUFFER(&norm->beta), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(x->c),
+        ARG_FLOAT(norm->eps), ARG_INT((int)rows), ARG_INT(block),
+        ARG_BUFFER(device_counter(device))};
+    TRY(launch_array(
+        device, kernel, cpu ? grid_jobs(device) : grid1(rows * 64, 64), arguments, cpu ? 11 : 8));
+    device_count_work(device, 8.0 * (double)tensor_elements(x));
+out:
+    return status;
+}
