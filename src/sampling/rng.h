@@ -1,5 +1,7 @@
 /* rng.h - normal noise, bit-equal to torch's CPU generator. SPDX-License-Identifier: MIT
- * Source: spec of the generator in docs; MT19937 (Matsumoto and Nishimura 1998). */
+ *
+ * A picture is named by its seed, so the noise behind it must be the same on every machine and the same
+ * as in the program that the seed came from. This is what torch.randn gives for float32 on x86-64. */
 #ifndef CLATENT_SAMPLING_RNG_H
 #define CLATENT_SAMPLING_RNG_H
 
@@ -9,8 +11,8 @@
 
 struct rng {
     uint32_t state[624];
-    int next;             /* index of the next word; 624: regenerate first */
-    bool has_cached;      /* a double normal left over by a fill of fewer than 16 values */
+    int next;        /* index of the next word; 624: regenerate first */
+    bool has_cached; /* a double normal left over by a fill of fewer than 16 values */
     double cached;
 };
 
