@@ -1,14 +1,14 @@
 /* ddim.c - denoising diffusion implicit models. SPDX-License-Identifier: MIT
  *
- * Song, Meng, Ermon 2020, arXiv 2010.02502, equation 12, with a the cumulative alpha at this timestep and
- * p the one at the previous (less noisy) level:
+ * Song, Meng, Ermon 2020, arXiv 2010.02502, equation 12, with a the cumulative alpha at this
+ * timestep and p the one at the previous (less noisy) level:
  *
  *     x0  = (x - sqrt(1 - a) e) / sqrt(a)
  *     s^2 = eta^2 (1 - p) / (1 - a) (1 - a / p)
  *     x'  = sqrt(p) x0 + sqrt(1 - p - s^2) e + s z
  *
- * All arithmetic is float32 in the order of diffusers' DDIMScheduler, so that trajectories are equal to
- * the last bit; options and defaults are its own too. */
+ * All arithmetic is float32 in the order of diffusers' DDIMScheduler, so that trajectories are
+ * equal to the last bit; options and defaults are its own too. */
 #include <clatent-scheduler.h>
 #include <math.h>
 
@@ -46,14 +46,14 @@ static const struct clat_option options[] = {
         "what the network predicts"},
     {"thresholding", CLAT_BOOL, FIELD(thresholding), "false", 0, 0, NULL,
         "dynamic thresholding of x0 (wrong for latents)"},
-    {"dynamic_thresholding_ratio", CLAT_REAL, FIELD(dynamic_thresholding_ratio), "0.995", 0, 1, NULL,
-        "quantile of thresholding"},
+    {"dynamic_thresholding_ratio", CLAT_REAL, FIELD(dynamic_thresholding_ratio), "0.995", 0, 1,
+        NULL, "quantile of thresholding"},
     {"sample_max_value", CLAT_REAL, FIELD(sample_max_value), "1", 1, 1e6, NULL,
         "upper bound of thresholding"},
     {"timestep_spacing", CLAT_CHOICE, FIELD(timestep_spacing), "leading", 0, 0, spacings,
         "how timesteps are spread"},
-    {"rescale_betas_zero_snr", CLAT_BOOL, FIELD(schedule.rescale_betas_zero_snr), "false", 0, 0, NULL,
-        "betas rescaled so that the last level is pure noise"},
+    {"rescale_betas_zero_snr", CLAT_BOOL, FIELD(schedule.rescale_betas_zero_snr), "false", 0, 0,
+        NULL, "betas rescaled so that the last level is pure noise"},
     {"eta", CLAT_REAL, FIELD(eta), "0", 0, 1, NULL,
         "fresh noise per step: 0 none (DDIM), 1 as much as DDPM"},
     {"use_clipped_model_output", CLAT_BOOL, FIELD(use_clipped_model_output), "false", 0, 0, NULL,
@@ -75,8 +75,8 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     run->tools->timesteps(
         o->timestep_spacing, train, plan->steps, o->steps_offset, plan->timesteps);
     if (plan->timesteps[0] > train - 1)
-        return run->fail(
-            run, "steps_offset puts the first timestep past the last one the model was trained with");
+        return run->fail(run,
+            "steps_offset puts the first timestep past the last one the model was trained with");
     plan->count = plan->evaluations = plan->steps;
     return 0;
 }
@@ -142,7 +142,7 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-CLAT_EXPORT const struct clat_scheduler clat_scheduler = {
+CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "ddim",
     .class_name = "DDIMScheduler",

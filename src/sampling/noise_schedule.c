@@ -1,7 +1,8 @@
-/* noise_schedule.c - betas, cumulative alphas, timesteps, prediction types. SPDX-License-Identifier: MIT
+/* noise_schedule.c - betas, cumulative alphas, timesteps, prediction types.
+ * SPDX-License-Identifier: MIT
  *
- * Float32 in the order of torch: every product and sum is rounded by itself (the build turns contraction
- * off), except where torch's own kernel fuses, which is written as fmaf here. */
+ * Float32 in the order of torch: every product and sum is rounded by itself (the build turns
+ * contraction off), except where torch's own kernel fuses, which is written as fmaf here. */
 #include "sampling/noise_schedule.h"
 
 #include <math.h>
@@ -52,9 +53,9 @@ static void cumulative_product(float *values, int count)
     }
 }
 
-/* Lin et al. 2023, algorithm 1: sqrt(cumulative alpha) is shifted and scaled so that the last one is 0
- * and the first stays. In: cumulative alphas. Out: the rescaled ones, through betas and back as the
- * reference does it. */
+/* Lin et al. 2023, algorithm 1: sqrt(cumulative alpha) is shifted and scaled so that the last one
+ * is 0 and the first stays. In: cumulative alphas. Out: the rescaled ones, through betas and back
+ * as the reference does it. */
 static void rescale_zero_snr(float *alphas, int count)
 {
     for (int i = 0; i < count; i++)
@@ -91,8 +92,8 @@ static double timestep_at(int spacing, int train, int steps, int offset, int k)
     return (double)(train / steps) * rising + offset;
 }
 
-/* Where numpy's arange gives one trailing timestep too many (-1, for steps = 61, 103, ...), it is left
- * out: no model was trained at -1. */
+/* Where numpy's arange gives one trailing timestep too many (-1, for steps = 61, 103, ...), it is
+ * left out: no model was trained at -1. */
 static void timesteps(int spacing, int train, int steps, int offset, double *out)
 {
     for (int k = 0; k < steps; k++)
@@ -101,8 +102,8 @@ static void timesteps(int spacing, int train, int steps, int offset, double *out
         out[0] = train - 1;
 }
 
-static void predict(int prediction, float alpha, size_t count, const float *x, const float *m,
-    float *x0, float *e)
+static void predict(
+    int prediction, float alpha, size_t count, const float *x, const float *m, float *x0, float *e)
 {
     float a = sqrtf(alpha), b = sqrtf(1 - alpha);
     for (size_t i = 0; i < count; i++) {

@@ -1,10 +1,11 @@
 /* rng.c - normal noise, bit-equal to torch's CPU generator. SPDX-License-Identifier: MIT
  *
- * Uniform words come from MT19937 (Matsumoto and Nishimura 1998). Normals are made by Box and Muller:
- * z = sqrt(-2 log(1 - u)) * {cos, sin}(2 pi v). Tensors of 16 values and more are made in blocks
- * of 16, in float, with the logarithm, sine and cosine of the Cephes library (Moshier) as polynomials;
- * smaller ones one by one in double. A polynomial here is a chain of fused multiply-adds: where an fmaf
- * stands and where a product is rounded first decides the last bit, so neither may be "tidied". */
+ * Uniform words come from MT19937 (Matsumoto and Nishimura 1998). Normals are made by Box and
+ * Muller: z = sqrt(-2 log(1 - u)) * {cos, sin}(2 pi v). Tensors of 16 values and more are made in
+ * blocks of 16, in float, with the logarithm, sine and cosine of the Cephes library (Moshier) as
+ * polynomials; smaller ones one by one in double. A polynomial here is a chain of fused
+ * multiply-adds: where an fmaf stands and where a product is rounded first decides the last bit, so
+ * neither may be "tidied". */
 #include "sampling/rng.h"
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #define WORDS 624
 #define BLOCK 16
 
-/* ---- MT19937 ------------------------------------------------------------------------------------- */
+/* ---- MT19937
+ * ------------------------------------------------------------------------------------- */
 
 void rng_seed(struct rng *rng, uint64_t seed)
 {
@@ -61,7 +63,8 @@ static double next_uniform_double(struct rng *rng)
     return (double)(bits & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
-/* ---- Cephes in float ------------------------------------------------------------------------------ */
+/* ---- Cephes in float
+ * ------------------------------------------------------------------------------ */
 
 /* x*c[0]... Horner's rule with every step fused. */
 static float polynomial(float x, const float *coefficients, int count)
@@ -119,7 +122,8 @@ static void sincos_cephes(float x, float *sine, float *cosine)
     *cosine = ~(j - 2) & 4 ? -c : c;
 }
 
-/* ---- normals --------------------------------------------------------------------------------------- */
+/* ---- normals
+ * --------------------------------------------------------------------------------------- */
 
 /* 16 uniforms become 16 normals in place: pair (u[j], u[j+8]) gives the radius and the angle. */
 static void transform_block(float *values)

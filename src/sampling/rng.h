@@ -1,7 +1,8 @@
 /* rng.h - normal noise, bit-equal to torch's CPU generator. SPDX-License-Identifier: MIT
  *
- * A picture is named by its seed, so the noise behind it must be the same on every machine and the same
- * as in the program that the seed came from. This is what torch.randn gives for float32 on x86-64. */
+ * A picture is named by its seed, so the noise behind it must be the same on every machine and the
+ * same as in the program that the seed came from. This is what torch.randn gives for float32 on
+ * x86-64. */
 #ifndef CLATENT_SAMPLING_RNG_H
 #define CLATENT_SAMPLING_RNG_H
 

@@ -1,8 +1,8 @@
 /* sampler.h - what the pipeline sees of sampling. SPDX-License-Identifier: MIT
  *
  * A scheduler is a plugin chosen by name, with options from the model's scheduler_config.json under
- * the user's own. It plans timesteps, then runs its whole loop over float arrays on the host, asking
- * back for the network, for noise, and reporting each step (plugins/clatent-scheduler.h). */
+ * the user's own. It plans timesteps, then runs its whole loop over float arrays on the host,
+ * asking back for the network, for noise, and reporting each step (plugins/clatent-scheduler.h). */
 #ifndef CLATENT_SAMPLING_SAMPLER_H
 #define CLATENT_SAMPLING_SAMPLER_H
 
@@ -24,14 +24,15 @@ const char *scheduler_name(const struct scheduler *scheduler);
 /* All effective options as settings, defaults included (for metadata). */
 enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings);
 
-/* Plans `steps` steps. *evaluations: how often the network will be called; *init_noise_sigma: what start
- * noise is to be multiplied by. */
+/* Plans `steps` steps. *evaluations: how often the network will be called; *init_noise_sigma: what
+ * start noise is to be multiplied by. */
 enum clat_status scheduler_plan(
     struct scheduler *scheduler, int steps, int *evaluations, float *init_noise_sigma);
 
 struct sampler_host {
     void *user;
-    /* Guided prediction of the network at `sample` ([images][c][h][w] floats), timestep as trained. */
+    /* Guided prediction of the network at `sample` ([images][c][h][w] floats), timestep as trained.
+     */
     enum clat_status (*evaluate)(void *user, const float *sample, double timestep, float *output);
     /* After step `step` (0-based) of `steps`; may return CLAT_CANCELLED. */
     enum clat_status (*step_done)(void *user, int step, int steps, const float *sample);

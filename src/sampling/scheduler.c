@@ -1,0 +1,258 @@
+/* scheduler.c - a plugin with its options, and the host side of its run. SPDX-License-Identifier:
+ * MIT
+ *
+ * Options come from three places, the later one wins: the plugin's defaults, the model's
+ * scheduler_config.json (whose unknown keys belong to other classes and are passed over), the user
+ * (whose keys must be known). The plugin then sees one filled struct. */
+#include "sampling/sampler.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/loader.h"
+#include "sampling/noise_schedule.h"
+#include "sampling/options.h"
+#include "sampling/rng.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scheduler {
+    const struct clat_plugin *plugin;
+    struct option_values options;
+    struct clat_plan plan;
+};
+
+const char *scheduler_name(const struct scheduler *scheduler)
+{
+    return scheduler->plugin->name;
+}
+
+enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings)
+{
+    return options_effective(&scheduler->options, settings);
+}
+
+enum clat_status scheduler_open(const char *name, const struct settings *model,
+    const struct settings *user, struct scheduler **scheduler)
+{
+    enum clat_status status;
+    struct scheduler *made = NULL;
+    const struct setting *class_name = model ? settings_find(model, "_class_name") : NULL;
+    *scheduler = NULL;
+    if (!name && !class_name)
+        FAIL(CLAT_ERROR_INPUT, "no scheduler named, and scheduler_config.json has no _class_name");
+    TRY(memory_new(1, sizeof *made, &made));
+    TRY(plugins_find(name ? name : class_name->value, &made->plugin));
+    TRY(options_fill(&made->options, made->plugin, model, user));
+    *scheduler = made;
+    return CLAT_OK;
+out:
+    scheduler_close(made);
+    return status;
+}
+
+static void plan_free(struct clat_plan *plan)
+{
+    free(plan->timesteps);
+    free(plan->sigmas);
+    memset(plan, 0, sizeof *plan);
+}
+
+void scheduler_close(struct scheduler *scheduler)
+{
+    if (!scheduler)
+        return;
+    plan_free(&scheduler->plan);
+    options_free(&scheduler->options);
+    free(scheduler);
+}
+
+/* ---- the host side of plan() and run()
+ * ---------------------------------------------------------------- */
+
+/* What run->host points at. Scratch is a list, freed when the plugin returns. */
+struct scratch {
+    struct scratch *next;
+    float values[];
+};
+struct host {
+    const struct scheduler *scheduler;
+    const struct sampler_host *pipeline;
+    struct rng *streams; /* [images] */
+    struct scratch *scratch;
+};
+
+static float *host_scratch(struct clat_run *run, size_t count)
+{
+    struct host *host = run->host;
+    size_t size;
+    if (!size_mul(count, sizeof(float), &size) || !size_add(size, sizeof(struct scratch), &size))
+        return NULL;
+    struct scratch *block = calloc(1, size);
+    if (!block)
+        return NULL;
+    block->next = host->scratch;
+    host->scratch = block;
+    return block->values;
+}
+
+static void scratch_free(struct host *host)
+{
+    while (host->scratch) {
+        struct scratch *next = host->scratch->next;
+        free(host->scratch);
+        host->scratch = next;
+    }
+}
+
+static int host_fail(struct clat_run *run, const char *sentence)
+{
+    const struct host *host = run->host;
+    return (int)status_set(
+        CLAT_ERROR_USAGE, "scheduler '%s': %s", host->scheduler->plugin->name, sentence);
+}
+
+static int host_evaluate(struct clat_run *run, const float *sample, double timestep, float *output)
+{
+    const struct host *host = run->host;
+    if (!isfinite(timestep))
+        return host_fail(run, "asked for the network at a timestep that is not a number");
+    return (int)host->pipeline->evaluate(host->pipeline->user, sample, timestep, output);
+}
+
+static int host_noise(struct clat_run *run, float *values)
+{
+    struct host *host = run->host;
+    for (size_t image = 0; image < run->images; image++)
+        rng_normal(&host->streams[image], values + image * run->elements, run->elements);
+    return 0;
+}
+
+static int host_step_done(struct clat_run *run, int step, const float *sample)
+{
+    const struct host *host = run->host;
+    if (!host->pipeline->step_done)
+        return 0;
+    return (int)host->pipeline->step_done(host->pipeline->user, step, run->plan->count, sample);
+}
+
+static struct clat_run start_run(const struct scheduler *scheduler, struct host *host)
+{
+    return (struct clat_run){
+        .size = sizeof(struct clat_run),
+        .tools = &noise_schedule_tools,
+        .options = scheduler->options.fields,
+        .host = host,
+        .evaluate = host_evaluate,
+        .noise = host_noise,
+        .scratch = host_scratch,
+        .step_done = host_step_done,
+        .fail = host_fail,
+    };
+}
+
+/* A plugin's code is one of ours, or any other number: that is a defect of the plugin. */
+static enum clat_status plugin_status(const struct scheduler *scheduler, int code)
+{
+    if (code >= CLAT_OK && code <= CLAT_CANCELLED)
+        return (enum clat_status)code;
+    return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' returned the unknown code %d",
+        scheduler->plugin->name, code);
+}
+
+/* ---- plan
+ * --------------------------------------------------------------------------------------------- */
+
+static enum clat_status check_plan(const struct scheduler *scheduler)
+{
+    const struct clat_plan *plan = &scheduler->plan;
+    const char *name = scheduler->plugin->name;
+    if (plan->count < 1 || plan->count > plan->capacity || plan->evaluations < 1)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "scheduler '%s' planned %d timesteps and %d evaluations for %d steps", name,
+            plan->count, plan->evaluations, plan->steps);
+    for (int i = 0; i < plan->count; i++)
+        if (!isfinite(plan->timesteps[i]) || plan->timesteps[i] < 0)
+            return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned timestep %g at step %d",
+                name, plan->timesteps[i], i + 1);
+    if (!isfinite(plan->init_noise_sigma) || plan->init_noise_sigma <= 0)
+        return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned an initial sigma of %g",
+            name, (double)plan->init_noise_sigma);
+    return CLAT_OK;
+}
+
+enum clat_status scheduler_plan(
+    struct scheduler *scheduler, int steps, int *evaluations, float *init_noise_sigma)
+{
+    enum clat_status status;
+    struct host host = {.scheduler = scheduler};
+    struct clat_run run = start_run(scheduler, &host);
+    struct clat_plan *plan = &scheduler->plan;
+    plan_free(plan);
+    if (steps < 1)
+        FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more", steps);
+    plan->steps = steps;
+    plan->capacity = 4 * steps + 16;
+    plan->init_noise_sigma = 1;
+    TRY(memory_new((size_t)plan->capacity, sizeof *plan->timesteps, &plan->timesteps));
+    TRY(memory_new((size_t)plan->capacity + 1, sizeof *plan->sigmas, &plan->sigmas));
+    TRY(plugin_status(scheduler, scheduler->plugin->plan(&run, plan)));
+    TRY(check_plan(scheduler));
+    *evaluations = plan->evaluations;
+    *init_noise_sigma = plan->init_noise_sigma;
+out:
+    scratch_free(&host);
+    return status;
+}
+
+/* ---- run
+ * ---------------------------------------------------------------------------------------------- */
+
+/* One stream per image, past the values that its start noise took. */
+static enum clat_status start_streams(
+    size_t images, const uint64_t *seeds, size_t drawn, struct rng **streams)
+{
+    float *values = NULL;
+    enum clat_status status;
+    TRY(memory_new(images, sizeof **streams, streams));
+    TRY(memory_new(drawn, sizeof *values, &values));
+    for (size_t image = 0; image < images; image++) {
+        rng_seed(&(*streams)[image], seeds[image]);
+        if (drawn)
+            rng_normal(&(*streams)[image], values, drawn);
+    }
+out:
+    free(values);
+    return status;
+}
+
+static enum clat_status check_finite(const struct scheduler *scheduler, const struct clat_run *run)
+{
+    for (size_t i = 0; i < run->images * run->elements; i++)
+        if (!isfinite(run->sample[i]))
+            return status_set(CLAT_ERROR_CHECK,
+                "scheduler '%s' left a latent that is not a number (image %zu)",
+                scheduler->plugin->name, i / run->elements + 1);
+    return CLAT_OK;
+}
+
+enum clat_status scheduler_run(struct scheduler *scheduler, const struct sampler_host *pipeline,
+    size_t images, size_t elements, const uint64_t *seeds, size_t drawn, float *sample)
+{
+    enum clat_status status;
+    struct host host = {.scheduler = scheduler, .pipeline = pipeline};
+    struct clat_run run = start_run(scheduler, &host);
+    if (!scheduler->plan.count)
+        FAIL(CLAT_ERROR_INTERNAL, "scheduler_run before scheduler_plan");
+    run.plan = &scheduler->plan;
+    run.images = images;
+    run.elements = elements;
+    run.sample = sample;
+    TRY(start_streams(images, seeds, drawn, &host.streams));
+    TRY(plugin_status(scheduler, scheduler->plugin->run(&run)));
+    TRY(check_finite(scheduler, &run));
+out:
+    scratch_free(&host);
+    free(host.streams);
+    return status;
+}
