@@ -132,6 +132,28 @@ static double mebibytes(size_t bytes)
     return (double)bytes / (1 << 20);
 }
 
+/* Activations stand in one buffer, with offsets below 2^32 elements. */
+static bool activations_fit(const struct model_memory *memory, const struct device_facts *facts)
+{
+    size_t most = larger(memory->unet_activations, memory->decoder_activations);
+    return most <= facts->largest_buffer && most / sizeof(float) < (size_t)UINT32_MAX;
+}
+
+static enum clat_status refuse(const struct run *run, size_t limit)
+{
+    const struct model_memory *memory = &run->memory;
+    return status_set(CLAT_ERROR_MEMORY,
+        "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f, then UNet %.0f + "
+        "decoder %.0f + activations %.0f), but %.0f MiB are free, %.0f in one buffer: choose a "
+        "smaller "
+        "height and width, or another device",
+        run->width, run->height, mebibytes(memory->peak), device_facts(run->device)->name,
+        mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),
+        mebibytes(memory->decoder_weights),
+        mebibytes(larger(memory->unet_activations, memory->decoder_activations)), mebibytes(limit),
+        mebibytes(device_facts(run->device)->largest_buffer));
+}
+
 /* Halves the group until it fits; one image that does not fit is refused. */
 enum clat_status run_check_memory(struct run *run)
 {
@@ -142,21 +164,11 @@ enum clat_status run_check_memory(struct run *run)
     for (;; run->group = (run->group + 1) / 2) {
         TRY(model_memory(
             run->model, facts, run->height, run->width, run->group, run->guided, &run->memory));
-        if (run->memory.peak <= limit)
+        if (run->memory.peak <= limit && activations_fit(&run->memory, facts))
             return CLAT_OK;
         if (run->group == 1)
-            break;
+            return refuse(run, limit);
     }
-    const struct model_memory *memory = &run->memory;
-    FAIL(CLAT_ERROR_MEMORY,
-        "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f, then UNet %.0f + "
-        "decoder %.0f + activations %.0f), but %.0f MiB are free: choose a smaller height and "
-        "width, "
-        "or another device",
-        run->width, run->height, mebibytes(memory->peak), facts->name,
-        mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),
-        mebibytes(memory->decoder_weights),
-        mebibytes(larger(memory->unet_activations, memory->decoder_activations)), mebibytes(limit));
 out:
     return status;
 }
