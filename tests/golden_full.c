@@ -1,0 +1,143 @@
+/* golden_full.c - the text-to-image networks at their real size, on random weights, against the
+ * reference: the test of the fast kernels at the shapes that they are for. SPDX-License-Identifier:
+ * MIT
+ *
+ * Run by `make check-full`. CLATENT_FULL_MODELS holds ldm-text2im-large-256 (6 GB, made by the
+ * oracle's make_full.py), CLATENT_FULL_GOLDENS the folder of its reference values. */
+#include "networks/autoencoder.h"
+#include "networks/ldmbert.h"
+#include "networks/unet.h"
+#include "sampling/rng.h"
+#include "check.h"
+#include "golden.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODEL "ldm-text2im-large-256"
+#define TOKENS 77
+
+static struct device *device, *dry;
+static struct weights *goldens;
+static char folder[4096];
+
+static struct tensor take(struct pool *pool, int n, int h, int w, int c)
+{
+    struct tensor tensor = {0};
+    CHECK_OK(pool_take(pool, POOL_FRONT, n, h, w, c, &tensor));
+    return tensor;
+}
+
+/* Reads `tensor` as planes or rows and compares it. */
+static void compare(const char *name, const struct tensor *tensor)
+{
+    size_t count = tensor_elements(tensor);
+    float *values = malloc(count * sizeof *values);
+    bool rows = golden_find(goldens, name)->rank == 3;
+    CHECK_OK(rows ? tensor_read(device, tensor, values) : tensor_read_nchw(device, tensor, values));
+    const float *want = golden_floats(goldens, name);
+    check_near(name, values, want, count, GOLDEN_LIMIT);
+    fprintf(stderr, "%s: relative L2 distance %.3g\n", name, check_distance(values, want, count));
+    free(values);
+}
+
+static void check_text_encoder(void)
+{
+    struct golden_model opened;
+    struct ldmbert bert;
+    struct pool pool;
+    size_t bytes;
+    golden_model_open(&opened, folder, NULL, COMPONENT_TEXT_ENCODER, device);
+    CHECK_OK(ldmbert_load(&opened.loader, &opened.model->text_encoder, &bert));
+    CHECK_OK(ldmbert_measure(&bert, dry, 1, TOKENS, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    int32_t ids[TOKENS];
+    memcpy(ids, golden_find(goldens, "bert/ids")->data, sizeof ids);
+    struct tensor x = take(&pool, 1, 1, TOKENS, bert.config.d_model);
+    struct tensor y = take(&pool, 1, 1, TOKENS, bert.config.d_model);
+    float *values = malloc(tensor_elements(&x) * sizeof *values);
+    CHECK_OK(ldmbert_embed(opened.loader.weights, &bert.config, ids, 1, TOKENS, values));
+    CHECK_OK(tensor_write(device, &x, values));
+    CHECK_OK(ldmbert_forward(&(struct forward){.pool = &pool}, &bert, &x, &y));
+    compare("bert/out", &y);
+    free(values);
+    pool_close(&pool);
+    ldmbert_free(device, &bert);
+    golden_model_close(&opened);
+}
+
+/* The context was drawn by the reference's generator, seed 2. */
+static void write_context(const struct tensor *context)
+{
+    struct rng rng;
+    float *values = malloc(tensor_elements(context) * sizeof *values);
+    rng_seed(&rng, 2);
+    rng_normal(&rng, values, tensor_elements(context));
+    CHECK(values[0] == -1.0408011674880981f && values[2] == -1.3041903972625732f,
+        "the context starts with %.9g", (double)values[0]);
+    CHECK_OK(tensor_write(device, context, values));
+    free(values);
+}
+
+static void check_unet(void)
+{
+    struct golden_model opened;
+    struct unet unet;
+    struct pool pool;
+    struct forward run = {.pool = &pool};
+    size_t bytes;
+    golden_model_open(&opened, folder, NULL, COMPONENT_UNET, device);
+    CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet));
+    CHECK_OK(unet_measure(&unet, dry, 1, 32, 32, TOKENS, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    struct tensor x = take(&pool, 1, 32, 32, 4), y = take(&pool, 1, 32, 32, 4);
+    struct tensor context = take(&pool, 1, 1, TOKENS, unet.config.cross_attention_dim);
+    write_context(&context);
+    CHECK_OK(tensor_write_nchw(device, &x, golden_floats(goldens, "unet/in")));
+    CHECK_OK(unet_set_prompt(&run, &unet, &context));
+    CHECK_OK(unet_forward(&run, &unet, &x, 981, &y));
+    compare("unet/out_t981", &y);
+    pool_close(&pool);
+    unet_free(device, &unet);
+    golden_model_close(&opened);
+}
+
+static void check_decoder(void)
+{
+    struct golden_model opened;
+    struct autoencoder decoder;
+    struct pool pool;
+    size_t bytes;
+    golden_model_open(&opened, folder, NULL, COMPONENT_AUTOENCODER, device);
+    CHECK_OK(decoder_load(&opened.loader, &opened.model->autoencoder, &decoder));
+    CHECK_OK(autoencoder_measure(&decoder, dry, 1, 16, 16, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    struct tensor z = take(&pool, 1, 16, 16, 4), image = take(&pool, 1, 128, 128, 3);
+    CHECK_OK(tensor_write_nchw(device, &z, golden_floats(goldens, "ae/z")));
+    CHECK_OK(decoder_forward(&(struct forward){.pool = &pool}, &decoder, &z, &image));
+    compare("ae/decoded", &image);
+    pool_close(&pool);
+    autoencoder_free(device, &decoder);
+    golden_model_close(&opened);
+}
+
+int main(void)
+{
+    const char *models = getenv("CLATENT_FULL_MODELS"), *folders = getenv("CLATENT_FULL_GOLDENS");
+    char path[4096];
+    if (!models || !folders)
+        check_skip("CLATENT_FULL_MODELS and CLATENT_FULL_GOLDENS do not name the folders");
+    snprintf(folder, sizeof folder, "%s/" MODEL, models);
+    snprintf(path, sizeof path, "%s/" MODEL "/goldens.safetensors", folders);
+    device = golden_device();
+    goldens = golden_open(path);
+    CHECK_OK(device_open_dry(device_facts(device), &dry));
+    check_text_encoder();
+    check_unet();
+    check_decoder();
+    weights_close(goldens);
+    device_close(dry);
+    device_close(device);
+    return check_result();
+}
