@@ -1,4 +1,4 @@
-/* escape.c - one walk over UTF-8, four ways to write what is not fit. SPDX-License-Identifier: MIT
+/* escape.c - one walk over UTF-8, three ways to write what is not fit. SPDX-License-Identifier: MIT
  */
 #include "formats/escape.h"
 
@@ -83,18 +83,6 @@ enum clat_status escape_terminal(struct text *out, const char *text, bool lines)
                 text_print(out, character.valid ? "\\u{%x}" : "\\x%02x", (unsigned)character.code);
     }
     return status;
-}
-
-enum clat_status escape_shell(struct text *out, const char *text)
-{
-    static const char safe[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
-    if (*text && strspn(text, safe) == strlen(text))
-        return text_add(out, text, strlen(text));
-    enum clat_status status = text_add(out, "'", 1);
-    for (; *text && status == CLAT_OK; text++)
-        status = *text == '\'' ? text_add(out, "'\\''", 4) : text_add(out, text, 1);
-    return status == CLAT_OK ? text_add(out, "'", 1) : status;
 }
 
 enum clat_status escape_file_name(struct text *out, const char *text, size_t characters)

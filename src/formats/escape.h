@@ -1,4 +1,4 @@
-/* escape.h - texts from strangers, made fit for JSON, terminals, shells and file names.
+/* escape.h - texts from strangers, made fit for JSON, terminals and file names.
  * SPDX-License-Identifier: MIT
  *
  * Unfit are control characters, direction marks (U+202A-E, U+2066-9, U+200E-F, U+061C), zero-width
@@ -13,8 +13,6 @@
 enum clat_status escape_json(struct text *out, const char *text);
 /* Unfit characters as \u{X}, wrong bytes as \xNN; newlines stay with `lines`. */
 enum clat_status escape_terminal(struct text *out, const char *text, bool lines);
-/* One word for a POSIX shell: as it is if that is safe, else in single quotes. */
-enum clat_status escape_shell(struct text *out, const char *text);
 /* At most `characters` characters and 200 bytes; '/', unfit ones and a dot at the start as '_'. */
 enum clat_status escape_file_name(struct text *out, const char *text, size_t characters);
 

@@ -1,0 +1,28 @@
+/* arguments.h - the command line. SPDX-License-Identifier: MIT
+ *
+ * Long options take their value as the next word or behind '='; "--" ends the options; "-" alone is
+ * a value. */
+#ifndef CLATENT_PROGRAM_ARGUMENTS_H
+#define CLATENT_PROGRAM_ARGUMENTS_H
+
+#include "clatent.h"
+#include <stdbool.h>
+
+/* A flag of a verb: --NAME sets *set. */
+struct flag {
+    const char *name;
+    bool *set;
+};
+
+/* For verbs with flags and at most one other word, into *word (untouched if it is not there).
+ * `flags` ends with a NULL name. Complains and returns CLAT_ERROR_USAGE. */
+enum clat_status arguments_read(
+    int count, char **arguments, const struct flag *flags, const char *what, const char **word);
+
+/* For verbs that take the keys of a job: options into the job, and at most one other word. A word
+ * is found in a first pass, which leaves the job alone, if `job` is NULL; that way a file can be
+ * read before the options that override it. */
+enum clat_status arguments_read_job(
+    int count, char **arguments, struct clat_job *job, const char *what, const char **word);
+
+#endif

@@ -1,0 +1,183 @@
+/* progress.c - how far a job is, on standard error. SPDX-License-Identifier: MIT */
+#include "program/progress.h"
+#include "program/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DRAW_SECONDS 0.1
+#define PLAIN_SECONDS 30.0
+
+double progress_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static enum progress_form automatic_form(void)
+{
+    const char *terminal = getenv("TERM");
+    bool is_dumb = !terminal || strcmp(terminal, "dumb") == 0;
+    return isatty(STDERR_FILENO) && !is_dumb ? PROGRESS_BAR : PROGRESS_PLAIN;
+}
+
+void progress_start(struct progress *progress, const char *word)
+{
+    *progress = (struct progress){.drawn = progress_clock(), .phase = ""};
+    if (word && strcmp(word, "none") == 0)
+        progress->form = PROGRESS_NONE;
+    else if (word && strcmp(word, "json") == 0)
+        progress->form = PROGRESS_JSON;
+    else if (word && strcmp(word, "plain") == 0)
+        progress->form = PROGRESS_PLAIN;
+    else
+        progress->form = automatic_form();
+}
+
+/* A new step: its time counts a fifth in the mean. */
+static void measure_step(struct progress *progress, const struct clat_progress *now)
+{
+    double clock = progress_clock(), seconds = clock - progress->stepped;
+    if (now->step > progress->last_step && progress->last_step > 0) {
+        seconds /= now->step - progress->last_step;
+        progress->step_seconds =
+            progress->step_seconds > 0 ? 0.8 * progress->step_seconds + 0.2 * seconds : seconds;
+    }
+    progress->last_step = now->step;
+    progress->stepped = clock;
+}
+
+/* Of all steps of all images, 0 to 1. */
+static double fraction_done(const struct clat_progress *now)
+{
+    double done = (double)now->first_image * now->steps + (double)now->count * now->step;
+    double total = (double)now->images * now->steps;
+    return total > 0 ? done / total : 0;
+}
+
+/* Steps of this and the later groups of images, times what one takes. */
+static double seconds_left(const struct progress *progress, const struct clat_progress *now)
+{
+    int after = now->images - now->first_image - now->count;
+    int groups = now->count > 0 ? (after + now->count - 1) / now->count : 0;
+    return progress->step_seconds *
+           ((double)(now->steps - now->step) + (double)groups * now->steps);
+}
+
+static void describe_sampling(
+    const struct progress *progress, const struct clat_progress *now, char *line, size_t size)
+{
+    char images[64] = "", speed[64] = "";
+    double seconds = progress->step_seconds;
+    if (now->images > 1 && now->count > 1)
+        snprintf(images, sizeof images, "images %d-%d/%d, ", now->first_image + 1,
+            now->first_image + now->count, now->images);
+    else if (now->images > 1)
+        snprintf(images, sizeof images, "image %d/%d, ", now->first_image + 1, now->images);
+    if (seconds > 0) {
+        int left = (int)(seconds_left(progress, now) + 0.5);
+        snprintf(speed, sizeof speed, ", %.3g %s, ETA %d:%02d", seconds < 1 ? 1 / seconds : seconds,
+            seconds < 1 ? "it/s" : "s/it", left / 60, left % 60);
+    }
+    snprintf(line, size, "%ssampling, step %d/%d%s", images, now->step, now->steps, speed);
+}
+
+static void describe(
+    const struct progress *progress, const struct clat_progress *now, char *line, size_t size)
+{
+    if (now->steps > 0)
+        describe_sampling(progress, now, line, size);
+    else if (strcmp(now->phase, "building kernels") == 0)
+        snprintf(line, size, "building kernels %d (first run only)", now->done);
+    else if (now->total > 0)
+        snprintf(line, size, "%s %d %%", now->phase, (int)(100.0 * now->done / now->total));
+    else
+        snprintf(line, size, "%s", now->phase);
+}
+
+static int terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
+/* Over the old line; spaces instead of escape codes take away what was longer. */
+static void draw_bar(struct progress *progress, const char *line)
+{
+    int limit = terminal_width(), width = (int)strlen(line);
+    if (width > limit)
+        width = limit;
+    int rest = progress->width > width ? progress->width - width : 0;
+    if (width + rest > limit)
+        rest = limit - width;
+    fprintf(stderr, "\r%.*s%*s", width, line, rest, "");
+    fflush(stderr);
+    progress->width = width;
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->width > 0)
+        fprintf(stderr, "\r%*s\r", progress->width, "");
+    progress->width = 0;
+}
+
+static void show_json(const struct clat_progress *now)
+{
+    struct json json = {.stream = stderr};
+    json_begin(&json, NULL, '{');
+    json_string(&json, "event", "progress");
+    json_string(&json, "phase", now->phase);
+    if (now->steps > 0) {
+        json_uint(&json, "step", (uint64_t)now->step);
+        json_uint(&json, "steps", (uint64_t)now->steps);
+        json_uint(&json, "first_image", (uint64_t)now->first_image);
+        json_uint(&json, "count", (uint64_t)now->count);
+        json_uint(&json, "images", (uint64_t)now->images);
+    } else {
+        json_uint(&json, "done", (uint64_t)now->done);
+        json_uint(&json, "total", (uint64_t)now->total);
+    }
+    json_end(&json);
+}
+
+/* Plain lines: the sampling at every tenth, anything that takes long every 30 seconds. */
+static bool plain_is_due(struct progress *progress, const struct clat_progress *now, double age)
+{
+    int tenth = (int)(10 * fraction_done(now) + 1e-9);
+    bool is_due = age >= PLAIN_SECONDS || (now->steps > 0 && tenth > progress->tenth);
+    if (now->steps > 0)
+        progress->tenth = tenth > progress->tenth ? tenth : progress->tenth;
+    return is_due;
+}
+
+void progress_show(void *user, const struct clat_progress *now)
+{
+    struct progress *progress = user;
+    char line[256];
+    if (progress->form == PROGRESS_NONE)
+        return;
+    if (now->steps > 0)
+        measure_step(progress, now);
+    double clock = progress_clock(), age = clock - progress->drawn;
+    bool is_new = strcmp(now->phase, progress->phase) != 0;
+    bool is_due = progress->form == PROGRESS_PLAIN ? plain_is_due(progress, now, age)
+                                                   : is_new || age >= DRAW_SECONDS;
+    progress->phase = now->phase;
+    if (!is_due)
+        return;
+    progress->drawn = clock;
+    describe(progress, now, line, sizeof line);
+    if (progress->form == PROGRESS_JSON)
+        show_json(now);
+    else if (progress->form == PROGRESS_BAR)
+        draw_bar(progress, line);
+    else
+        fprintf(stderr, "clatent: %s\n", line);
+}
