@@ -11,6 +11,7 @@
 #include "clatent_internal.h"
 #include "formats/escape.h"
 #include "job/hub.h"
+#include "plugins/loader.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +60,8 @@ enum clat_status clat_open(const struct clat_options *options, struct clat_conte
     *context = NULL;
     TRY(memory_new(1, sizeof **context, context));
     TRY(copy_options(options, *context));
+    if ((*context)->scheduler_folder)
+        TRY(plugins_add_directory((*context)->scheduler_folder));
     if (!(*context)->data_folder)
         TRY(memory_string(CLATENT_DATA, &(*context)->data_folder));
 out:

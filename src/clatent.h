@@ -117,8 +117,10 @@ struct clat_options {
     int (*cancelled)(void *user); /* asked often; non-zero stops the job */
     /* Anything but CLAT_OK ends the job with that status. */
     enum clat_status (*image)(void *user, const struct clat_image *image);
-    const char *data_folder;      /* instead of the installed one: models/demo lies there */
-    const char *scheduler_folder; /* searched for scheduler plugins before the installed one */
+    const char *data_folder; /* instead of the installed one: models/demo lies there */
+    /* Absolute; searched for scheduler plugins before the installed one. Plugins are found once per
+     * process: CLAT_ERROR_USAGE if that has happened. */
+    const char *scheduler_folder;
 };
 
 struct clat_context;
@@ -207,9 +209,11 @@ struct clat_scheduler_option {
         *help; /* `standard`: the default; range may be "" */
 };
 struct clat_scheduler {
-    const char *name;       /* "ddim" */
-    const char *class_name; /* diffusers' name, "DDIMScheduler" */
-    const char *summary, *path;
+    const char *name;       /* "ddim"; NULL if the file was refused */
+    const char *class_name; /* diffusers' name, "DDIMScheduler", or NULL */
+    const char *title, *source, *version; /* one line; paper and equation */
+    const char *path;
+    const char *reason; /* why the file was refused; else NULL */
     size_t option_count;
     const struct clat_scheduler_option *options; /* [option_count] */
 };

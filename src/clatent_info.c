@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_LIMIT ((size_t)1 << 30) /* bytes; larger than any image that passes the pixel limit   \
-                                      */
+#define FILE_LIMIT                                                                                 \
+    ((size_t)1 << 30) /* bytes; larger than any image that passes the pixel limit                  \
+                       */
 
 struct maker {
     struct arena *arena;

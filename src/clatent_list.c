@@ -3,8 +3,12 @@
 #include "base/arena.h"
 #include "clatent_internal.h"
 #include "device/device.h"
+#include "plugins/loader.h"
 
 #include <stdlib.h>
+
+/* ---- devices
+ * -------------------------------------------------------------------------------------------- */
 
 static enum clat_status copy_device(
     struct arena *arena, const struct device_entry *from, struct clat_device *to)
@@ -49,5 +53,104 @@ enum clat_status clat_devices(struct clat_context *context, const struct clat_de
 out:
     arena_free(made);
     free(entries);
+    return status;
+}
+
+/* ---- schedulers
+ * ------------------------------------------------------------------------------------------ */
+
+/* "0 to 1", or "linear | scaled_linear"; "" if anything goes. */
+static enum clat_status describe_range(const struct clat_option *option, struct text *out)
+{
+    enum clat_status status = text_add(out, "", 0);
+    if (option->type == CLAT_CHOICE)
+        for (size_t i = 0; option->choices[i] && status == CLAT_OK; i++)
+            status = text_print(out, "%s%s", i ? " | " : "", option->choices[i]);
+    else if (option->lowest != option->highest && status == CLAT_OK)
+        status = text_print(out, "%g to %g", option->lowest, option->highest);
+    return status;
+}
+
+static enum clat_status copy_option(
+    struct arena *arena, const struct clat_option *from, struct clat_scheduler_option *to)
+{
+    static const char *const types[] = {[CLAT_BOOL] = "true or false",
+        [CLAT_INT] = "whole number",
+        [CLAT_REAL] = "number",
+        [CLAT_CHOICE] = "choice",
+        [CLAT_REALS] = "list of numbers"};
+    enum clat_status status = CLAT_OK;
+    struct text range = {0};
+    TRY(describe_range(from, &range));
+    TRY(arena_string(arena, from->name, &to->name));
+    TRY(arena_string(arena, types[from->type], &to->type));
+    TRY(arena_string(arena, from->initial, &to->standard));
+    TRY(arena_string(arena, range.data, &to->range));
+    TRY(arena_string(arena, from->help ? from->help : "", &to->help));
+out:
+    text_free(&range);
+    return status;
+}
+
+static enum clat_status copy_options(
+    struct arena *arena, const struct clat_plugin *from, struct clat_scheduler *to)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_scheduler_option *list;
+    size_t count = 0;
+    while (from->options && from->options[count].name)
+        count++;
+    TRY(arena_take(arena, count, sizeof *list, &list));
+    to->options = list;
+    for (; to->option_count < count; to->option_count++)
+        TRY(copy_option(arena, &from->options[to->option_count], &list[to->option_count]));
+out:
+    return status;
+}
+
+static enum clat_status copy_scheduler(
+    struct arena *arena, const struct plugin *from, struct clat_scheduler *to)
+{
+    enum clat_status status = CLAT_OK;
+    const struct clat_plugin *plugin = from->scheduler;
+    TRY(arena_string(arena, from->path, &to->path));
+    TRY(arena_string(arena, from->reason, &to->reason));
+    if (!plugin)
+        goto out;
+    TRY(arena_string(arena, plugin->name, &to->name));
+    TRY(arena_string(arena, plugin->class_name, &to->class_name));
+    TRY(arena_string(arena, plugin->title ? plugin->title : "", &to->title));
+    TRY(arena_string(arena, plugin->source, &to->source));
+    TRY(arena_string(arena, plugin->version, &to->version));
+    TRY(copy_options(arena, plugin, to));
+out:
+    return status;
+}
+
+enum clat_status clat_schedulers(
+    struct clat_context *context, const char *name, const struct clat_schedulers **result)
+{
+    enum clat_status status = CLAT_OK;
+    const struct plugin *plugins;
+    const struct clat_plugin *wanted = NULL;
+    size_t count;
+    struct arena *arena = NULL;
+    struct clat_schedulers *made = NULL;
+    struct clat_scheduler *list;
+    (void)context;
+    *result = NULL;
+    if (name)
+        TRY(plugins_find(name, &wanted));
+    TRY(plugins_list(&plugins, &count));
+    TRY(arena_new(sizeof *made, &arena, &made));
+    TRY(arena_take(arena, count, sizeof *list, &list));
+    made->schedulers = list;
+    for (size_t i = 0; i < count; i++)
+        if (!wanted || plugins[i].scheduler == wanted)
+            TRY(copy_scheduler(arena, &plugins[i], &list[made->count++]));
+    *result = made;
+    made = NULL;
+out:
+    arena_free(made);
     return status;
 }

@@ -76,6 +76,7 @@ struct reader {
     int count, at;
     const struct clat_keys *keys;
     struct clat_job *job;
+    bool apply;      /* false: only look */
     bool had_prompt; /* the first prompt replaces those of a file, the next join it */
 };
 
@@ -111,7 +112,7 @@ static enum clat_status set_key(
     struct reader *reader, const struct clat_key *key, const char *value, const char *where)
 {
     bool is_prompt = strcmp(key->name, "prompt") == 0;
-    if (!reader->job)
+    if (!reader->apply)
         return CLAT_OK;
     bool joins = is_prompt && reader->had_prompt;
     reader->had_prompt |= is_prompt;
@@ -157,16 +158,14 @@ static enum clat_status read_long(struct reader *reader, const char *option)
             return set_key(reader, key, "false", where);
     }
     snprintf(name, sizeof name, "%.*s", (int)size, start);
-    if (!reader->job)
-        return CLAT_OK;
     return report(clat_job_set(reader->job, name, value ? value : "", where));
 }
 
-enum clat_status arguments_read_job(
-    int count, char **arguments, struct clat_job *job, const char *what, const char **word)
+enum clat_status arguments_read_job(int count, char **arguments, struct clat_job *job, bool apply,
+    const char *what, const char **word)
 {
     enum clat_status status;
-    struct reader reader = {.arguments = arguments, .count = count, .job = job};
+    struct reader reader = {.arguments = arguments, .count = count, .job = job, .apply = apply};
     bool ended = false, found = false;
     status = report(clat_keys(&reader.keys));
     for (; status == CLAT_OK && reader.at < count; reader.at++) {

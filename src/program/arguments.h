@@ -19,10 +19,10 @@ struct flag {
 enum clat_status arguments_read(
     int count, char **arguments, const struct flag *flags, const char *what, const char **word);
 
-/* For verbs that take the keys of a job: options into the job, and at most one other word. A word
- * is found in a first pass, which leaves the job alone, if `job` is NULL; that way a file can be
- * read before the options that override it. */
-enum clat_status arguments_read_job(
-    int count, char **arguments, struct clat_job *job, const char *what, const char **word);
+/* For verbs that take the keys of a job: options into the job, and at most one other word. Without
+ * `apply` the job is left alone: a first pass finds the word, so that a file can be read before the
+ * options that override it. */
+enum clat_status arguments_read_job(int count, char **arguments, struct clat_job *job, bool apply,
+    const char *what, const char **word);
 
 #endif

@@ -39,7 +39,7 @@ static void print_text(const struct clat_bench *bench)
 static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
 {
     const char *model = NULL;
-    enum clat_status status = arguments_read_job(count, arguments, job, "model", &model);
+    enum clat_status status = arguments_read_job(count, arguments, job, true, "model", &model);
     if (status == CLAT_OK && model)
         status = report(clat_job_set(job, "model", model, "model"));
     return status;

@@ -88,11 +88,11 @@ static enum clat_status finished(void *user, const struct clat_image *image)
 static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
 {
     const char *file = NULL, *ignored = NULL;
-    enum clat_status status = arguments_read_job(count, arguments, NULL, "job file", &file);
+    enum clat_status status = arguments_read_job(count, arguments, job, false, "job file", &file);
     if (status == CLAT_OK && file)
         status = report(clat_job_read(job, file));
     if (status == CLAT_OK)
-        status = arguments_read_job(count, arguments, job, "job file", &ignored);
+        status = arguments_read_job(count, arguments, job, true, "job file", &ignored);
     return status;
 }
 

@@ -82,7 +82,7 @@ static void print_keys(void)
 
 void help_print_verb(const struct verb *verb)
 {
-    printf("usage: clatent %s %s\n\n%s\n", verb->name, verb->usage, verb->summary);
+    printf("usage: clatent %s %s\n\n%s\n\n", verb->name, verb->usage, verb->summary);
     if (verb->more[0])
         printf("%s", verb->more);
     if (verb->takes_keys)

@@ -27,8 +27,11 @@ static void print_json(const struct clat_schedulers *list)
         json_begin(&json, NULL, '{');
         json_string(&json, "name", scheduler->name);
         json_string(&json, "class", scheduler->class_name);
-        json_string(&json, "summary", scheduler->summary);
+        json_string(&json, "title", scheduler->title);
+        json_string(&json, "source", scheduler->source);
+        json_string(&json, "version", scheduler->version);
         json_string(&json, "path", scheduler->path);
+        json_string(&json, "reason", scheduler->reason);
         json_begin(&json, "options", '[');
         for (size_t j = 0; j < scheduler->option_count; j++)
             print_json_option(&json, &scheduler->options[j]);
@@ -52,16 +55,26 @@ static void print_options(const struct clat_scheduler *scheduler)
     }
 }
 
-static void print_list(const struct clat_schedulers *list, bool with_options)
+static void print_scheduler(const struct clat_scheduler *scheduler, bool with_options)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct clat_scheduler *scheduler = &list->schedulers[i];
-        printf("%-12s ", scheduler->name);
-        print_shown(scheduler->summary);
-        printf(" (%s)\n", scheduler->class_name);
-        if (with_options)
-            print_options(scheduler);
+    if (!scheduler->name) {
+        print_shown(scheduler->path);
+        printf(": not used: ");
+        print_shown(scheduler->reason);
+        printf("\n");
+        return;
     }
+    printf("%-16s ", scheduler->name);
+    print_shown(scheduler->title);
+    printf("\n");
+    if (!with_options)
+        return;
+    printf("  from ");
+    print_shown(scheduler->source ? scheduler->source : "?");
+    printf("\n  file ");
+    print_shown(scheduler->path);
+    printf("\n");
+    print_options(scheduler);
 }
 
 enum clat_status schedulers_run(int count, char **arguments)
@@ -80,7 +93,8 @@ enum clat_status schedulers_run(int count, char **arguments)
     if (status == CLAT_OK && json)
         print_json(list);
     else if (status == CLAT_OK)
-        print_list(list, name != NULL);
+        for (size_t i = 0; i < list->count; i++)
+            print_scheduler(&list->schedulers[i], name != NULL);
     clat_free(list);
     clat_close(context);
     return status;
