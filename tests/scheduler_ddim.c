@@ -1,0 +1,176 @@
+/* scheduler_ddim.c - DDIM's trajectories against recorded ones, bit for bit; its options and
+ * refusals. SPDX-License-Identifier: MIT
+ *
+ * The recorded runs use a toy network m = 0.2 x + (0.0004 t - 0.1), so that the scheduler alone is
+ * tested; start noise is torch's stream of one seed, and the noise of eta > 0 continues it. */
+#include "check.h"
+#include "checkpoint/weights.h"
+#include "formats/json.h"
+#include "plugins/loader.h"
+#include "sampling/sampler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ELEMENTS 32 /* 4 x 2 x 4 */
+#define SEED 11     /* of the recorded runs */
+
+struct recorded {
+    const char *label;
+    const float *x; /* [calls][ELEMENTS], after each call */
+    const double *timesteps;
+    int calls, done;
+};
+
+static enum clat_status toy_network(void *user, const float *sample, double timestep, float *output)
+{
+    struct recorded *run = user;
+    CHECK(timestep == run->timesteps[run->done], "%s: timestep %g at step %d", run->label, timestep,
+        run->done);
+    float shift = (float)(0.0004 * timestep - 0.1);
+    for (int i = 0; i < ELEMENTS; i++) {
+        float scaled = sample[i] * 0.2f;
+        output[i] = scaled + shift;
+    }
+    return CLAT_OK;
+}
+
+static enum clat_status compare_step(void *user, int step, int steps, const float *sample)
+{
+    struct recorded *run = user;
+    CHECK(step == run->done && steps == run->calls, "%s: step %d of %d", run->label, step, steps);
+    CHECK(memcmp(sample, run->x + run->done * ELEMENTS, ELEMENTS * sizeof *sample) == 0,
+        "%s: step %d differs: %.9g, recorded %.9g", run->label, step, (double)sample[0],
+        (double)run->x[run->done * ELEMENTS]);
+    run->done++;
+    return CLAT_OK;
+}
+
+static const void *tensor(const struct weights *file, const char *label, const char *part)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", label, part);
+    const struct weight *weight = weights_find(file, name);
+    CHECK(weight, "%s is not recorded", name);
+    return weight ? weight->data : NULL;
+}
+
+static void add_all(struct settings *settings, const struct json_t *object, const char *where)
+{
+    void *place = NULL;
+    const char *key;
+    const struct json_t *value;
+    while (json_next(object, &place, &key, &value)) {
+        char *text = NULL;
+        CHECK_OK(json_text(value, &text));
+        CHECK_OK(settings_set(settings, key, text, where));
+        free(text);
+    }
+}
+
+static void replay(const struct weights *file, const char *label, const struct json_t *facts)
+{
+    struct settings model = {0}, user = {0};
+    struct scheduler *scheduler = NULL;
+    long long steps = 0;
+    int evaluations = 0;
+    float sigma = 0, sample[ELEMENTS];
+    json_as_integer(json_member(facts, "n"), &steps);
+    add_all(&model, json_member(facts, "config"), "scheduler_config.json");
+    add_all(&user, json_member(facts, "step"), "test");
+    struct recorded run = {label, .x = tensor(file, label, "x"),
+        .timesteps = tensor(file, label, "timesteps"), .calls = (int)steps};
+    struct sampler_host host = {&run, toy_network, compare_step};
+    memcpy(sample, tensor(file, label, "x0"), sizeof sample);
+    if (CHECK_OK(scheduler_open("DDIMScheduler", &model, &user, &scheduler)) &&
+        CHECK_OK(scheduler_plan(scheduler, (int)steps, &evaluations, &sigma))) {
+        CHECK(evaluations == (int)steps && sigma == 1, "%s: %d evaluations", label, evaluations);
+        CHECK_OK(
+            scheduler_run(scheduler, &host, 1, ELEMENTS, (uint64_t[]){SEED}, ELEMENTS, sample));
+        CHECK(run.done == (int)steps, "%s: %d steps", label, run.done);
+    }
+    scheduler_close(scheduler);
+    settings_free(&model);
+    settings_free(&user);
+}
+
+static void replay_file(const char *stem)
+{
+    char name[128];
+    struct weights *file = NULL;
+    struct json *cases = NULL;
+    snprintf(name, sizeof name, "goldens/schedulers/%s.safetensors", stem);
+    CHECK_OK(weights_open_file(check_data(name), &file));
+    snprintf(name, sizeof name, "goldens/schedulers/%s.json", stem);
+    CHECK_OK(json_open(check_data(name), 1 << 20, &cases));
+    if (file && cases) {
+        void *place = NULL;
+        const char *label;
+        const struct json_t *facts;
+        while (json_next(json_member(json_root(cases), "cases"), &place, &label, &facts))
+            replay(file, label, facts);
+    }
+    json_close(cases);
+    weights_close(file);
+}
+
+/* Opens with one user setting and plans; returns the status of the first that fails. */
+static enum clat_status try_setting(const char *key, const char *value, int steps)
+{
+    struct settings user = {0};
+    struct scheduler *scheduler = NULL;
+    int evaluations;
+    float sigma;
+    settings_set(&user, key, value, "job.yaml:7");
+    enum clat_status status = scheduler_open("ddim", NULL, &user, &scheduler);
+    if (status == CLAT_OK)
+        status = scheduler_plan(scheduler, steps, &evaluations, &sigma);
+    scheduler_close(scheduler);
+    settings_free(&user);
+    return status;
+}
+
+static void wrong_options_are_refused(void)
+{
+    CHECK_FAILS(try_setting("etta", "0", 10), CLAT_ERROR_USAGE, "did you mean 'eta'");
+    CHECK_FAILS(try_setting("eta", "2", 10), CLAT_ERROR_USAGE,
+        "job.yaml:7: eta is '2', expected a "
+        "number from 0 to 1");
+    CHECK_FAILS(try_setting("eta", "nan", 10), CLAT_ERROR_USAGE, "expected a number");
+    CHECK_FAILS(try_setting("clip_sample", "yes", 10), CLAT_ERROR_USAGE, "true or false");
+    CHECK_FAILS(try_setting("timestep_spacing", "even", 10), CLAT_ERROR_USAGE,
+        "one of leading, trailing, linspace");
+    CHECK_FAILS(try_setting("trained_betas", "[0.1, x]", 1), CLAT_ERROR_USAGE, "list of numbers");
+    CHECK_FAILS(try_setting("trained_betas", "[0.1, 0.2", 1), CLAT_ERROR_USAGE, "list of numbers");
+    CHECK_FAILS(try_setting("trained_betas", "[0.1, 0.2]", 3), CLAT_ERROR_USAGE, "larger than");
+    CHECK_OK(try_setting("trained_betas", "[0.1, 0.2]", 2));
+    CHECK_FAILS(try_setting("steps_offset", "1", 1000), CLAT_ERROR_USAGE, "past the last one");
+    CHECK_FAILS(try_setting("eta", "0", 1001), CLAT_ERROR_USAGE, "larger than num_train_timesteps");
+    CHECK_FAILS(try_setting("eta", "0", 0), CLAT_ERROR_USAGE, "expected 1 or more");
+    CHECK_OK(try_setting("timestep_spacing", "trailing", 61));
+}
+
+static void names_are_resolved(void)
+{
+    const struct clat_plugin *plugin = NULL;
+    CHECK_OK(plugins_find("DDIM", &plugin));
+    CHECK_OK(plugins_find("ddimscheduler", &plugin));
+    CHECK_FAILS(plugins_find("dimm", &plugin), CLAT_ERROR_NO_DEVICE, "did you mean 'ddim'");
+    CHECK_FAILS(plugins_find("warp", &plugin), CLAT_ERROR_NO_DEVICE, "known: ddim");
+}
+
+int main(void)
+{
+    char directory[4096];
+    const char *build = getenv("top_builddir");
+    snprintf(directory, sizeof directory, "%s/schedulers/.libs", build ? build : ".");
+    if (build)
+        CHECK_OK(plugins_add_directory(directory));
+    replay_file("ddim");
+    replay_file("ddim_eta0.3");
+    replay_file("ddim_eta1");
+    wrong_options_are_refused();
+    names_are_resolved();
+    return check_result();
+}
