@@ -11,10 +11,10 @@
 #include "checkpoint/component.h"
 #include "formats/safetensors.h"
 #include "formats/torch.h"
+#include "formats/zip.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 struct part { /* one file */
     struct file_map map;
@@ -327,17 +327,6 @@ static enum clat_status check_weight(
     return CLAT_OK;
 }
 
-/* zlib takes 32-bit lengths. */
-static uint32_t checksum(const unsigned char *data, size_t size)
-{
-    uLong crc = crc32(0, NULL, 0);
-    for (size_t piece; size; data += piece, size -= piece) {
-        piece = size < (size_t)1 << 30 ? size : (size_t)1 << 30;
-        crc = crc32(crc, data, (uInt)piece);
-    }
-    return (uint32_t)crc;
-}
-
 static void touch(struct part *part, const unsigned char *data, size_t size)
 {
     size_t begin = (size_t)(data - part->map.data);
@@ -353,7 +342,7 @@ static enum clat_status verify(struct part *part, const struct weight *weight)
     if (!check || check->done)
         return CLAT_OK;
     touch(part, check->data, check->size);
-    uint32_t found = checksum(check->data, check->size);
+    uint32_t found = zip_checksum(check->data, check->size);
     if (found != check->crc)
         return status_set(CLAT_ERROR_INPUT,
             "'%s' is damaged: the data of tensor '%s' have CRC-32 %08x, expected %08x",

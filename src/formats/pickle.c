@@ -1,0 +1,568 @@
+/* pickle.c - a pickle as plain cells. SPDX-License-Identifier: MIT
+ *
+ * A pickle is a program for a stack machine. This one has no way to do anything: a name of a class
+ * or function is kept as text, a call is kept as the pair (name, arguments). Only the 33 opcodes
+ * that torch writes are taken; everything is bounded: opcodes, stack, marks, memo, strings. Source:
+ * Python's pickletools. */
+#include "formats/pickle.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPCODES 20000000
+#define CELLS 4000000
+#define STACK 1000000
+#define MARKS 64
+#define MEMO 4000000
+#define STRING_LIMIT 65536
+
+/* ---- memory of the cells: blocks, freed all at once ---- */
+
+struct arena {
+    struct block {
+        struct block *next;
+    } * blocks;
+    unsigned char *at;
+    size_t left;
+};
+
+static enum clat_status arena_take(struct arena *arena, size_t size, void *out)
+{
+    size = (size + 15) / 16 * 16;
+    if (size > arena->left) {
+        size_t room = size > 65536 ? size : 65536;
+        struct block *block;
+        enum clat_status status = memory_new(room + 16, 1, &block);
+        if (status != CLAT_OK)
+            return status;
+        block->next = arena->blocks;
+        arena->blocks = block;
+        arena->at = (unsigned char *)block + 16;
+        arena->left = room;
+    }
+    memcpy(out, &arena->at, sizeof arena->at);
+    arena->at += size;
+    arena->left -= size;
+    return CLAT_OK;
+}
+
+/* ---- the machine ---- */
+
+struct machine {
+    const unsigned char *bytes;
+    size_t size, at;
+    const char *file, *part;
+    struct pickle *pickle;
+    struct cell **stack;
+    size_t count, capacity;
+    size_t marks[MARKS]; /* stack heights */
+    size_t mark_count;
+    struct cell **memo;
+    size_t memo_capacity;
+    size_t cells;
+};
+
+static enum clat_status bad(const struct machine *machine, const char *what)
+{
+    return status_set(CLAT_ERROR_INPUT, "'%s': %s, byte %zu: %s", machine->file, machine->part,
+        machine->at, what);
+}
+
+static enum clat_status take_bytes(
+    struct machine *machine, size_t size, const unsigned char **bytes)
+{
+    if (machine->size - machine->at < size)
+        return bad(machine, "the pickle ends in the middle of an opcode");
+    *bytes = machine->bytes + machine->at;
+    machine->at += size;
+    return CLAT_OK;
+}
+
+static enum clat_status take_number(struct machine *machine, int size, uint64_t *value)
+{
+    const unsigned char *bytes = NULL;
+    enum clat_status status = take_bytes(machine, (size_t)size, &bytes);
+    if (status != CLAT_OK)
+        return status;
+    *value = 0;
+    while (size-- > 0)
+        *value = *value << 8 | bytes[size];
+    return CLAT_OK;
+}
+
+static enum clat_status new_cell(struct machine *machine, enum cell_kind kind, struct cell **cell)
+{
+    if (machine->cells++ >= CELLS)
+        return bad(machine, "more than 4 million values");
+    enum clat_status status = arena_take(machine->pickle->arena, sizeof **cell, cell);
+    if (status != CLAT_OK)
+        return status;
+    memset(*cell, 0, sizeof **cell);
+    (*cell)->kind = kind;
+    return CLAT_OK;
+}
+
+static enum clat_status push(struct machine *machine, struct cell *cell)
+{
+    if (machine->count >= STACK)
+        return bad(machine, "the stack has more than a million values");
+    enum clat_status status =
+        memory_grow(&machine->stack, &machine->capacity, machine->count, sizeof *machine->stack);
+    if (status == CLAT_OK)
+        machine->stack[machine->count++] = cell;
+    return status;
+}
+
+static enum clat_status push_new(struct machine *machine, enum cell_kind kind, struct cell **cell)
+{
+    enum clat_status status = new_cell(machine, kind, cell);
+    return status == CLAT_OK ? push(machine, *cell) : status;
+}
+
+static enum clat_status push_integer(struct machine *machine, enum cell_kind kind, int64_t value)
+{
+    struct cell *cell = NULL;
+    enum clat_status status = push_new(machine, kind, &cell);
+    if (status == CLAT_OK)
+        cell->integer = value;
+    return status;
+}
+
+/* Values above the last mark. */
+static size_t height(const struct machine *machine)
+{
+    return machine->count - (machine->mark_count ? machine->marks[machine->mark_count - 1] : 0);
+}
+
+static enum clat_status pop(struct machine *machine, struct cell **cell)
+{
+    if (height(machine) == 0)
+        return bad(machine, "a value is needed and the stack is empty");
+    *cell = machine->stack[--machine->count];
+    return CLAT_OK;
+}
+
+static enum clat_status top(struct machine *machine, struct cell **cell)
+{
+    enum clat_status status = pop(machine, cell);
+    machine->count += status == CLAT_OK;
+    return status;
+}
+
+/* Makes room for `more` items; room doubles, what was there stays in the arena unused. */
+static enum clat_status extend(
+    struct machine *machine, struct cell *cell, struct cell *const *items, size_t more)
+{
+    if (cell->count + more > cell->capacity) {
+        size_t wanted =
+            cell->count + more > 2 * cell->capacity ? cell->count + more : 2 * cell->capacity;
+        struct cell **room;
+        enum clat_status status = arena_take(machine->pickle->arena, wanted * sizeof *room, &room);
+        if (status != CLAT_OK)
+            return status;
+        if (cell->count)
+            memcpy(room, cell->items, cell->count * sizeof *room);
+        cell->items = room;
+        cell->capacity = wanted;
+    }
+    if (more)
+        memcpy(cell->items + cell->count, items, more * sizeof *items);
+    cell->count += more;
+    return CLAT_OK;
+}
+
+/* The last `count` values as one cell in their place. */
+static enum clat_status gather(struct machine *machine, enum cell_kind kind, size_t count)
+{
+    struct cell *cell = NULL;
+    if (height(machine) < count)
+        return bad(machine, "more values are needed than the stack has");
+    enum clat_status status = new_cell(machine, kind, &cell);
+    if (status == CLAT_OK)
+        status = extend(machine, cell, machine->stack + machine->count - count, count);
+    if (status != CLAT_OK)
+        return status;
+    machine->count -= count;
+    return push(machine, cell);
+}
+
+static enum clat_status pop_mark(struct machine *machine, size_t *count)
+{
+    if (machine->mark_count == 0)
+        return bad(machine, "a mark is needed and there is none");
+    *count = height(machine);
+    machine->mark_count--;
+    return CLAT_OK;
+}
+
+/* ---- opcodes ---- */
+
+static enum clat_status read_string(struct machine *machine, int length_size, bool utf8)
+{
+    uint64_t length = 0;
+    const unsigned char *text = NULL;
+    struct cell *cell = NULL;
+    enum clat_status status;
+    TRY(take_number(machine, length_size, &length));
+    if (length > STRING_LIMIT)
+        return bad(machine, "a string of more than 65536 bytes");
+    TRY(take_bytes(machine, (size_t)length, &text));
+    if (utf8 && !text_is_utf8((const char *)text, (size_t)length))
+        return bad(machine, "a string is not UTF-8");
+    TRY(push_new(machine, CELL_STRING, &cell));
+    cell->text = (const char *)text;
+    cell->text_size = (size_t)length;
+out:
+    return status;
+}
+
+/* "module LF name LF"; the cell's text is both with the LF between. */
+static enum clat_status read_name(struct machine *machine)
+{
+    const char *begin = (const char *)machine->bytes + machine->at;
+    size_t left = machine->size - machine->at;
+    const char *first = memchr(begin, '\n', left);
+    const char *second = first ? memchr(first + 1, '\n', left - (size_t)(first + 1 - begin)) : NULL;
+    struct cell *cell = NULL;
+    if (!second || second - begin > 1024 || !text_is_utf8(begin, (size_t)(second - begin)))
+        return bad(machine, "module and name of at most 1024 bytes are expected");
+    enum clat_status status = push_new(machine, CELL_NAME, &cell);
+    if (status != CLAT_OK)
+        return status;
+    cell->text = begin;
+    cell->text_size = (size_t)(second - begin);
+    machine->at += cell->text_size + 1;
+    return CLAT_OK;
+}
+
+/* Two's complement of 0 to 8 bytes. */
+static enum clat_status read_long(struct machine *machine)
+{
+    uint64_t length = 0, value = 0;
+    enum clat_status status;
+    TRY(take_number(machine, 1, &length));
+    if (length > 8)
+        return bad(machine, "an integer of more than 8 bytes");
+    TRY(take_number(machine, (int)length, &value));
+    if (length && length < 8 && value >> (8 * length - 1))
+        value |= UINT64_MAX << (8 * length);
+    TRY(push_integer(machine, CELL_INTEGER, (int64_t)value));
+out:
+    return status;
+}
+
+static enum clat_status read_float(struct machine *machine)
+{
+    const unsigned char *bytes = NULL;
+    uint64_t bits = 0;
+    struct cell *cell = NULL;
+    enum clat_status status;
+    TRY(take_bytes(machine, 8, &bytes));
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | bytes[i]; /* big-endian, unlike everything else */
+    TRY(push_new(machine, CELL_FLOAT, &cell));
+    memcpy(&cell->real, &bits, sizeof bits);
+out:
+    return status;
+}
+
+static enum clat_status read_integer(struct machine *machine, int size)
+{
+    uint64_t value = 0;
+    enum clat_status status = take_number(machine, size, &value);
+    if (status != CLAT_OK)
+        return status;
+    return push_integer(
+        machine, CELL_INTEGER, size == 4 ? (int64_t)(int32_t)(uint32_t)value : (int64_t)value);
+}
+
+/* An index needs at least two bytes of pickle, so the size of the pickle bounds the memo. */
+static enum clat_status put_memo(struct machine *machine, int size)
+{
+    uint64_t index = 0;
+    struct cell *cell = NULL;
+    enum clat_status status;
+    TRY(take_number(machine, size, &index));
+    TRY(top(machine, &cell));
+    if (index >= MEMO || index >= machine->size)
+        return bad(machine, "a memo index that no writer would reach");
+    size_t old = machine->memo_capacity;
+    TRY(memory_grow(&machine->memo, &machine->memo_capacity, (size_t)index, sizeof *machine->memo));
+    for (; old < machine->memo_capacity; old++)
+        machine->memo[old] = NULL;
+    machine->memo[index] = cell;
+out:
+    return status;
+}
+
+static enum clat_status get_memo(struct machine *machine, int size)
+{
+    uint64_t index = 0;
+    enum clat_status status = take_number(machine, size, &index);
+    if (status != CLAT_OK)
+        return status;
+    if (index >= machine->memo_capacity || !machine->memo[index])
+        return bad(machine, "a memo entry that was never made");
+    return push(machine, machine->memo[index]);
+}
+
+/* The `count` values on top go into the list or dict below them; those for an object are dropped.
+ */
+static enum clat_status add_items(struct machine *machine, enum cell_kind kind, size_t count)
+{
+    if (height(machine) < count + 1)
+        return bad(machine, "a container is needed below the values");
+    struct cell *const *items = machine->stack + machine->count - count;
+    struct cell *target = items[-1];
+    if (target->kind != kind && target->kind != CELL_CALL)
+        return bad(machine, kind == CELL_DICT ? "items are set in something that is no dictionary"
+                                              : "items are appended to something that is no list");
+    if (kind == CELL_DICT && count % 2)
+        return bad(machine, "a key without a value");
+    machine->count -= count;
+    return target->kind == kind ? extend(machine, target, items, count) : CLAT_OK;
+}
+
+static enum clat_status add_marked(struct machine *machine, enum cell_kind kind)
+{
+    size_t count = 0;
+    enum clat_status status = pop_mark(machine, &count);
+    return status == CLAT_OK ? add_items(machine, kind, count) : status;
+}
+
+static bool is_pair(const struct cell *cell)
+{
+    return (cell->kind == CELL_TUPLE || cell->kind == CELL_LIST) && cell->count == 2;
+}
+
+/* OrderedDict(), or OrderedDict([(key, value), ...]) as Python 2 wrote it. */
+static enum clat_status make_ordered_dict(
+    struct machine *machine, const struct cell *arguments, struct cell *dict)
+{
+    dict->kind = CELL_DICT;
+    dict->items = NULL;
+    dict->count = dict->capacity = 0;
+    if (arguments->count == 0)
+        return CLAT_OK;
+    const struct cell *list = arguments->items[0];
+    if (arguments->count != 1 || list->kind != CELL_LIST)
+        return bad(machine, "an OrderedDict of something that is no list");
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_pair(list->items[i]))
+            return bad(machine, "an OrderedDict of something that are no pairs");
+        enum clat_status status = extend(machine, dict, list->items[i]->items, 2);
+        if (status != CLAT_OK)
+            return status;
+    }
+    return CLAT_OK;
+}
+
+static enum clat_status call(struct machine *machine)
+{
+    struct cell *result = NULL;
+    enum clat_status status;
+    TRY(gather(machine, CELL_CALL, 2));
+    TRY(top(machine, &result));
+    const struct cell *callable = result->items[0], *arguments = result->items[1];
+    if (arguments->kind != CELL_TUPLE)
+        return bad(machine, "the arguments of a call must be a tuple");
+    if (callable->kind != CELL_NAME && callable->kind != CELL_CALL)
+        return bad(machine, "something is called that is no name");
+    if (cell_is_name(callable, "collections", "OrderedDict"))
+        TRY(make_ordered_dict(machine, arguments, result));
+out:
+    return status;
+}
+
+/* The state of an object is dropped; so are the attributes of an OrderedDict. */
+static enum clat_status build(struct machine *machine)
+{
+    struct cell *state = NULL, *object = NULL;
+    enum clat_status status;
+    TRY(pop(machine, &state));
+    TRY(top(machine, &object));
+    if (object->kind != CELL_CALL && object->kind != CELL_DICT)
+        return bad(machine, "a state is given to something that is no object");
+out:
+    return status;
+}
+
+static enum clat_status persistent(struct machine *machine)
+{
+    struct pickle *pickle = machine->pickle;
+    enum clat_status status;
+    TRY(gather(machine, CELL_PERSISTENT, 1));
+    TRY(memory_grow(&pickle->persistent, &pickle->persistent_capacity, pickle->persistent_count,
+        sizeof *pickle->persistent));
+    pickle->persistent[pickle->persistent_count++] = machine->stack[machine->count - 1];
+out:
+    return status;
+}
+
+static enum clat_status mark(struct machine *machine)
+{
+    if (machine->mark_count == MARKS)
+        return bad(machine, "more than 64 marks");
+    machine->marks[machine->mark_count++] = machine->count;
+    return CLAT_OK;
+}
+
+static enum clat_status marked_tuple(struct machine *machine)
+{
+    size_t count = 0;
+    enum clat_status status = pop_mark(machine, &count);
+    return status == CLAT_OK ? gather(machine, CELL_TUPLE, count) : status;
+}
+
+static enum clat_status protocol(struct machine *machine)
+{
+    uint64_t version = 0;
+    enum clat_status status = take_number(machine, 1, &version);
+    if (status == CLAT_OK && version != 2 && version != 3)
+        return bad(machine, "pickle protocol 2 is expected");
+    return status;
+}
+
+static enum clat_status unknown(const struct machine *machine, unsigned char opcode)
+{
+    return status_set(CLAT_ERROR_INPUT,
+        "'%s': %s, byte %zu: the pickle opcode 0x%02x is none that torch writes for tensors",
+        machine->file, machine->part, machine->at - 1, opcode);
+}
+
+/* clang-format off */
+static enum clat_status step(struct machine *machine, unsigned char opcode)
+{
+    switch (opcode) {
+    case 0x80: return protocol(machine);
+    case '(': return mark(machine);
+    case 'N': return push_integer(machine, CELL_NONE, 0);
+    case 0x88: return push_integer(machine, CELL_BOOLEAN, 1);
+    case 0x89: return push_integer(machine, CELL_BOOLEAN, 0);
+    case 'J': return read_integer(machine, 4);
+    case 'K': return read_integer(machine, 1);
+    case 'M': return read_integer(machine, 2);
+    case 0x8A: return read_long(machine);
+    case 'G': return read_float(machine);
+    case 'X': return read_string(machine, 4, true);
+    case 'U': return read_string(machine, 1, false);
+    case ')': return gather(machine, CELL_TUPLE, 0);
+    case 't': return marked_tuple(machine);
+    case 0x85: return gather(machine, CELL_TUPLE, 1);
+    case 0x86: return gather(machine, CELL_TUPLE, 2);
+    case 0x87: return gather(machine, CELL_TUPLE, 3);
+    case ']': return gather(machine, CELL_LIST, 0);
+    case 'a': return add_items(machine, CELL_LIST, 1);
+    case 'e': return add_marked(machine, CELL_LIST);
+    case '}': return gather(machine, CELL_DICT, 0);
+    case 's': return add_items(machine, CELL_DICT, 2);
+    case 'u': return add_marked(machine, CELL_DICT);
+    case 'q': return put_memo(machine, 1);
+    case 'r': return put_memo(machine, 4);
+    case 'h': return get_memo(machine, 1);
+    case 'j': return get_memo(machine, 4);
+    case 'Q': return persistent(machine);
+    case 'c': return read_name(machine);
+    case 'R': return call(machine);
+    case 0x81: return call(machine);
+    case 'b': return build(machine);
+    default: return unknown(machine, opcode);
+    }
+}
+/* clang-format on */
+
+static enum clat_status run(struct machine *machine)
+{
+    const unsigned char *opcode = NULL;
+    struct cell *root = NULL;
+    for (size_t steps = 0; steps < OPCODES; steps++) {
+        enum clat_status status = take_bytes(machine, 1, &opcode);
+        if (status == CLAT_OK && *opcode == '.')
+            break;
+        if (status == CLAT_OK)
+            status = step(machine, *opcode);
+        if (status != CLAT_OK)
+            return status;
+    }
+    if (*opcode != '.')
+        return bad(machine, "more than 20 million opcodes");
+    if (machine->mark_count || machine->count != 1)
+        return bad(machine, "exactly one value must be left at the end");
+    enum clat_status status = pop(machine, &root);
+    machine->pickle->root = root;
+    machine->pickle->used = machine->at;
+    return status;
+}
+
+enum clat_status pickle_read(const unsigned char *bytes, size_t size, const char *file,
+    const char *part, struct pickle *pickle)
+{
+    struct machine machine = {
+        .bytes = bytes, .size = size, .file = file, .part = part, .pickle = pickle};
+    enum clat_status status;
+    memset(pickle, 0, sizeof *pickle);
+    TRY(memory_new(1, sizeof *pickle->arena, &pickle->arena));
+    TRY(run(&machine));
+out:
+    free(machine.stack);
+    free(machine.memo);
+    if (status != CLAT_OK)
+        pickle_free(pickle);
+    return status;
+}
+
+void pickle_free(struct pickle *pickle)
+{
+    if (pickle->arena)
+        for (struct block *block = pickle->arena->blocks, *next; block; block = next) {
+            next = block->next;
+            free(block);
+        }
+    free(pickle->arena);
+    free(pickle->persistent);
+    memset(pickle, 0, sizeof *pickle);
+}
+
+/* ---- cells ---- */
+
+bool cell_is_text(const struct cell *cell, const char *text)
+{
+    return cell->kind == CELL_STRING && cell->text_size == strlen(text) &&
+           memcmp(cell->text, text, cell->text_size) == 0;
+}
+
+bool cell_is_name(const struct cell *cell, const char *module, const char *name)
+{
+    size_t first = strlen(module), second = strlen(name);
+    return cell->kind == CELL_NAME && cell->text_size == first + 1 + second &&
+           memcmp(cell->text, module, first) == 0 && cell->text[first] == '\n' &&
+           memcmp(cell->text + first + 1, name, second) == 0;
+}
+
+const struct cell *cell_find(const struct cell *dict, const char *key)
+{
+    for (size_t i = 0; dict->kind == CELL_DICT && i + 1 < dict->count; i += 2)
+        if (cell_is_text(dict->items[i], key))
+            return dict->items[i + 1];
+    return NULL;
+}
+
+void cell_describe(const struct cell *cell, char *text, size_t size)
+{
+    static const char *const names[] = {"None", "a boolean", "an integer", "a number", "a string",
+        "a tuple", "a list", "a dictionary", "the name", "a call of", "a storage"};
+    const char *what = names[cell->kind];
+    for (int depth = 0; cell->kind == CELL_CALL && depth < 8; depth++)
+        cell = cell->items[0];
+    if (cell->kind != CELL_NAME) {
+        snprintf(text, size, "%s", what);
+        return;
+    }
+    int at = snprintf(text, size, "%s %.*s", what, (int)cell->text_size, cell->text);
+    for (int i = 0; i < at && (size_t)i < size; i++)
+        if (text[i] == '\n')
+            text[i] = '.';
+}
