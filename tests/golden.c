@@ -1,6 +1,7 @@
 /* golden.c - reference values, and networks compared with them. SPDX-License-Identifier: MIT */
 #include "golden.h"
 #include "check.h"
+#include "plugins/loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,15 @@ struct device *golden_device(void)
         check_skip("no OpenCL device: %s", status_text());
     must(status, "device");
     return device;
+}
+
+void golden_schedulers(void)
+{
+    const char *top = getenv("top_builddir");
+    char *here = realpath(top ? top : ".", NULL), folder[4096];
+    snprintf(folder, sizeof folder, "%s/schedulers/.libs", here ? here : "");
+    must(plugins_add_directory(folder), folder);
+    free(here);
 }
 
 /* Goldens are planes (NCHW) where they are pictures, rows where they are tokens. */

@@ -21,6 +21,9 @@ size_t golden_count(const struct weight *weight);
 /* The default device; leaves with 77 if there is none. */
 struct device *golden_device(void);
 
+/* Makes the schedulers of the build tree known. */
+void golden_schedulers(void);
+
 /* Onlooker of a forward pass: each output that has a golden "PREFIXname" is compared with it. */
 struct golden_tap {
     struct device *device;

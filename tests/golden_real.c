@@ -155,6 +155,7 @@ int main(void)
     if (!folder)
         check_skip("CLATENT_REAL_TEXT2IM does not name the published model's folder");
     struct device *device = golden_device();
+    golden_schedulers();
     if (CHECK_OK(model_open(folder, NULL, &model)))
         for (size_t i = 0; i < sizeof corners / sizeof *corners; i++)
             check_corner(device, model, &corners[i]);

@@ -491,6 +491,7 @@ static void check_inspect_broken(void)
 int main(void)
 {
     device = golden_device();
+    golden_schedulers();
     goldens = golden_open(check_data("goldens/ldm-text2im-tiny.safetensors"));
     check_inspect();
     check_inspect_broken();
