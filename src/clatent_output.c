@@ -65,6 +65,13 @@ static enum clat_status check_pattern(const struct output *output)
     return CLAT_OK;
 }
 
+static enum clat_status check_sheet(const struct job *job)
+{
+    if (file_exists(job->sheet) && !job->overwrite)
+        return status_set(CLAT_ERROR_OUTPUT, "'%s' exists; --overwrite replaces it", job->sheet);
+    return output_check_folder(job->sheet);
+}
+
 /* Expands the name of the first image, so that a wrong one is found now and not after the work. */
 static enum clat_status check_first_path(struct output *output)
 {
@@ -104,6 +111,8 @@ enum clat_status output_open(struct output *output, struct clat_context *context
         .images = job_image_count(job),
         .time = time(NULL)};
     TRY(memory_string(model, &output->model));
+    if (job->sheet)
+        TRY(check_sheet(job));
     if (output->kind == OUTPUT_NONE)
         goto out;
     TRY(check_pattern(output));
@@ -192,13 +201,13 @@ out:
  * -----------------------------------------------------------------------------------------------
  */
 
-static enum clat_status write_file(const char *path, const struct text *file)
+static enum clat_status write_file(const char *path, const struct text *file, bool replace)
 {
     enum clat_status status = CLAT_OK;
     struct file_out out = {0};
     TRY(file_out_open(path, &out));
     TRY(file_out_write(&out, file->data, file->size));
-    TRY(file_out_commit(&out));
+    TRY(replace ? file_out_commit(&out) : file_out_commit_new(&out));
 out:
     file_out_abort(&out);
     return status;
@@ -262,7 +271,7 @@ static enum clat_status write_image(const struct output *output, const struct ou
     }
     TRY(encode(output, image, file));
     if (output->kind == OUTPUT_PNG)
-        TRY(write_file(path, file));
+        TRY(write_file(path, file, output->job->overwrite));
 out:
     return status;
 }
@@ -311,6 +320,8 @@ enum clat_status output_add(struct output *output, const struct output_image *im
         TRY(collect(output, image));
     else if (output->kind != OUTPUT_NONE)
         TRY(write_image(output, image, path, &file));
+    if (output->job->sheet)
+        TRY(sheet_add(&output->sheet, image->rgb, image->height, image->width));
     TRY(tell_caller(output, image, path ? path : output->path, &file));
 out:
     free(path);
@@ -318,18 +329,43 @@ out:
     return status;
 }
 
+/* All images on one page; it only says that a model made them. */
+static enum clat_status write_sheet(const struct output *output)
+{
+    enum clat_status status = CLAT_OK;
+    struct text xmp = {0}, file = {0};
+    char keyword[] = METADATA_XMP_KEY;
+    float *rgb = NULL;
+    int height, width;
+    TRY(sheet_compose(&output->sheet, &rgb, &height, &width));
+    TRY(metadata_xmp(&xmp));
+    struct png_text text = {keyword, xmp.data};
+    TRY(png_encode(rgb, height, width, &text, output->job->ai_mark, &file));
+    TRY(write_file(output->job->sheet, &file, output->job->overwrite));
+out:
+    free(rgb);
+    text_free(&xmp);
+    text_free(&file);
+    return status;
+}
+
 enum clat_status output_finish(struct output *output)
 {
-    if (!output->collected)
-        return CLAT_OK;
+    enum clat_status status = CLAT_OK;
     output->shape[0] = output->images;
-    return write_array(output, output->path, output->shape, output->collected);
+    if (output->collected)
+        TRY(write_array(output, output->path, output->shape, output->collected));
+    if (output->job->sheet)
+        TRY(write_sheet(output));
+out:
+    return status;
 }
 
 void output_close(struct output *output)
 {
     free(output->model);
     free(output->collected);
+    sheet_free(&output->sheet);
     free(output->path);
     *output = (struct output){0};
 }

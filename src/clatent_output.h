@@ -3,6 +3,7 @@
 #define CLATENT_OUTPUT_H
 
 #include "clatent_internal.h"
+#include "formats/sheet.h"
 #include "job/output.h"
 
 struct output_image {
@@ -28,7 +29,8 @@ struct output {
     float *collected; /* [images][elements] */
     size_t elements;  /* of one image */
     size_t shape[4];
-    char *path; /* where they go */
+    struct sheet sheet; /* of all images, if the job wants one */
+    char *path;         /* where they go */
 };
 
 /* Checks that the pattern fits the job and that its folder can be written into. */

@@ -42,6 +42,25 @@ static void write_and_read(void)
     CHECK_FAILS(file_read_text(path, 4, &text, &size), CLAT_ERROR_INPUT, "at most 4");
 }
 
+static void never_over(void)
+{
+    struct file_out out;
+    char *text;
+    const char *path = check_scratch("base/new");
+    unlink(path);
+    for (int turn = 0; turn < 2; turn++) {
+        CHECK_OK(file_out_open(path, &out));
+        CHECK_OK(file_out_write(&out, turn ? "two" : "one", 3));
+        if (turn)
+            CHECK_FAILS(file_out_commit_new(&out), CLAT_ERROR_OUTPUT, "File exists");
+        else
+            CHECK_OK(file_out_commit_new(&out));
+    }
+    CHECK_OK(file_read_text(path, 5, &text, NULL));
+    CHECK(strcmp(text, "one") == 0, "'%s'", text);
+    free(text);
+}
+
 /* Entries of the scratch folder, to see that no temporary file stays. */
 static int count_entries(const char *folder)
 {
@@ -202,6 +221,7 @@ static void settings(void)
 int main(void)
 {
     write_and_read();
+    never_over();
     aborted();
     full_disk();
     refused_files();

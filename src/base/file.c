@@ -297,13 +297,24 @@ static int flush_and_close(FILE *stream)
     return code;
 }
 
-enum clat_status file_out_commit(struct file_out *out)
+/* Gives the complete file its name. link() is the one call that refuses a name that is taken; a
+ * file system without it gets a look and a rename. 0 or an error number. */
+static int give_name(const struct file_out *out, bool replace)
+{
+    if (!replace && link(out->temporary, out->path) == 0)
+        return unlink(out->temporary) == 0 ? 0 : errno;
+    if (!replace && (errno == EEXIST || file_exists(out->path)))
+        return EEXIST;
+    return rename(out->temporary, out->path) == 0 ? 0 : errno;
+}
+
+static enum clat_status commit(struct file_out *out, bool replace)
 {
     enum clat_status status = CLAT_OK;
     int code = flush_and_close(out->stream);
     out->stream = NULL;
-    if (!code && rename(out->temporary, out->path) != 0)
-        code = errno;
+    if (!code)
+        code = give_name(out, replace);
     if (code) {
         status = cannot_write(out->path, code);
     } else {
@@ -314,6 +325,16 @@ enum clat_status file_out_commit(struct file_out *out)
     }
     file_out_abort(out);
     return status;
+}
+
+enum clat_status file_out_commit(struct file_out *out)
+{
+    return commit(out, true);
+}
+
+enum clat_status file_out_commit_new(struct file_out *out)
+{
+    return commit(out, false);
 }
 
 void file_out_abort(struct file_out *out)

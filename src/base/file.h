@@ -12,8 +12,8 @@
 /* A file mapped read-only. A zero-length file has data = "" and size = 0. */
 struct file_map {
     const unsigned char *data;
-    size_t size;  /* in bytes */
-    char *path;   /* as given, for messages; owned */
+    size_t size; /* in bytes */
+    char *path;  /* as given, for messages; owned */
 };
 
 /* Fails with CLAT_ERROR_INPUT if the file is absent, unreadable or not a regular file. */
@@ -45,9 +45,12 @@ struct file_out {
 enum clat_status file_out_open(const char *path, struct file_out *out);
 enum clat_status file_out_write(struct file_out *out, const void *data, size_t size);
 enum clat_status file_out_commit(struct file_out *out);
+/* The same, but never over a file that has this name by now. */
+enum clat_status file_out_commit_new(struct file_out *out);
 void file_out_abort(struct file_out *out);
 
-/* Removes the temporary files of every file_out now open; async-signal-safe, for a second Ctrl-C. */
+/* Removes the temporary files of every file_out now open; async-signal-safe, for a second Ctrl-C.
+ */
 void file_out_abandon_all(void);
 
 #endif

@@ -132,6 +132,9 @@ static enum clat_status check_endings(const struct job_values *values, const str
         return status_set(CLAT_ERROR_USAGE,
             "%s: latents must end in .npy or .safetensors, found '%s'",
             value_of(values, "latents")->where, job->latents);
+    if (job->sheet && !ends_with(job->sheet, ".png"))
+        return status_set(CLAT_ERROR_USAGE, "%s: sheet must end in .png, found '%s'",
+            value_of(values, "sheet")->where, job->sheet);
     if (job->trace && !ends_with(job->trace, ".safetensors"))
         return status_set(CLAT_ERROR_USAGE, "%s: trace must end in .safetensors, found '%s'",
             value_of(values, "trace")->where, job->trace);

@@ -31,6 +31,7 @@ struct job {
     struct settings scheduler_options;
     char *
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
+    char *sheet;     /* .png: all images on one contact sheet, or NULL */
     char *device;    /* selector, NULL: automatic */
     char *precision; /* "f32" */
     char *gemm;      /* "auto", "own" or "clblast" */

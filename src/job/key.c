@@ -50,6 +50,8 @@ const struct job_key job_keys[] = {
         .help = "file name with {index} {index:05} {seed} {model} {steps} {prompt:40} "
                 "{date:%Y%m%d}; .png, .npy (float32 [N,H,W,3] in 0..1) or .safetensors (latents); "
                 "- is standard output; default clatent-{index:05}-{seed}.png"},
+    {"sheet", .kind = KEY_TEXT, .is_path = true, .argument = "FILE", .field = FIELD(sheet),
+        .help = ".png that shows all images of the job together"},
     {"overwrite", .kind = KEY_FLAG, .field = FIELD(overwrite),
         .help = "replace existing files instead of taking the next free {index}"},
     {"metadata", .kind = KEY_FLAG, .field = FIELD(metadata),

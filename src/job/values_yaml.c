@@ -102,11 +102,12 @@ static enum clat_status add_scheduler_option(struct source *source, const struct
     enum clat_status status = CLAT_OK;
     struct text text = {0};
     char *where = NULL;
-    if (yaml_is_null(node))
-        goto out;
     TRY(make_where(source, node->line, &where));
     TRY(text_add(&text, "", 0));
-    TRY(option_text(node, where, &text));
+    if (yaml_is_null(node))
+        TRY(text_add(&text, "null", 4));
+    else
+        TRY(option_text(node, where, &text));
     TRY(settings_set(&source->values->scheduler_options, node->key, text.data, where));
 out:
     text_free(&text);
