@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fenv.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,41 @@ static enum clat_status check_file(const char *path)
         return status_set(
             CLAT_ERROR_NO_DEVICE, "plugin '%s': anyone can write this file (chmod o-w)", path);
     return CLAT_OK;
+}
+
+/* The dynamic loader maps what an ELF header says and dies of a file that is shorter: a
+ * half-written plugin is found here. */
+static bool is_whole_elf(const struct file_map *map)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) part;
+    if (map->size < sizeof header)
+        return false;
+    memcpy(&header, map->data, sizeof header);
+    size_t parts = (size_t)header.e_phnum * sizeof part;
+    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof part ||
+        header.e_phoff > map->size || parts > map->size - header.e_phoff)
+        return false;
+    for (size_t i = 0; i < header.e_phnum; i++) {
+        memcpy(&part, map->data + header.e_phoff + i * sizeof part, sizeof part);
+        if (part.p_offset > map->size || part.p_filesz > map->size - part.p_offset)
+            return false;
+    }
+    return true;
+}
+
+static enum clat_status check_elf(const char *path)
+{
+    struct file_map map;
+    if (file_map_open(path, &map) != CLAT_OK)
+        return CLAT_ERROR_NO_DEVICE;
+    bool whole = is_whole_elf(&map);
+    size_t size = map.size;
+    file_map_close(&map);
+    if (whole)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_NO_DEVICE,
+        "plugin '%s': not a whole shared object for this machine (%zu bytes)", path, size);
 }
 
 static bool is_printable(const char *text)
@@ -141,6 +177,7 @@ enum clat_status plugin_open(const char *path, const struct clat_plugin **schedu
     fenv_t environment;
     *scheduler = NULL;
     TRY(check_file(path));
+    TRY(check_elf(path));
     /* a library built with -ffast-math may switch on flush-to-zero as it is loaded */
     fegetenv(&environment);
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

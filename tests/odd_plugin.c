@@ -1,0 +1,62 @@
+/* odd_plugin.c - a plugin that does wrong what its option says; plugin_loader.c expects each fault
+ * to be caught. SPDX-License-Identifier: MIT */
+#include <clatent-scheduler.h>
+#include <math.h>
+
+struct options {
+    int fault;
+};
+
+enum {
+    NONE,
+    NO_STEPS,
+    TOO_MANY,
+    NAN_TIMESTEP,
+    NAN_SIGMA,
+    PLAN_CODE,
+    RUN_CODE,
+    NAN_ASKED,
+    NAN_LEFT
+};
+static const char *const faults[] = {"none", "no_steps", "too_many", "nan_timestep", "nan_sigma",
+    "plan_code", "run_code", "nan_asked", "nan_left", NULL};
+
+static const struct clat_option options[] = {{"fault", CLAT_CHOICE, offsetof(struct options, fault),
+                                                 "none", 0, 0, faults, "what goes wrong"},
+    {NULL}};
+
+static int plan(struct clat_run *run, struct clat_plan *plan)
+{
+    int fault = ((const struct options *)run->options)->fault;
+    plan->count = fault == NO_STEPS ? 0 : fault == TOO_MANY ? plan->capacity + 1 : 1;
+    plan->evaluations = 1;
+    plan->timesteps[0] = fault == NAN_TIMESTEP ? (double)NAN : 999;
+    plan->init_noise_sigma = fault == NAN_SIGMA ? NAN : 1;
+    return fault == PLAN_CODE ? 1234 : 0;
+}
+
+static int sample(struct clat_run *run)
+{
+    int fault = ((const struct options *)run->options)->fault;
+    float *output = run->scratch(run, run->images * run->elements);
+    if (!output)
+        return run->fail(run, "no memory");
+    if (run->scratch(run, (size_t)-1 / 2))
+        return run->fail(run, "half of all memory was given");
+    int code = run->evaluate(run, run->sample, fault == NAN_ASKED ? (double)NAN : 999, output);
+    if (fault == NAN_LEFT)
+        run->sample[run->elements] = NAN;
+    return code ? code : fault == RUN_CODE ? -1 : run->step_done(run, 0, run->sample);
+}
+
+CLAT_EXPORT const struct clat_plugin clat_scheduler = {
+    CLAT_SCHEDULER_HEADER,
+    .name = "odd",
+    .title = "goes wrong on request",
+    .source = "tests/odd_plugin.c",
+    .version = "1",
+    .options_size = sizeof(struct options),
+    .options = options,
+    .plan = plan,
+    .run = sample,
+};

@@ -1,0 +1,195 @@
+/* plugin_loader.c - files and plugins that must be refused, each with its reason; the template that
+ * must not be. SPDX-License-Identifier: MIT
+ *
+ * Broken descriptors are made by copying the good plugin and changing bytes of it: magic, interface
+ * number and size stand one after the other at the head of the descriptor. */
+#include "plugins/loader.h"
+#include "check.h"
+#include "sampling/sampler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *build_path(const char *name)
+{
+    static char path[4096];
+    char resolved[4096];
+    const char *build = getenv("top_builddir");
+    if (!realpath(build ? build : ".", resolved))
+        exit(99);
+    snprintf(path, sizeof path, "%.3000s/%s", resolved, name);
+    return path;
+}
+
+static char *read_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes = malloc(1 << 20);
+    *size = file && bytes ? fread(bytes, 1, 1 << 20, file) : 0;
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
+static void write_file(const char *path, const char *bytes, size_t size, mode_t mode)
+{
+    unlink(path);
+    FILE *file = fopen(path, "wb");
+    CHECK(file && fwrite(bytes, 1, size, file) == size, "%s", path);
+    if (file)
+        fclose(file);
+    chmod(path, mode);
+}
+
+/* Offset of the descriptor in the file of a plugin. */
+static size_t descriptor_at(const char *bytes, size_t size)
+{
+    const uint32_t head[2] = {CLAT_SCHEDULER_MAGIC, CLAT_SCHEDULER_ABI};
+    const size_t length = sizeof(struct clat_plugin);
+    for (size_t i = 0; i + 16 < size; i++)
+        if (memcmp(bytes + i, head, sizeof head) == 0 &&
+            memcmp(bytes + i + offsetof(struct clat_plugin, size), &length, sizeof length) == 0)
+            return i;
+    return 0;
+}
+
+static void expect_refusal(const char *path, const char *words)
+{
+    const struct clat_plugin *plugin;
+    CHECK_FAILS(plugin_open(path, &plugin), CLAT_ERROR_NO_DEVICE, words);
+    CHECK(!plugin, "%s was opened", path);
+    CHECK(strstr(status_text(), path), "the sentence does not name %s", path);
+}
+
+/* A copy of the good plugin with one byte of its descriptor changed. */
+static void expect_changed_refusal(
+    const char *good, size_t size, size_t offset, const char *name, const char *words)
+{
+    char path[4200];
+    char *bytes = malloc(size);
+    snprintf(path, sizeof path, "%s", build_path(name));
+    memcpy(bytes, good, size);
+    bytes[descriptor_at(good, size) + offset] ^= 0x40;
+    write_file(path, bytes, size, 0644);
+    expect_refusal(path, words);
+    free(bytes);
+}
+
+static void broken_files_are_refused(void)
+{
+    size_t size;
+    char *good = read_file(build_path("schedulers/.libs/ddim.so"), &size);
+    char path[4200], link[4200];
+    CHECK(size > 4096 && descriptor_at(good, size), "no descriptor in a file of %zu bytes", size);
+    check_scratch("plugins/x");
+    expect_changed_refusal(
+        good, size, offsetof(struct clat_plugin, magic), "tests/tmp/plugins/a.so", "magic is");
+    expect_changed_refusal(good, size, offsetof(struct clat_plugin, abi), "tests/tmp/plugins/b.so",
+        "made for plugin interface 65, this program has 1");
+    expect_changed_refusal(good, size, offsetof(struct clat_plugin, size), "tests/tmp/plugins/c.so",
+        "its descriptor has");
+
+    snprintf(path, sizeof path, "%s", build_path("tests/tmp/plugins/renamed.so"));
+    write_file(path, good, size, 0644);
+    expect_refusal(path, "must be that of the file, found 'ddim'");
+    chmod(path, 0646);
+    expect_refusal(path, "anyone can write this file");
+    write_file(path, good, 1000, 0644);
+    expect_refusal(path, "not a whole shared object");
+    write_file(path, "not a plugin\n", 13, 0644);
+    expect_refusal(path, "not a whole shared object");
+    write_file(path, good, 0, 0644);
+    expect_refusal(path, "not a whole shared object");
+
+    snprintf(link, sizeof link, "%s", build_path("tests/tmp/plugins/ddim.so"));
+    unlink(link);
+    CHECK(symlink(build_path("schedulers/.libs/ddim.so"), link) == 0, "%s", link);
+    expect_refusal(link, "not a regular file");
+    expect_refusal("/nonexistent/ddim.so", "not a regular file");
+    expect_refusal("/", "not a regular file");
+    free(good);
+
+    const struct clat_plugin *plugin;
+    CHECK_FAILS(plugin_open("ddim.so", &plugin), CLAT_ERROR_NO_DEVICE, "must be absolute");
+    CHECK_FAILS(plugins_add_directory("schedulers"), CLAT_ERROR_USAGE, "must be an absolute path");
+}
+
+/* ---- plugins that are loaded, and then go wrong
+ * ------------------------------------------------------- */
+
+static enum clat_status still_network(
+    void *user, const float *sample, double timestep, float *output)
+{
+    (void)user, (void)sample, (void)timestep, (void)output;
+    return CLAT_OK;
+}
+
+static enum clat_status cancelled_network(
+    void *user, const float *sample, double timestep, float *output)
+{
+    (void)user, (void)sample, (void)timestep, (void)output;
+    return status_set(CLAT_CANCELLED, "stopped");
+}
+
+/* Two images of 20 values through the scheduler `name`; scratch memory is freed whatever happens.
+ */
+static enum clat_status run_scheduler(const char *name, const char *fault,
+    enum clat_status (*network)(void *, const float *, double, float *))
+{
+    struct settings user = {0};
+    struct scheduler *scheduler = NULL;
+    struct sampler_host host = {NULL, network, NULL};
+    float sample[40] = {0}, sigma;
+    int evaluations;
+    if (fault)
+        settings_set(&user, "fault", fault, "test");
+    enum clat_status status = scheduler_open(name, NULL, &user, &scheduler);
+    if (status == CLAT_OK)
+        status = scheduler_plan(scheduler, 4, &evaluations, &sigma);
+    if (status == CLAT_OK)
+        status = scheduler_run(scheduler, &host, 2, 20, (uint64_t[]){1, 2}, 20, sample);
+    scheduler_close(scheduler);
+    settings_free(&user);
+    return status;
+}
+
+static void faults_are_caught(void)
+{
+    static const struct {
+        const char *fault;
+        enum clat_status status;
+        const char *words;
+    } rows[] = {
+        {"no_steps", CLAT_ERROR_INTERNAL, "planned 0 timesteps"},
+        {"too_many", CLAT_ERROR_INTERNAL, "planned 33 timesteps"},
+        {"nan_timestep", CLAT_ERROR_INTERNAL, "planned timestep nan at step 1"},
+        {"nan_sigma", CLAT_ERROR_INTERNAL, "initial sigma of nan"},
+        {"plan_code", CLAT_ERROR_INTERNAL, "returned the unknown code 1234"},
+        {"run_code", CLAT_ERROR_INTERNAL, "returned the unknown code -1"},
+        {"nan_asked", CLAT_ERROR_USAGE, "a timestep that is not a number"},
+        {"nan_left", CLAT_ERROR_CHECK, "not a number (image 2)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_FAILS(
+            run_scheduler("odd", rows[i].fault, still_network), rows[i].status, rows[i].words);
+    CHECK_OK(run_scheduler("odd", "none", still_network));
+    CHECK_FAILS(run_scheduler("odd", "none", cancelled_network), CLAT_CANCELLED, "stopped");
+    CHECK_OK(run_scheduler("template", NULL, still_network));
+    CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
+}
+
+int main(void)
+{
+    broken_files_are_refused();
+    CHECK_OK(plugins_add_directory(build_path("schedulers/.libs")));
+    CHECK_OK(plugins_add_directory(build_path("tests/.libs")));
+    CHECK_OK(plugins_add_directory(build_path("plugins/.libs")));
+    CHECK_OK(plugins_add_directory(build_path("tests/tmp/plugins")));
+    CHECK_OK(plugins_add_directory("/nonexistent"));
+    faults_are_caught();
+    CHECK_FAILS(plugins_add_directory("/tmp"), CLAT_ERROR_USAGE, "after plugins were used");
+    return check_result();
+}
