@@ -24,8 +24,8 @@
 #define EACH (TILE / SIDE) /* a work-item makes EACH x EACH values */
 
 struct source {
-    global const float *x, *x2; /* [n][h][w] pixels of c1 and in - c1 channels */
-    global const float *fold;  /* [n][2][in] or NULL */
+    __global const float *x, *x2; /* [n][h][w] pixels of c1 and in - c1 channels */
+    __global const float *fold;  /* [n][2][in] or NULL */
     int h, w, c1, in, x_stride, x2_stride, silu, up;
 };
 
@@ -49,7 +49,7 @@ static inline float source_value(const struct source *s, int n, int y, int x, in
         TENSOR_AT(x), TENSOR_AT(x2), TENSOR_GIVEN(fold) ? TENSOR_AT(fold) : 0, h, w, c1, in, x_stride, x2_stride, silu, up  \
     }
 #define RESULT_ARGUMENTS                                                                           \
-    global const float *restrict weight, global const float *restrict bias, TENSOR_IN(time),          \
+    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),          \
         int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int rows, \
         int width, int out, int pixels, int stride, int pad
 
@@ -80,7 +80,7 @@ void plain(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
 KERNEL_GROUP(SIDE, SIDE, 1)
 void tiled(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
 {
-    local float a[DEPTH][TILE + 1], b[DEPTH][TILE]; /* + 1: a is written down its columns */
+    __local float a[DEPTH][TILE + 1], b[DEPTH][TILE]; /* + 1: a is written down its columns */
     int i = get_local_id(0), j = get_local_id(1), item = j * SIDE + i;
     int first_out = get_group_id(0) * TILE, first_pixel = get_group_id(1) * TILE;
     const struct source source = SOURCE;

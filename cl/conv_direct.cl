@@ -13,70 +13,85 @@
 #include "conv_tile.h"
 #include "conv_store.h"
 
-static inline void tile_load(global const float *restrict from, float16 tile[ROWS][VECTORS])
+static inline void tile_load(__global const float *restrict from, float16 tile[ROWS][VECTORS])
 {
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < VECTORS; j++)
             tile[i][j] = vload16(i * VECTORS + j, from);
 }
 
-static inline void tile_save(float16 tile[ROWS][VECTORS], global float *restrict to)
+static inline void tile_save(float16 tile[ROWS][VECTORS], __global float *restrict to)
 {
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < VECTORS; j++)
             vstore16(tile[i][j], i * VECTORS + j, to);
 }
 
-/* p: [images][in_rows][in_width][k]; y and residual: [images][rows][width][out] at their strides.
- * partial: [work-items][block][ROWS][PANEL]. */
-KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride, global const float *restrict weight,
-    global const float *restrict bias, TENSOR_IN(time), int time_stride, TENSOR_IN(residual),
-    int residual_stride, TENSOR_OUT(y), int y_stride, int images, int rows, int width, int out,
-    int tile_w, TENSOR_OUT(partial), int taps, int block, int jobs, JOB_COUNTER)
+/* The padded input and how it is cut into register tiles, tile_w = 8 or 4 pixels wide. */
+struct map {
+    __global const float *p; /* [images][in_rows][in_width][k] */
+    int in_rows, in_width, k, stride;
+    int tile_w, tile_h, down, across; /* `down` times `across` tiles per image */
+};
+
+/* Image, row and column of output of the first pixel of tile t. */
+static inline int3 tile_place(const struct map *map, int t)
 {
-    int across = (width + tile_w - 1) / tile_w, tile_h = ROWS / tile_w, down = (rows + tile_h - 1) / tile_h;
-    int tiles = images * down * across, blocks = (tiles + block - 1) / block;
-    global float *sums = TENSOR_AT(partial) + get_global_id(0) * block * ROWS * PANEL;
-    int right = stride * k, below = stride * in_width * k;
-    struct steps steps = {right, tile_w == 8 ? 4 * right : below, tile_w == 8 ? below : 2 * below};
+    int row = t / map->across;
+    return (int3)(row / map->down, row % map->down * map->tile_h, t % map->across * map->tile_w);
+}
+
+/* Taps [tap, tap + taps) of one tile, w being the first one's weights. */
+static inline void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
+    int taps, __global const float *restrict w, __global const float *next, int ahead)
+{
+    int right = map->stride * map->k, below = right * map->in_width;
+    bool wide = map->tile_w == 8;
+    struct steps steps = {right, wide ? 4 * right : below, wide ? below : 2 * below};
+    size_t row = (size_t)place.x * map->in_rows + place.y * map->stride;
+    for (int s = tap; s < tap + taps; s++, w += map->k * PANEL, next += map->k * PANEL)
+        tile_multiply(tile,
+            map->p + ((row + s / 3) * map->in_width + place.z * map->stride + s % 3) * map->k, steps, w,
+            map->k, next, ahead);
+}
+
+/* p as in struct map; y and residual: [images][rows][width][out] at their strides; partial:
+ * [work-items][block][ROWS][PANEL]. */
+KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride,
+    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),
+    int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int images,
+    int rows, int width, int out, int tile_w, TENSOR_OUT(partial), int taps, int block, int jobs,
+    JOB_COUNTER)
+{
+    int tile_h = ROWS / tile_w, down = BLOCKS(rows, tile_h), across = BLOCKS(width, tile_w);
+    int tiles = images * down * across, blocks = BLOCKS(tiles, block);
+    const struct map map = {TENSOR_AT(p), in_rows, in_width, k, stride, tile_w, tile_h, down, across};
+    __global float *sums = TENSOR_AT(partial) + get_global_id(0) * block * ROWS * PANEL;
     JOBS(job, jobs)
     {
-        int panel = job / blocks, first = job % blocks * block, last = min(first + block, tiles);
-        int o = panel * PANEL;
-        int ahead = (PANEL + last - first - 1) / (last - first);
+        int o = job / blocks * PANEL, first = job % blocks * block, count = min(block, tiles - first);
+        int ahead = BLOCKS(PANEL, count);
         for (int tap = 0; tap < 9; tap += taps)
-            for (int t = first; t < last; t++) {
-                int n = t / (down * across), ty = t / across % down * tile_h, tx = t % across * tile_w;
-                global float *sum = sums + (t - first) * ROWS * PANEL;
+            for (int t = 0; t < count; t++) {
+                __global float *sum = sums + t * ROWS * PANEL;
+                __global const float *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
+                __global const float *next = w + (count > 1 ? (taps * PANEL + t * ahead) * k : 16 * PANEL);
                 float16 tile[ROWS][VECTORS];
                 if (tap)
                     tile_load(sum, tile);
                 else
                     tile_clear(tile);
-                for (int s = tap; s < tap + taps; s++) {
-                    global const float *w = weight + ((size_t)panel * 9 + s) * k * PANEL;
-                    global const float *a = TENSOR_AT(p)
-                        + (((size_t)n * in_rows + ty * stride + s / 3) * in_width + tx * stride + s % 3) * k;
-                    global const float *next = w + (last - first > 1 ? taps * k * PANEL : 16 * PANEL);
-                    tile_multiply(tile, a, steps, w, k,
-                        next + (size_t)(t - first) * ahead * k, ahead);
-                }
+                add_taps(tile, &map, tile_place(&map, first + t), tap, taps, w, next, ahead);
                 tile_save(tile, sum);
             }
-        for (int t = first; t < last; t++) {
-            int n = t / (down * across), ty = t / across % down * tile_h, tx = t % across * tile_w;
-            global const float *at_time = TENSOR_GIVEN(time) ? TENSOR_AT(time) + (size_t)n * time_stride + o : 0;
-            for (int i = 0; i < ROWS; i++) {
-                int r = ty + i / tile_w, x = tx + i % tile_w;
-                if (r >= rows || x >= width)
-                    continue;
-                size_t pixel = ((size_t)n * rows + r) * width + x;
-                for (int j = 0; j < PANEL && o + j < out; j += 16)
-                    store_output(vload16(0, sums + ((t - first) * ROWS + i) * PANEL + j), bias + o + j,
-                        at_time ? at_time + j : 0,
-                        TENSOR_GIVEN(residual) ? TENSOR_AT(residual) + pixel * residual_stride + o + j : 0,
-                        out - o - j, TENSOR_AT(y) + pixel * y_stride + o + j);
-            }
+        struct ending ending = {bias, TENSOR_GIVEN(time) ? TENSOR_AT(time) : 0, time_stride,
+            TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, residual_stride, TENSOR_AT(y), y_stride,
+            rows, width, out};
+        for (int i = 0; i < count * ROWS; i++) {
+            int3 place = tile_place(&map, first + i / ROWS);
+            for (int j = 0; j < PANEL && o + j < out; j += 16)
+                store_output(&ending, vload16(0, sums + i * PANEL + j), place.x, place.y + i % ROWS / tile_w,
+                    place.z + i % ROWS % tile_w, o + j);
         }
     }
     JOBS_END

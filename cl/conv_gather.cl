@@ -13,8 +13,8 @@
 #include "conv_store.h"
 
 /* One pixel: c channels from `from`, then zeros up to `fill`. */
-static inline void copy_pixel(global const float *restrict from, global const float *restrict scale,
-    global const float *restrict shift, int c, int fill, global float *restrict to)
+static inline void copy_pixel(__global const float *restrict from, __global const float *restrict scale,
+    __global const float *restrict shift, int c, int fill, __global float *restrict to)
 {
     for (int i = 0; i < c; i += 16) {
         float16 v = load_part(from + i, c - i);
@@ -30,7 +30,7 @@ static inline void copy_pixel(global const float *restrict from, global const fl
         to[i] = 0.0f;
 }
 
-static inline void clear_pixel(int fill, global float *restrict to)
+static inline void clear_pixel(int fill, __global float *restrict to)
 {
     for (int i = 0; i < fill; i += 16)
         store_part((float16)(0.0f), to + i, fill - i);
@@ -45,9 +45,9 @@ KERNEL_CPU void gather(TENSOR_IN(x), int h, int w, int c, int x_stride, TENSOR_I
     {
         int n = job / rows, y = job % rows + top;
         bool inside_y = y >= 0 && y < h << up;
-        global const float *row = TENSOR_AT(x) + ((size_t)n * h + (inside_y ? y >> up : 0)) * w * x_stride;
-        global const float *scale = TENSOR_AT(fold) + (size_t)n * 2 * fold_stride + first;
-        global float *to = TENSOR_AT(p) + (size_t)job * width * p_stride + first;
+        __global const float *row = TENSOR_AT(x) + ((size_t)n * h + (inside_y ? y >> up : 0)) * w * x_stride;
+        __global const float *scale = TENSOR_AT(fold) + (size_t)n * 2 * fold_stride + first;
+        __global float *to = TENSOR_AT(p) + (size_t)job * width * p_stride + first;
         for (int i = 0; i < width; i++, to += p_stride) {
             int at = i - pad;
             if (inside_y && at >= 0 && at < w << up)

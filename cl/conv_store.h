@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 
 /* The first `count` values at p, the rest zero; 16 or more are all of them. */
-static inline float16 load_part(global const float *restrict p, int count)
+static inline float16 load_part(__global const float *restrict p, int count)
 {
     if (count >= 16)
         return vload16(0, p);
@@ -12,7 +12,7 @@ static inline float16 load_part(global const float *restrict p, int count)
     return vload16(0, lanes);
 }
 
-static inline void store_part(float16 v, global float *restrict p, int count)
+static inline void store_part(float16 v, __global float *restrict p, int count)
 {
     if (count >= 16) {
         vstore16(v, 0, p);
@@ -24,15 +24,30 @@ static inline void store_part(float16 v, global float *restrict p, int count)
         p[i] = lanes[i];
 }
 
-/* y = v + bias + time[n] + residual; time and residual may be NULL. Pointers stand at the first of `count`
- * channels, of which the first 16 are taken; bias is padded to 16. */
-static inline void store_output(float16 v, global const float *restrict bias, global const float *restrict time,
-    global const float *restrict residual, int count, global float *restrict y)
+/* What is added to the sums of a convolution, and where they go; time and residual may be NULL. */
+struct ending {
+    __global const float *bias; /* [out], padded to 16 */
+    __global const float *time; /* [images][out] at time_stride */
+    int time_stride;
+    __global const float *residual; /* as y */
+    int residual_stride;
+    __global float *y; /* [images][rows][width][out] at y_stride */
+    int y_stride, rows, width, out;
+};
+
+/* y = v + bias + time[n] + residual for channels [o, o + 16) of pixel (row, x) of image n, as far as
+ * pixel and channels exist. */
+static inline void store_output(
+    const struct ending *ending, float16 v, int n, int row, int x, int o)
 {
-    v += vload16(0, bias);
-    if (time)
-        v += load_part(time, count);
-    if (residual)
-        v += load_part(residual, count);
-    store_part(v, y, count);
+    int count = ending->out - o;
+    size_t pixel = ((size_t)n * ending->rows + row) * ending->width + x;
+    if (row >= ending->rows || x >= ending->width)
+        return;
+    v += vload16(0, ending->bias + o);
+    if (ending->time)
+        v += load_part(ending->time + (size_t)n * ending->time_stride + o, count);
+    if (ending->residual)
+        v += load_part(ending->residual + pixel * ending->residual_stride + o, count);
+    store_part(v, ending->y + pixel * ending->y_stride + o, count);
 }

@@ -81,7 +81,7 @@ static inline void transform_weights(const float16 g[3], float16 o[T])
 }
 
 /* Sixteen channels of one tile: d at p (distances between rows and pixels given) to v, v_point apart. */
-static inline void tile_input(global const float *restrict p, size_t row, int pixel, global float *restrict v,
+static inline void tile_input(__global const float *restrict p, size_t row, int pixel, __global float *restrict v,
     size_t v_point)
 {
     float16 columns[T][T], d[T], o[T];
@@ -102,7 +102,7 @@ static inline void tile_input(global const float *restrict p, size_t row, int pi
 }
 
 /* The two-dimensional AT q A of sixteen channels. */
-static inline void tile_output(global const float *restrict q, size_t q_point, float16 y[OUTPUT][OUTPUT])
+static inline void tile_output(__global const float *restrict q, size_t q_point, float16 y[OUTPUT][OUTPUT])
 {
     float16 columns[OUTPUT][T], d[T], o[OUTPUT];
     UNROLL for (int x = 0; x < T; x++)
@@ -127,8 +127,8 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
         int last = min((job + 1) * per, tiles);
         for (int t = job * per; t < last; t++) {
             int n = t / (down * across), y = t / across % down * OUTPUT, x = t % across * OUTPUT;
-            global const float *from = TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
-            global float *to = TENSOR_AT(v) + (size_t)t * v_stride;
+            __global const float *from = TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
+            __global float *to = TENSOR_AT(v) + (size_t)t * v_stride;
             for (int i = 0; i < c; i += 16)
                 tile_input(from + i, row, c, to + i, (size_t)v_tiles * v_stride);
         }
@@ -152,10 +152,10 @@ KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int
         int ahead = (PANEL + last - first - 1) / (last - first);
         for (; panel < panel_end; panel++)
             for (int t = first; t < last; t++) {
-                global const float *a = TENSOR_AT(v) + ((size_t)point * tiles + t * ROWS) * v_stride;
-                global const float *w = TENSOR_AT(u) + ((size_t)point * panels + panel) * k * PANEL;
-                global const float *next = w + (last - first > 1 ? k * PANEL : 16 * PANEL);
-                global float *to = TENSOR_AT(q) + ((size_t)point * tiles + t * ROWS) * q_stride + panel * PANEL;
+                __global const float *a = TENSOR_AT(v) + ((size_t)point * tiles + t * ROWS) * v_stride;
+                __global const float *w = TENSOR_AT(u) + ((size_t)point * panels + panel) * k * PANEL;
+                __global const float *next = w + (last - first > 1 ? k * PANEL : 16 * PANEL);
+                __global float *to = TENSOR_AT(q) + ((size_t)point * tiles + t * ROWS) * q_stride + panel * PANEL;
                 float16 tile[ROWS][VECTORS];
                 tile_clear(tile);
                 tile_multiply(tile, a, steps, w, k, next + (size_t)(t - first) * ahead * k, ahead);
@@ -168,60 +168,61 @@ KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int
 }
 
 /* y and residual: [images][rows][width][out] at their strides; a job is `per` tiles. */
-KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, global const float *restrict bias, TENSOR_IN(time),
-    int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int width,
-    int out, int tiles, int down, int across, int per, int jobs, JOB_COUNTER)
+KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, __global const float *restrict bias,
+    TENSOR_IN(time), int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride,
+    int rows, int width, int out, int tiles, int down, int across, int per, int jobs, JOB_COUNTER)
 {
+    const struct ending ending = {bias, TENSOR_GIVEN(time) ? TENSOR_AT(time) : 0, time_stride,
+        TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, residual_stride, TENSOR_AT(y), y_stride, rows,
+        width, out};
     JOBS(job, jobs)
     {
         int last = min((job + 1) * per, tiles);
         for (int t = job * per; t < last; t++) {
             int n = t / (down * across), ty = t / across % down * OUTPUT, tx = t % across * OUTPUT;
-            int high = min(OUTPUT, rows - ty), wide = min(OUTPUT, width - tx);
-            global const float *at_time = TENSOR_GIVEN(time) ? TENSOR_AT(time) + (size_t)n * time_stride : 0;
             for (int o = 0; o < out; o += 16) {
                 float16 values[OUTPUT][OUTPUT];
                 tile_output(TENSOR_AT(q) + (size_t)t * q_stride + o, (size_t)q_tiles * q_stride, values);
-                for (int i = 0; i < high; i++)
-                    for (int j = 0; j < wide; j++) {
-                        size_t pixel = ((size_t)n * rows + ty + i) * width + tx + j;
-                        store_output(values[i][j], bias + o, at_time ? at_time + o : 0,
-                            TENSOR_GIVEN(residual) ? TENSOR_AT(residual) + pixel * residual_stride + o : 0,
-                            out - o, TENSOR_AT(y) + pixel * y_stride + o);
-                    }
+                UNROLL for (int i = 0; i < OUTPUT; i++)
+                    UNROLL for (int j = 0; j < OUTPUT; j++)
+                        store_output(&ending, values[i][j], n, ty + i, tx + j, o);
             }
         }
     }
     JOBS_END
 }
 
-/* A job is one panel and 16 of its c. */
-KERNEL_CPU void weights(global const float *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs, JOB_COUNTER)
+/* Sixteen outputs' kernels, tap after tap at `from`, to their points at `to`. */
+static inline void tile_weights(
+    __global const float *restrict from, size_t tap, __global float *restrict to, size_t point)
 {
-    size_t point = (size_t)panels * c * PANEL;
+    float16 columns[T][3], g[3], o[T];
+    UNROLL for (int x = 0; x < 3; x++)
+    {
+        UNROLL for (int y = 0; y < 3; y++)
+            g[y] = vload16(0, from + (y * 3 + x) * tap);
+        transform_weights(g, o);
+        UNROLL for (int y = 0; y < T; y++)
+            columns[y][x] = o[y];
+    }
+    UNROLL for (int y = 0; y < T; y++)
+    {
+        transform_weights(columns[y], o);
+        UNROLL for (int x = 0; x < T; x++)
+            vstore16(o[x], 0, to + (y * T + x) * point);
+    }
+}
+
+/* A job is one panel and 16 of its c. */
+KERNEL_CPU void weights(__global const float *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs,
+    JOB_COUNTER)
+{
+    size_t tap = (size_t)c * PANEL, point = panels * tap;
     JOBS(job, jobs)
     {
         int panel = job / (c / 16), first = job % (c / 16) * 16;
-        for (int i = first; i < first + 16; i++)
-            for (int j = 0; j < PANEL; j += 16) {
-                global const float *from = kernels + ((size_t)panel * 9 * c + i) * PANEL + j;
-                global float *to = TENSOR_AT(u) + ((size_t)panel * c + i) * PANEL + j;
-                float16 columns[T][3], g[3], o[T];
-                UNROLL for (int x = 0; x < 3; x++)
-                {
-                    UNROLL for (int y = 0; y < 3; y++)
-                        g[y] = vload16(0, from + (size_t)(y * 3 + x) * c * PANEL);
-                    transform_weights(g, o);
-                    UNROLL for (int y = 0; y < T; y++)
-                        columns[y][x] = o[y];
-                }
-                UNROLL for (int y = 0; y < T; y++)
-                {
-                    transform_weights(columns[y], o);
-                    UNROLL for (int x = 0; x < T; x++)
-                        vstore16(o[x], 0, to + (y * T + x) * point);
-                }
-            }
+        for (int i = first * PANEL; i < (first + 16) * PANEL; i += 16)
+            tile_weights(kernels + panel * 9 * tap + i, tap, TENSOR_AT(u) + panel * tap + i, point);
     }
     JOBS_END
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Channel c of the input after norm, SiLU and upsampling; 0 outside. */
 static double input(const struct reference_conv *conv, int n, int y, int x, int c)
@@ -20,20 +21,21 @@ static double input(const struct reference_conv *conv, int n, int y, int x, int 
 
 void reference_conv_pixel(const struct reference_conv *conv, int n, int y, int x, double *values)
 {
-    int in = conv->c1 + conv->c2;
+    int terms = 9 * (conv->c1 + conv->c2);
     size_t pixel = ((size_t)n * conv->height + y) * conv->width + x;
+    double *patch = malloc(terms * sizeof *patch); /* [in][3][3], as the weights */
+    for (int i = 0; i < terms; i++)
+        patch[i] = input(conv, n, y * conv->stride - conv->pad + i % 9 / 3,
+            x * conv->stride - conv->pad + i % 3, i / 9);
     for (int o = 0; o < conv->out; o++) {
-        values[o] = conv->bias ? conv->bias[o] : 0;
+        double sum = conv->bias ? conv->bias[o] : 0;
         if (conv->time)
-            values[o] += conv->time[(size_t)n * conv->out + o];
+            sum += conv->time[(size_t)n * conv->out + o];
         if (conv->residual)
-            values[o] += conv->residual[pixel * conv->out + o];
+            sum += conv->residual[pixel * conv->out + o];
+        for (int i = 0; i < terms; i++)
+            sum += patch[i] * conv->weight[(size_t)o * terms + i];
+        values[o] = sum;
     }
-    for (int tap = 0; tap < 9; tap++)
-        for (int c = 0; c < in; c++) {
-            double v = input(conv, n, y * conv->stride - conv->pad + tap / 3,
-                x * conv->stride - conv->pad + tap % 3, c);
-            for (int o = 0; v != 0 && o < conv->out; o++)
-                values[o] += v * conv->weight[((size_t)o * in + c) * 9 + tap];
-        }
+    free(patch);
 }
