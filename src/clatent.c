@@ -103,6 +103,13 @@ void context_log(struct clat_context *context, const char *format, ...)
     context->options.log(context->options.user, message);
 }
 
+bool context_is_cancelled(void *user)
+{
+    const struct clat_context *context = user;
+    const struct clat_options *options = &context->options;
+    return options->cancelled && options->cancelled(options->user);
+}
+
 enum clat_status context_find_model(struct clat_context *context, const char *model, char **folder)
 {
     if (!model) {

@@ -209,8 +209,8 @@ struct clat_scheduler_option {
         *help; /* `standard`: the default; range may be "" */
 };
 struct clat_scheduler {
-    const char *name;       /* "ddim"; NULL if the file was refused */
-    const char *class_name; /* diffusers' name, "DDIMScheduler", or NULL */
+    const char *name;                     /* "ddim"; NULL if the file was refused */
+    const char *class_name;               /* diffusers' name, "DDIMScheduler", or NULL */
     const char *title, *source, *version; /* one line; paper and equation */
     const char *path;
     const char *reason; /* why the file was refused; else NULL */

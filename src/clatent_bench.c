@@ -73,6 +73,7 @@ enum clat_status clat_bench(
     TRY(model_open(folder, job.variant, &model));
     TRY(device_open(job.device, &device));
     context_log(context, "device: %s", device_facts(device)->name);
+    device_on_cancel(device, context_is_cancelled, context);
     TRY(bench_run(device, model, job.height, job.width, RUNS, stages));
     TRY(make_result(stages, result));
 out:

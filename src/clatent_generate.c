@@ -168,8 +168,7 @@ static void on_build(void *user, const char *program, int number)
 static bool on_cancelled(void *user)
 {
     const struct run *run = user;
-    const struct clat_options *options = &run->context->options;
-    return options->cancelled && options->cancelled(options->user);
+    return context_is_cancelled(run->context);
 }
 
 static enum clat_status on_image(void *user, int index, uint64_t seed, const char *prompt,
@@ -198,7 +197,6 @@ static enum clat_status run_job(struct run *run)
         .image = on_image,
         .trace = run->trace ? on_trace : NULL};
     TRY(device_open(run->job.device, &run->device));
-    device_on_cancel(run->device, on_cancelled, run);
     device_on_build(run->device, on_build, run);
     context_log(run->context, "device: %s", device_facts(run->device)->name);
     run->output.device = device_facts(run->device)->name;

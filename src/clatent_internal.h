@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "clatent.h"
 #include "job/values.h"
+#include <stdbool.h>
 
 struct clat_context {
     struct clat_options options; /* folders are owned copies */
@@ -21,6 +22,10 @@ struct clat_job {
 /* Hands a sentence to the log callback, if there is one. */
 void context_log(struct clat_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Asks the cancelled callback; `context` is a struct clat_context, the form is device_on_cancel's.
+ */
+bool context_is_cancelled(void *context);
 
 /* The folder of a model as given: NULL is the demo model, "hf:..." is looked up. Freed by the
  * caller. */

@@ -2,6 +2,7 @@
 #include "program/arguments.h"
 #include "program/json.h"
 #include "program/program.h"
+#include "program/signals.h"
 
 #include <stdio.h>
 
@@ -47,7 +48,7 @@ static enum clat_status read_job(struct clat_job *job, int count, char **argumen
 
 enum clat_status bench_run(int count, char **arguments)
 {
-    struct clat_options options = {0};
+    struct clat_options options = {.cancelled = signals_stop};
     struct clat_context *context = NULL;
     struct clat_job *job = NULL;
     const struct clat_bench *bench = NULL;

@@ -1,0 +1,128 @@
+#!/bin/sh
+# cli.sh - messages and exit codes of the program; needs no OpenCL device. SPDX-License-Identifier: MIT
+clatent=${top_builddir:-.}/clatent
+work=${top_builddir:-.}/tests/tmp/cli
+checks=0 failed=0
+
+rm -rf "$work" && mkdir -p "$work" || exit 99
+OCL_ICD_VENDORS=/nonexistent HF_HUB_CACHE=$work/hub HOME=$work
+export OCL_ICD_VENDORS HF_HUB_CACHE HOME
+
+fail() { failed=$((failed + 1)); echo "cli: $*" >&2; }
+
+# expect CODE WORDS ARGUMENT...: the exit code, and the words somewhere on standard error.
+expect() {
+    code=$1 words=$2
+    shift 2
+    checks=$((checks + 1))
+    (cd "$work" && "$clatent" "$@" >"$work/out" 2>"$work/err")
+    found=$?
+    [ $found -eq "$code" ] || fail "$* gives $found, not $code: $(cat "$work/err")"
+    grep -qF -- "$words" "$work/err" || fail "$* does not say '$words' but: $(cat "$work/err")"
+}
+
+# prints WORDS ARGUMENT...: exit code 0, and the words somewhere on standard output.
+prints() {
+    words=$1
+    shift
+    checks=$((checks + 1))
+    (cd "$work" && "$clatent" "$@" >"$work/out" 2>"$work/err") || fail "$* fails: $(cat "$work/err")"
+    grep -qF -- "$words" "$work/out" || fail "$* does not print '$words' but: $(head -5 "$work/out")"
+}
+
+job() { printf '%b' "$1" >"$work/job.yaml"; }
+
+# ---- help and verbs
+prints 'usage: clatent VERB' --help
+prints 'clatent 0.' --version
+for verb in generate inspect devices schedulers info bench help; do
+    prints "usage: clatent $verb" "$verb" --help
+    prints "usage: clatent $verb" help "$verb"
+done
+prints '--num-inference-steps, --steps N' generate --help
+expect 2 'clatent --help lists the verbs'
+expect 2 "did you mean 'generate'?" genrate
+expect 2 "unknown option '--jsn', did you mean '--json'?" devices --jsn
+expect 2 'only one image is taken' info a.png b.png
+expect 2 'info needs an image' info
+expect 2 'exclude each other' info a.png --json --as-args
+
+# ---- options
+expect 2 'no prompt was given' generate
+expect 2 "--height: height must be a multiple of 8 from 8 to 8192, found '250'" generate -p x --height 250
+expect 2 "--width: width must be a multiple of 8" generate -p x --width=-8
+expect 2 "num_inference_steps must be a whole number from 1 to 1000, found '0'" generate -p x --steps 0
+expect 2 "found '1000000'" generate -p x --num-inference-steps 1000000
+expect 2 "unknown key 'hieght', did you mean 'height'?" generate -p x --hieght 64
+expect 2 '--steps needs a value' generate -p x --steps
+expect 2 'mask is not supported yet by this version' generate -p x --mask m.png
+expect 2 'only one job file is taken' generate a.yaml b.yaml
+expect 2 'guidance_scale must be a number from 0 to 100' generate -p x --guidance-scale nan
+expect 2 'output must end in .png, .npy or .safetensors' generate -p x -o x.jpg
+expect 2 'known fields are' generate -p x -o '{indx}.png'
+expect 2 'put {index} into the name' generate -p x -p y -o x.png
+expect 2 "output '-' takes one image" generate -p x -p y -o -
+expect 2 'both want standard output' generate -p x -o - --json
+expect 2 'seed must be a whole number' generate -p x --seed=-2
+expect 2 '2 seeds for 1 images' generate -p x --seed '[1,2]'
+expect 2 'metadata must be true or false' generate -p x --metadata=yes
+expect 3 'the prompt is not UTF-8 text' generate -p "$(printf 'caf\351')"
+
+# ---- job files
+expect 3 "cannot read 'none.yaml'" generate none.yaml
+job 'prompt: a\nheight: 64\nprompt: b\n'
+expect 2 "job.yaml:3: key 'prompt' was given before, on line 1" generate job.yaml
+job 'prompt: &a x\nmodel: *a\n'
+expect 2 'job.yaml:1: an anchor' generate job.yaml
+job 'prompt: x\nmodel: *a\n'
+expect 2 'job.yaml:2: an alias' generate job.yaml
+job 'prompt: x\n\nheight: tall\n'
+expect 2 "job.yaml:3: height must be a multiple of 8" generate job.yaml
+job 'prompt: x\nheigth: 64\n'
+expect 2 "job.yaml:2: unknown key 'heigth', did you mean 'height'?" generate job.yaml
+job 'prompt: x\nsteps: [1]\n'
+expect 2 'job.yaml:2: num_inference_steps must be a single value, found a list' generate job.yaml
+job 'prompt: caf\0351\n'
+expect 2 'job.yaml:1: not UTF-8' generate job.yaml
+job 'prompt: x\n--- \nprompt: y\n'
+expect 2 'a second document' generate job.yaml
+job 'prompt: x\nmodel: no/such/folder\n'
+expect 3 "$work/no/such/folder" generate "$work/job.yaml"
+
+# ---- models, schedulers, output, devices
+expect 3 "no model folder '/nonexistent'" generate -p x -m /nonexistent
+expect 3 'is not in the hub cache' generate -p x -m hf:org/name
+expect 2 'not of the form hf:ORG/NAME' generate -p x -m hf:name
+expect 4 "unknown scheduler 'nosuch'" generate -p x --scheduler nosuch
+expect 2 'no_such_option' generate -p x --scheduler ddim,no_such_option=1
+expect 7 "there is no folder '/nonexistent'" generate -p x -o /nonexistent/x.png
+expect 7 "there is no folder '/nonexistent'" generate -p x --trace /nonexistent/x.safetensors
+touch "$work/there.png"
+expect 7 "'there.png' exists; --overwrite replaces it" generate -p x -o there.png
+expect 4 'no OpenCL' generate -p x -o never.png
+[ ! -e "$work/never.png" ] || fail "a file appeared without a device"
+expect 0 'no OpenCL platform found' devices
+prints '"devices": []' devices --json
+prints '"schema": "clatent/schedulers/1"' schedulers --json
+prints 'set_alpha_to_one: true or false' schedulers ddim
+expect 4 "unknown scheduler 'nosuch'" schedulers nosuch
+prints 'LDMTextToImagePipeline' inspect
+prints 'guidance_scale: 3' inspect
+prints 'missing 0' inspect
+prints '"missing": 0' inspect --json
+expect 3 "/nonexistent" inspect /nonexistent
+expect 3 'no PNG signature' info there.png
+expect 3 "cannot read 'none.png'" info none.png
+expect 3 'no PNG signature' info job.yaml
+
+# ---- standard output that cannot be written
+if [ -w /dev/full ]; then
+    checks=$((checks + 1))
+    "$clatent" --help >/dev/full 2>"$work/err"
+    code=$?
+    [ $code -eq 7 ] || fail "a full standard output gives $code: $(cat "$work/err")"
+    grep -q 'cannot write to standard output' "$work/err" || fail "a full standard output goes unsaid"
+fi
+
+echo "cli: $checks checks, $failed failed"
+[ $failed -eq 0 ]

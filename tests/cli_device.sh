@@ -1,0 +1,111 @@
+#!/bin/sh
+# cli_device.sh - pictures made by the program with the demo model: names, formats, records, Ctrl-C.
+# SPDX-License-Identifier: MIT
+clatent=${top_builddir:-.}/clatent
+work=${top_builddir:-.}/tests/tmp/cli_device
+checks=0 failed=0
+
+"$clatent" devices --json 2>/dev/null | grep -q '"usable": true' || {
+    echo "skipped: no OpenCL device" >&2
+    exit 77
+}
+rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 99
+
+check() { checks=$((checks + 1)); }
+fail() { failed=$((failed + 1)); echo "cli_device: $*" >&2; }
+make_image() { check; "$clatent" generate --quiet --steps 3 "$@" || fail "generate $* gives $?"; }
+same() { check; cmp "$1" "$2" >&2 || fail "$1 and $2 differ${3:+: $3}"; }
+
+prompt="it's a \"red\" circle, on: blue"
+
+# ---- names: the next free index, never over a file
+make_image -p "$prompt" --seed 5
+make_image -p "$prompt" --seed 5
+check
+[ -f clatent-00000-5.png ] && [ -f clatent-00001-5.png ] || fail "expected two names, found: $(ls)"
+same clatent-00000-5.png clatent-00001-5.png "the same job twice"
+check
+"$clatent" generate -q --steps 3 -p x -o clatent-00000-5.png 2>err && fail "an existing file was replaced"
+make_image -p "$prompt" --seed 5 -o clatent-00000-5.png --overwrite
+
+# ---- info --as-args makes the same file again, bit for bit
+check
+"$clatent" info clatent-00000-5.png >info || fail "info gives $?"
+grep -q 'made by clatent' info && grep -q 'guidance_scale: 3' info || fail "info says: $(cat info)"
+line=$("$clatent" info clatent-00000-5.png --as-args) || fail "info --as-args gives $?"
+eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output again.png --quiet" || fail "again: $line"
+same clatent-00000-5.png again.png "$line"
+
+# one of a batch of four with other settings: alone it is the same
+make_image -p "$prompt" -p "a star" --batch-size 2 --seed 11 --scheduler ddim,eta=0.5 --guidance-scale 2.25 \
+    --height 72 --width 64 -o 'batch-{index}.png'
+line=$("$clatent" info batch-3.png --as-args) || fail "info --as-args gives $?"
+eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output alone.png --quiet" || fail "alone: $line"
+same batch-3.png alone.png "$line"
+
+# ---- standard output, JSON, other formats
+make_image -p "$prompt" --seed 5 -o - >stream.png
+same clatent-00000-5.png stream.png
+check
+"$clatent" generate -q --steps 3 -p a -p b --seed 1 -o 'j-{index}.png' --json >lines || fail "--json gives $?"
+[ "$(grep -c '^{"path": "j-[01].png", "index": [01], "seed": [12], ' lines)" -eq 2 ] || fail "--json: $(cat lines)"
+make_image -p a -p b --seed 1 -o all.npy
+check
+[ "$(wc -c <all.npy)" -eq $((128 + 2 * 64 * 64 * 3 * 4)) ] || fail "all.npy has $(wc -c <all.npy) bytes"
+make_image -p a --seed 1 -o latents.safetensors --trace trace.safetensors
+for name in token_ids text_embeddings latents.init model_output.0 latents.2 decoded; do
+    check
+    head -c 4000 trace.safetensors | grep -qa "\"$name\"" || fail "trace has no $name"
+done
+check
+head -c 200 latents.safetensors | grep -qa '"latents"' || fail "no latents"
+make_image -p a -p b --seed 1 -o 's-{index}.png' --sheet sheet.png
+check
+"$clatent" info sheet.png | grep -q pixels || fail "no sheet"
+
+# ---- privacy
+make_image -p secretword --seed 1 -o plain.png --no-metadata
+check
+grep -qa secretword plain.png && fail "--no-metadata keeps the prompt"
+grep -qa trainedAlgorithmicMedia plain.png || fail "the mark is gone"
+check
+"$clatent" info plain.png --as-args 2>err && fail "as-args of an image without metadata"
+grep -q 'without metadata' err || fail "says: $(cat err)"
+
+# ---- a full disk, and a reader that goes away
+if [ -w /dev/full ]; then
+    check
+    "$clatent" generate -q --steps 1 -p a -o - >/dev/full 2>err
+    code=$?
+    [ $code -eq 7 ] || fail "/dev/full gives $code: $(cat err)"
+fi
+check
+{ "$clatent" generate -q --steps 1 -p a -o - 2>err; echo $? >code; } | :
+[ ! -s err ] || fail "a closed pipe says: $(cat err)"
+
+# ---- Ctrl-C: gone by the signal, no half file
+check
+"$clatent" generate -q -p a --steps 1000 --batch-size 500 -o 'stop-{index}.png' 2>err &
+child=$!
+tries=0
+until [ -n "$(ls .clatent-* stop-* 2>/dev/null)" ] || [ $tries -ge 8 ]; do
+    sleep 1
+    tries=$((tries + 1))
+done
+kill -TERM $child
+wait $child
+code=$?
+[ $code -eq 143 ] || fail "SIGTERM gives $code: $(cat err)"
+[ -z "$(ls -A | grep '^\.clatent-')" ] || fail "half files are left: $(ls -A)"
+
+# ---- bench
+check
+"$clatent" bench --json 2>/dev/null >bench || fail "bench gives $?"
+for name in text_encoder unet decode; do
+    grep -q "{\"name\": \"$name\", \"batch\": [12], \"seconds\": [0-9.e-]*, \"gflop\": [0-9.e+-]*, \"gflop_per_s\": [0-9.e+-]*}" bench ||
+        fail "bench: $(cat bench)"
+done
+grep -q '"peak_memory_bytes": [0-9]*}$' bench || fail "bench: $(cat bench)"
+
+echo "cli_device: $checks checks, $failed failed"
+[ $failed -eq 0 ]
