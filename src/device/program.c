@@ -2,8 +2,11 @@
  *
  * Options are always -cl-std=CL1.2 and what the op gives: no relaxed arithmetic, since a picture
  * must not depend on what a driver takes that to mean. */
+#include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/program.h"
+#include "device/cache.h"
 #include "device/launch.h"
+#include "device/quirk.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -29,13 +32,20 @@ static void read_log(struct device *device, cl_program handle, char *lines, size
     free(log);
 }
 
+#define OPTIONS_SIZE 1024
+static void build_options(
+    const struct device *device, const char *options, char all_options[OPTIONS_SIZE])
+{
+    snprintf(all_options, OPTIONS_SIZE, "%s%s %s", BASE_OPTIONS,
+        device->has_prefetch ? " -DHAS_PREFETCH=1" : "", options);
+}
+
 enum clat_status program_build(struct device *device, const char *file, const char *options,
     const char *text, cl_program *handle)
 {
     cl_int code;
-    char all_options[1024], log[1024];
-    snprintf(all_options, sizeof all_options, "%s%s %s", BASE_OPTIONS,
-        device->has_prefetch ? " -DHAS_PREFETCH=1" : "", options);
+    char all_options[OPTIONS_SIZE], log[1024];
+    build_options(device, options, all_options);
     *handle = clCreateProgramWithSource(device->context, 1, &text, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_fault(device, code, "clCreateProgramWithSource of cl/%s.cl", file);
@@ -53,23 +63,108 @@ enum clat_status program_build(struct device *device, const char *file, const ch
         all_options, opencl_word(code), code, log);
 }
 
+/* ---- programs from the disk cache
+ * ---------------------------------------------------------------- */
+
+/* CLATENT_CACHE=off: never. on: also where the driver has a better one. */
+static bool cache_wanted(const struct device *device)
+{
+    const char *word = secure_getenv("CLATENT_CACHE");
+    if (word && strcmp(word, "off") == 0)
+        return false;
+    return !(device->quirks & QUIRK_NO_OWN_CACHE) || (word && strcmp(word, "on") == 0);
+}
+
+/* All that can change what the driver makes of the text. */
+static enum clat_status cache_key(
+    const struct device *device, const char *options, const struct text *source, struct text *key)
+{
+    const struct device_facts *facts = &device->facts;
+    enum clat_status status;
+    TRY(text_print(key, "clatent %s, %zu bytes per pointer\n%s\n%s\n%s\n%s\n%s\n%s\n",
+        PACKAGE_VERSION, sizeof(void *), facts->platform, facts->vendor, facts->name,
+        facts->version, facts->driver, options));
+    TRY(text_add(key, source->data, source->size));
+out:
+    return status;
+}
+
+/* True if the cache had a binary and the driver takes it. */
+static bool program_load(
+    struct device *device, const struct text *key, const char *options, cl_program *handle)
+{
+    unsigned char *binary;
+    size_t size;
+    cl_int code, state;
+    if (!cache_load(key, &binary, &size))
+        return false;
+    const unsigned char *bytes = binary;
+    *handle =
+        clCreateProgramWithBinary(device->context, 1, &device->id, &size, &bytes, &state, &code);
+    free(binary);
+    if (code == CL_SUCCESS)
+        code = clBuildProgram(*handle, 1, &device->id, options, NULL, NULL);
+    if (code == CL_SUCCESS) {
+        device->cache_hits++;
+        return true;
+    }
+    if (*handle)
+        clReleaseProgram(*handle);
+    *handle = NULL;
+    cache_remove(key);
+    return false;
+}
+
+static void program_store(const struct text *key, cl_program handle)
+{
+    size_t size = 0;
+    unsigned char *binary;
+    cl_int code = clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL);
+    if (code != CL_SUCCESS || size == 0 || memory_new(size, 1, &binary) != CLAT_OK)
+        return;
+    code = clGetProgramInfo(handle, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL);
+    if (code == CL_SUCCESS)
+        cache_store(key, binary, size);
+    free(binary);
+}
+
+/* ---- programs of a device
+ * ------------------------------------------------------------------------ */
+
+static enum clat_status program_make(struct device *device, struct program *program)
+{
+    enum clat_status status;
+    struct text source = {0}, key = {0};
+    char options[OPTIONS_SIZE];
+    bool cached = cache_wanted(device);
+    build_options(device, program->options, options);
+    TRY(source_expand(program->file, &source));
+    if (cached)
+        TRY(cache_key(device, options, &source, &key));
+    if (cached && program_load(device, &key, options, &program->handle))
+        goto out;
+    TRY(program_build(device, program->file, program->options, source.data, &program->handle));
+    if (cached)
+        program_store(&key, program->handle);
+out:
+    text_free(&source);
+    text_free(&key);
+    return status;
+}
+
 static enum clat_status program_new(
     struct device *device, const char *file, const char *options, struct program **out_program)
 {
     enum clat_status status;
     struct program *program = NULL;
-    struct text text = {0};
     TRY(memory_new(1, sizeof *program, &program));
     TRY(memory_string(file, &program->file));
     TRY(memory_string(options, &program->options));
-    if (!device->dry) {
-        TRY(source_expand(file, &text));
-        TRY(program_build(device, file, options, text.data, &program->handle));
-    }
+    if (!device->dry)
+        TRY(program_make(device, program));
     *out_program = program;
     program = NULL;
 out:
-    text_free(&text);
     programs_free(program);
     return status;
 }
