@@ -22,4 +22,9 @@ void reference_layer_norm(const float *x, size_t rows, int c, double eps, const 
 void reference_resize_nearest(
     const float *x, int n, int h, int w, int c, int out_h, int out_w, float *y);
 
+/* y[r][o] = act(sum_i x[r][i] w[o][i] + bias[o]) + residual[r][o]; bias and residual may be NULL.
+ * With GEGLU w and bias have 2*out rows, values then gates. */
+void reference_linear(const float *x, size_t rows, int in, const float *w, const float *bias,
+    int out, enum activation activation, const float *residual, float *y);
+
 #endif

@@ -32,6 +32,7 @@ struct device {
     struct program *programs; /* list, newest first */
     int launches;             /* since the last marked one, 0..LAUNCH_STRIDE */
     cl_event mark;            /* of the last marked launch, or NULL */
+    int gemm_engine;          /* enum gemm_engine, kept for ops/gemm.c */
 };
 
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown code" for what no header knows. */

@@ -1,0 +1,318 @@
+/* gemm.c - linear layers: weights packed at load, products with their epilogue in one kernel.
+ * SPDX-License-Identifier: MIT
+ *
+ * A CPU-shaped tile is rows x columns of y held in registers. All tiles read the same packed
+ * panels, so the tile is chosen per call, by what it wastes at the edges: 14x32 computes 154 rows
+ * without waste, 6x64 is best for many rows, and a product of one or two rows only reads its
+ * weights. */
+#include "ops/gemm.h"
+#include "base/memory.h"
+#include "device/launch.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WEIGHT_PACKED, WEIGHT_ROWS }; /* linear.variant */
+
+int gemm_columns(int out, bool pairs)
+{
+    long long blocks = ((long long)out + 15) / 16 * (pairs ? 2 : 1);
+    long long columns = (blocks * 16 + GEMM_PANEL - 1) / GEMM_PANEL * GEMM_PANEL;
+    return columns <= INT_MAX ? (int)columns : 0;
+}
+
+int gemm_source_row(int column, int out, bool pairs)
+{
+    int block = column / 16, lane = column % 16;
+    int row = (pairs ? block / 2 : block) * 16 + lane;
+    if (row >= out)
+        return -1;
+    return pairs && block % 2 ? out + row : row;
+}
+
+/* ---- packing
+ * --------------------------------------------------------------------------------------- */
+
+struct packing {
+    const float *weight, *bias;
+    int out, in, columns;
+    bool pairs;
+};
+
+/* Sixteen columns of a panel, sixteen steps of k at a time: as many cache lines of the source as a
+ * small cache holds at any row length, each read once. */
+static void pack_block(const struct packing *p, int column, float *packed)
+{
+    const float *rows[16];
+    for (int lane = 0; lane < 16; lane++) {
+        int row = gemm_source_row(column + lane, p->out, p->pairs);
+        rows[lane] = row < 0 ? NULL : p->weight + (size_t)row * p->in;
+    }
+    for (int first = 0; first < p->in; first += 16)
+        for (int lane = 0; lane < 16; lane++)
+            for (int k = first; k < first + 16 && k < p->in; k++)
+                packed[(size_t)k * GEMM_PANEL + lane] = rows[lane] ? rows[lane][k] : 0;
+}
+
+static void pack_weight(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    float *packed = mapped;
+    for (int column = 0; column < p->columns; column += 16) {
+        int panel = column / GEMM_PANEL;
+        pack_block(p, column, packed + (size_t)panel * p->in * GEMM_PANEL + column % GEMM_PANEL);
+    }
+}
+
+static void pack_bias(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    float *packed = mapped;
+    for (int column = 0; column < p->columns; column++) {
+        int row = gemm_source_row(column, p->out, p->pairs);
+        packed[column] = row < 0 || !p->bias ? 0 : p->bias[row];
+    }
+}
+
+static void copy_weight(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    memcpy(mapped, p->weight, (size_t)p->columns * p->in * sizeof(float));
+}
+
+static void copy_bias(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    if (p->bias)
+        memcpy(mapped, p->bias, (size_t)p->columns * sizeof(float));
+    else
+        memset(mapped, 0, (size_t)p->columns * sizeof(float));
+}
+
+/* A buffer of `count` rows of `size` floats. */
+static enum clat_status make_buffer(struct device *device, int count, int size,
+    void (*fill)(void *user, void *mapped), struct packing *packing, struct buffer *buffer)
+{
+    enum clat_status status;
+    size_t bytes;
+    if (!size_mul((size_t)count, (size_t)size, &bytes) || !size_mul(bytes, sizeof(float), &bytes))
+        return status_set(
+            CLAT_ERROR_MEMORY, "a layer of %d x %d weights is too large", count, size);
+    TRY(buffer_new(device, bytes, buffer));
+    TRY(buffer_fill(device, buffer, fill, packing));
+out:
+    return status;
+}
+
+enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
+    int in, enum activation activation, struct linear *linear)
+{
+    bool pairs = activation == ACTIVATION_GEGLU, plain = gemm_engine_of(device) == GEMM_CLBLAST;
+    struct packing packing = {.weight = weight, .bias = bias, .out = out, .in = in, .pairs = pairs};
+    enum clat_status status = CLAT_OK;
+    *linear = (struct linear){.in = in,
+        .out = out,
+        .activation = activation,
+        .variant = plain ? WEIGHT_ROWS : WEIGHT_PACKED};
+    if (plain)
+        TRY(gemm_clblast_check());
+    if (out < 1 || in < 1 || out > INT_MAX / 4 || (!weight && !device_is_dry(device)))
+        FAIL(CLAT_ERROR_INTERNAL, "linear layer of %d x %d%s", out, in,
+            weight ? "" : ", no weights");
+    packing.columns = plain ? out * (pairs ? 2 : 1) : gemm_columns(out, pairs);
+    TRY(make_buffer(
+        device, packing.columns, in, plain ? copy_weight : pack_weight, &packing, &linear->weight));
+    TRY(make_buffer(
+        device, packing.columns, 1, plain ? copy_bias : pack_bias, &packing, &linear->bias));
+out:
+    if (status != CLAT_OK)
+        linear_free(device, linear);
+    return status;
+}
+
+void linear_free(struct device *device, struct linear *linear)
+{
+    buffer_free(device, &linear->weight);
+    buffer_free(device, &linear->bias);
+    *linear = (struct linear){0};
+}
+
+/* ---- products on a CPU
+ * ----------------------------------------------------------------------------- */
+
+struct tile {
+    int rows, vectors; /* rows x 16*vectors columns */
+    int cost;          /* of one element of it, in percent of the best tile's */
+};
+
+static const struct tile tiles[] = {
+    {6, 4, 100}, {14, 2, 100},
+    {8, 2, 106},  /* 16 sums are too few to hide the latency of a multiply-add */
+    {12, 1, 125}, /* as many loads as multiply-adds: for few columns only */
+};
+
+static int blocks(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
+/* `columns` counts those that are not padding. */
+static struct tile choose_tile(int rows, int columns)
+{
+    struct tile best = {rows < 2 ? 1 : 2, 4, 0};
+    double best_cost = 0;
+    for (size_t i = 0; rows >= 6 && i < sizeof tiles / sizeof tiles[0]; i++) {
+        const struct tile *tile = &tiles[i];
+        double area = (double)blocks(rows, tile->rows) * tile->rows *
+                      blocks(columns, 16 * tile->vectors) * tile->vectors;
+        if (rows < tile->rows || (i > 0 && area * tile->cost >= best_cost))
+            continue;
+        best = *tile;
+        best_cost = area * tile->cost;
+    }
+    return best;
+}
+
+/* How a product is cut into jobs: about 128 rows by 256 columns, smaller ones where that would
+ * leave units of the device without work at the end. */
+struct cut {
+    int slices, row_block, slice_block, jobs;
+};
+
+static void count_jobs(struct cut *cut, int row_tiles)
+{
+    cut->jobs = blocks(row_tiles, cut->row_block) * blocks(cut->slices, cut->slice_block);
+}
+
+static struct cut choose_cut(const struct device *device, struct tile tile, int rows, int columns)
+{
+    int wanted = 8 * device_facts(device)->compute_units, width = 16 * tile.vectors;
+    int row_tiles = blocks(rows, tile.rows);
+    struct cut cut = {.slices = blocks(columns, width)};
+    cut.row_block = blocks(row_tiles, blocks(rows, 128));
+    cut.slice_block = cut.slices < 256 / width ? cut.slices : 256 / width;
+    count_jobs(&cut, row_tiles);
+    while (cut.jobs < wanted && (cut.slice_block > 1 || cut.row_block > 4)) {
+        if (cut.slice_block > 1)
+            cut.slice_block = blocks(cut.slice_block, 2);
+        else
+            cut.row_block = blocks(cut.row_block, 2);
+        count_jobs(&cut, row_tiles);
+    }
+    return cut;
+}
+
+static int stride_of(const struct tensor *tensor)
+{
+    return tensor ? tensor->stride : 0;
+}
+
+enum { COMMON_ARGUMENTS = 16 }; /* those that both kernels have */
+
+static void set_arguments(const struct product *p, struct argument arguments[COMMON_ARGUMENTS])
+{
+    const struct argument all[COMMON_ARGUMENTS] = {ARG_TENSOR(p->x), ARG_INT(p->x->stride),
+        ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(stride_of(p->x2)),
+        ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARG_BUFFER(p->bias),
+        ARG_TENSOR(p->residual), ARG_INT(stride_of(p->residual)), ARG_TENSOR(p->y),
+        ARG_INT(p->y->stride), ARG_INT((int)tensor_pixels(p->y)), ARG_INT(p->out),
+        ARG_INT(p->activation), ARG_INT(p->activation == ACTIVATION_GEGLU)};
+    memcpy(arguments, all, sizeof all);
+}
+
+static enum clat_status run_cpu(struct device *device, const struct product *p)
+{
+    bool pairs = p->activation == ACTIVATION_GEGLU;
+    int rows = (int)tensor_pixels(p->y), columns = blocks(p->out, 16) * 16 * (pairs ? 2 : 1);
+    struct tile tile = choose_tile(rows, columns);
+    if (pairs && tile.vectors == 1)
+        tile = tiles[0];
+    struct cut cut = choose_cut(device, tile, rows, columns);
+    struct argument arguments[COMMON_ARGUMENTS + 5];
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[64];
+    snprintf(options, sizeof options, "-DROWS=%d -DVECTORS=%d", tile.rows, tile.vectors);
+    TRY(kernel_find(device, "gemm_cpu", "product_cpu", options, &kernel));
+    set_arguments(p, arguments);
+    arguments[COMMON_ARGUMENTS] = ARG_INT(cut.slices);
+    arguments[COMMON_ARGUMENTS + 1] = ARG_INT(cut.row_block);
+    arguments[COMMON_ARGUMENTS + 2] = ARG_INT(cut.slice_block);
+    arguments[COMMON_ARGUMENTS + 3] = ARG_INT(cut.jobs);
+    arguments[COMMON_ARGUMENTS + 4] = ARG_BUFFER(device_counter(device));
+    TRY(launch_array(device, kernel, grid_jobs(device), arguments, COMMON_ARGUMENTS + 5));
+out:
+    return status;
+}
+
+/* ---- products in work-groups
+ * ----------------------------------------------------------------------- */
+
+static enum clat_status run_groups(struct device *device, const struct product *p)
+{
+    size_t rows = tensor_pixels(p->y);
+    int columns = gemm_columns(p->out, p->activation == ACTIVATION_GEGLU);
+    size_t sums = rows <= 16 ? 1 : rows < 512 ? 4 : 8; /* rows of a work-item */
+    struct argument arguments[COMMON_ARGUMENTS];
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[32];
+    snprintf(options, sizeof options, "-DROWS=%zu", sums);
+    TRY(kernel_find(device, "gemm", "product", options, &kernel));
+    set_arguments(p, arguments);
+    struct grid grid =
+        grid2((size_t)columns / GEMM_PANEL * 16, (rows + 16 * sums - 1) / (16 * sums) * 16, 16, 16);
+    TRY(launch_array(device, kernel, grid, arguments, COMMON_ARGUMENTS));
+out:
+    return status;
+}
+
+enum clat_status gemm_run(struct device *device, const struct product *product)
+{
+    if (device_facts(device)->is_cpu)
+        return run_cpu(device, product);
+    return run_groups(device, product);
+}
+
+/* ---- the op
+ * ---------------------------------------------------------------------------------------- */
+
+static enum clat_status check_shapes(const struct linear *linear, const struct tensor *x,
+    const struct tensor *x2, const struct tensor *residual, const struct tensor *y)
+{
+    size_t rows = tensor_pixels(y);
+    int in = x->c + (x2 ? x2->c : 0);
+    if (in != linear->in || y->c != linear->out || (residual && residual->c != linear->out))
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_linear: a layer of %d to %d columns got %d to %d", linear->in, linear->out, in,
+            y->c);
+    if (tensor_pixels(x) != rows || (x2 && tensor_pixels(x2) != rows) || rows > INT_MAX / 4 ||
+        (residual && tensor_pixels(residual) != rows))
+        return status_set(
+            CLAT_ERROR_INTERNAL, "op_linear: %zu rows of x for %zu of y", tensor_pixels(x), rows);
+    return CLAT_OK;
+}
+
+enum clat_status op_linear(struct pool *pool, const struct linear *linear, const struct tensor *x,
+    const struct tensor *x2, const struct tensor *residual, const struct tensor *y)
+{
+    enum clat_status status;
+    TRY(check_shapes(linear, x, x2, residual, y));
+    double columns = linear->out * (linear->activation == ACTIVATION_GEGLU ? 2.0 : 1.0);
+    device_count_work(pool->device, 2.0 * (double)tensor_pixels(y) * columns * linear->in);
+    if (linear->variant == WEIGHT_ROWS)
+        return gemm_clblast_run(pool, linear, x, x2, residual, y);
+    struct tensor weight = {.memory = linear->weight.memory};
+    struct product product = {.x = x,
+        .x2 = x2,
+        .weight = &weight,
+        .bias = &linear->bias,
+        .residual = residual,
+        .y = y,
+        .out = linear->out,
+        .activation = linear->activation};
+    TRY(gemm_run(pool->device, &product));
+out:
+    return status;
+}

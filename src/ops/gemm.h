@@ -1,0 +1,48 @@
+/* gemm.h - matrix products inside this room: packing, kernels, CLBlast. SPDX-License-Identifier:
+ * MIT
+ *
+ * Packed weights are panels of 64 columns of the product, [panels][in][64], zero padded: both
+ * kernel shapes read them in order, whatever their tile. With `pairs` (GEGLU) blocks of 16 columns
+ * alternate: 16 values, their 16 gates, the next 16 values; so that a value and its gate meet in
+ * one tile. */
+#ifndef CLATENT_OPS_GEMM_H
+#define CLATENT_OPS_GEMM_H
+
+#include "ops/op.h"
+
+#define GEMM_PANEL 64
+
+/* y = act(x ++ x2 wT + bias) + residual over all rows of x; `out` columns of y. */
+struct product {
+    const struct tensor *x, *x2;   /* x2 may be NULL */
+    const struct tensor *weight;   /* packed, [1][1][1][anything]: only its place counts */
+    const struct buffer *bias;     /* [gemm_columns()] in packed order */
+    const struct tensor *residual; /* may be NULL */
+    const struct tensor *y;
+    int out;
+    enum activation activation;
+};
+
+/* Packed columns for `out` columns of y, a multiple of GEMM_PANEL; 0 if that is too many. */
+int gemm_columns(int out, bool pairs);
+
+/* The row of the unpacked weights that packed column `column` comes from, -1 for padding. */
+int gemm_source_row(int column, int out, bool pairs);
+
+/* Queues the product, with the kernel and tile that suit the device and the shape; counts no work.
+ */
+enum clat_status gemm_run(struct device *device, const struct product *product);
+
+/* ---- gemm_clblast.c: rows as they are, products by CLBlast
+ * --------------------------------------- */
+enum gemm_engine gemm_engine_of(const struct device *device);
+
+/* CLAT_ERROR_USAGE if this library was built without CLBlast. */
+enum clat_status gemm_clblast_check(void);
+
+/* op_linear for weights [out][in] as they are. */
+enum clat_status gemm_clblast_run(struct pool *pool, const struct linear *linear,
+    const struct tensor *x, const struct tensor *x2, const struct tensor *residual,
+    const struct tensor *y);
+
+#endif
