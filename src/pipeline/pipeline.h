@@ -1,7 +1,6 @@
 /* pipeline.h - a model and a job in, images out: the stages in order. SPDX-License-Identifier: MIT
  *
- *     prompt -> token ids -> text embeddings -> [ latents <- scheduler <-> UNet ] -> decoder ->
- * image
+ *     prompt -> token ids -> text embeddings -> [ latents <- scheduler <-> UNet ] -> decoder
  *
  * The text encoder is loaded, run for all prompts and released before the UNet is loaded. */
 #ifndef CLATENT_PIPELINE_PIPELINE_H
@@ -23,16 +22,22 @@ enum pipeline_phase {
 };
 struct pipeline_events {
     void *user;
+    /* done of total: tensors while loading, prompts, or images */
     void (*phase)(void *user, enum pipeline_phase phase, int done, int total);
-    /* step of steps, images first..first+count of total */
+    /* `step` of `steps` are done, for the images first .. first+count of total */
     void (*step)(void *user, int step, int steps, int first, int count, int total);
     bool (*cancelled)(void *user);
     /* One finished image: rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder
      * got them before division by the scaling factor. The arrays are the pipeline's. */
     enum clat_status (*image)(void *user, int index, uint64_t seed, const char *prompt, int height,
         int width, const float *rgb, int channels, int h, int w, const float *latents);
-    /* One stage of `trace`, see DESIGN 4 for names. float or int32 values, whichever is not NULL.
-     */
+    /* One stage of the trace, float or int32 values, whichever is not NULL:
+     *   token_ids [rows][tokens], text_embeddings [rows][tokens][width]: "" first if guided
+     *   latents.init [images][c][h][w]
+     *   model_output.I, latents.I: guided prediction of evaluation I, latents after step I
+     *   decoded [images][3][height][width], about -1..1, before clamping
+     * Images that are sampled together share a tensor; those of a later group, which starts with
+     * image N, have "@N" after the name. */
     enum clat_status (*trace)(void *user, const char *name, int rank, const size_t *shape,
         const float *values, const int32_t *ids);
 };
