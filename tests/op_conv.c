@@ -205,6 +205,20 @@ static void compare(
     free(values);
 }
 
+/* Scratch that an op takes now holds not-a-number: whatever it does not write itself would show. */
+static void poison_scratch(struct pool *pool)
+{
+    struct pool_mark mark = pool_mark(pool);
+    struct tensor scratch;
+    CHECK_OK(pool_take(pool, POOL_BACK, 1, 1, 1024, 1024, &scratch));
+    float *values = malloc(tensor_elements(&scratch) * sizeof *values);
+    for (size_t i = 0; i < tensor_elements(&scratch); i++)
+        values[i] = NAN;
+    CHECK_OK(tensor_write(pool->device, &scratch, values));
+    free(values);
+    pool_release(pool, POOL_BACK, mark);
+}
+
 static void run_variant(
     struct pool *pool, const struct reference_conv *conv, enum conv_variant variant)
 {
@@ -241,6 +255,7 @@ static void run_variant(
         .y = &y};
     float *got = malloc(tensor_elements(&y) * sizeof *got);
     size_t back = pool->back;
+    poison_scratch(pool);
     CHECK_OK(conv_load_as(device, variant, conv->weight, conv->bias, conv->out, conv->c1 + conv->c2,
         conv->stride, conv->pad, &layer));
     if (CHECK_OK(op_conv(pool, &layer, &call)) && CHECK_OK(tensor_read(device, &y, got)))
