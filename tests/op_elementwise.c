@@ -41,6 +41,7 @@ static void check_activation(
 {
     char label[128];
     struct pool_mark mark = pool_mark(&pool);
+    CHECK_OK(pool_poison(&pool));
     struct tensor tx = take_slice(s), ty = take_slice(s);
     CHECK_OK(tensor_write(device, &tx, x));
     CHECK_OK(op_activate(&pool, &tx, activation, &ty));
@@ -56,6 +57,7 @@ static void check_activation(
 static void check_add(const struct shape *s, const float *x, float *got, float *want)
 {
     struct pool_mark mark = pool_mark(&pool);
+    CHECK_OK(pool_poison(&pool));
     struct tensor a = take_slice(s), b = take_slice(s), y = take_slice(s);
     for (size_t i = 0; i < count_of(s); i++)
         want[i] = 3 - x[i];
@@ -72,6 +74,7 @@ static void check_add(const struct shape *s, const float *x, float *got, float *
 static void check_affine(const struct shape *s, const float *x, float *got, float *want)
 {
     struct pool_mark mark = pool_mark(&pool);
+    CHECK_OK(pool_poison(&pool));
     struct tensor tx = take_slice(s), y = take_slice(s);
     CHECK_OK(tensor_write(device, &tx, x));
     CHECK_OK(op_affine(&pool, &tx, 0.18215f, -0.5f, &y));

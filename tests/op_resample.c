@@ -31,6 +31,7 @@ static void check_shape(const struct shape *s)
 {
     char label[128];
     struct pool_mark mark = pool_mark(&pool);
+    CHECK_OK(pool_poison(&pool));
     struct tensor x = take(s->n, s->h, s->w, s->c, s->extra);
     struct tensor y = take(s->n, s->out_h, s->out_w, s->c, s->extra);
     size_t in = tensor_elements(&x), out = tensor_elements(&y);

@@ -2,6 +2,17 @@
 #include "reference.h"
 
 #include <math.h>
+#include <string.h>
+
+static void fill_ones(void *user, void *mapped)
+{
+    memset(mapped, 0xFF, *(size_t *)user);
+}
+
+enum clat_status pool_poison(struct pool *pool)
+{
+    return buffer_fill(pool->device, &pool->buffer, fill_ones, &pool->buffer.size);
+}
 
 double reference_activation(enum activation activation, double x)
 {

@@ -7,6 +7,9 @@
 #include "ops/op.h"
 #include <stddef.h>
 
+/* Fills a pool with not-a-number: whatever reads what nobody wrote then shows. */
+enum clat_status pool_poison(struct pool *pool);
+
 double reference_activation(enum activation activation, double x);
 
 /* y[n][pixels][c] = group norm of x with groups of c/groups channels. fold [n][2][c], if not NULL,

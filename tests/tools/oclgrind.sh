@@ -1,6 +1,8 @@
 #!/bin/sh
 # oclgrind.sh BUILD - runs the op tests on tiny shapes in the oclgrind simulator: no access out of
-# bounds, no race, no uninitialised value. Its exit status says nothing; its log must be empty.
+# bounds, no race. Its exit status says nothing; its log must be empty. Without its option for
+# uninitialised values: oclgrind 21.10 loses host writes that do not start a buffer, and stops at
+# `freeze`; tests fill their pools with not-a-number instead (pool_poison in tests/reference.h).
 # SPDX-License-Identifier: MIT
 build=${1:-.}
 cd "$build" || exit 99
@@ -11,7 +13,7 @@ for test in tests/op_*; do
     [ -x "$test" ] || continue
     : >"$log"
     CLATENT_TEST_TINY=1 CLATENT_CACHE=off top_builddir=$PWD \
-        oclgrind --data-races --uninitialized --max-errors 20 \
+        oclgrind --data-races --max-errors 20 \
         --log "$log" "$test" >"$log.out" 2>&1
     code=$?
     if [ -s "$log" ] || [ $code -ne 0 ]; then
