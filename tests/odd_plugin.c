@@ -16,10 +16,18 @@ enum {
     PLAN_CODE,
     RUN_CODE,
     NAN_ASKED,
-    NAN_LEFT
+    NAN_LEFT,
+    NO_WORK,
+    ENDLESS,
+    WRONG_STEP,
+    EARLY_NETWORK,
+    EARLY_NOISE,
+    OWN_REASON,
+    DEAF
 };
 static const char *const faults[] = {"none", "no_steps", "too_many", "nan_timestep", "nan_sigma",
-    "plan_code", "run_code", "nan_asked", "nan_left", NULL};
+    "plan_code", "run_code", "nan_asked", "nan_left", "no_work", "endless", "wrong_step",
+    "early_network", "early_noise", "own_reason", "deaf", NULL};
 
 static const struct clat_option options[] = {{"fault", CLAT_CHOICE, offsetof(struct options, fault),
                                                  "none", 0, 0, faults, "what goes wrong"},
@@ -32,6 +40,10 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     plan->evaluations = 1;
     plan->timesteps[0] = fault == NAN_TIMESTEP ? (double)NAN : 999;
     plan->init_noise_sigma = fault == NAN_SIGMA ? NAN : 1;
+    if (fault == EARLY_NETWORK)
+        return run->evaluate(run, NULL, 0, NULL);
+    if (fault == EARLY_NOISE)
+        return run->noise(run, NULL);
     return fault == PLAN_CODE ? 1234 : 0;
 }
 
@@ -43,6 +55,19 @@ static int sample(struct clat_run *run)
         return run->fail(run, "no memory");
     if (run->scratch(run, (size_t)-1 / 2))
         return run->fail(run, "half of all memory was given");
+    if (fault == NO_WORK)
+        return 0;
+    if (fault == OWN_REASON)
+        return run->fail(run, "it is Sunday");
+    if (fault == WRONG_STEP)
+        return run->step_done(run, 1, run->sample);
+    for (int i = 0; fault == ENDLESS && i < 1000; i++)
+        run->evaluate(run, run->sample, 999, output);
+    if (fault == DEAF) { /* does not look at what the host returns */
+        run->evaluate(run, run->sample, 999, output);
+        run->step_done(run, 0, run->sample);
+        return 0;
+    }
     int code = run->evaluate(run, run->sample, fault == NAN_ASKED ? (double)NAN : 999, output);
     if (fault == NAN_LEFT)
         run->sample[run->elements] = NAN;

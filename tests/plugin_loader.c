@@ -167,16 +167,24 @@ static void faults_are_caught(void)
         {"too_many", CLAT_ERROR_INTERNAL, "planned 33 timesteps"},
         {"nan_timestep", CLAT_ERROR_INTERNAL, "planned timestep nan at step 1"},
         {"nan_sigma", CLAT_ERROR_INTERNAL, "initial sigma of nan"},
-        {"plan_code", CLAT_ERROR_INTERNAL, "returned the unknown code 1234"},
-        {"run_code", CLAT_ERROR_INTERNAL, "returned the unknown code -1"},
-        {"nan_asked", CLAT_ERROR_USAGE, "a timestep that is not a number"},
+        {"plan_code", CLAT_ERROR_INTERNAL, "gave up without saying why (1234)"},
+        {"run_code", CLAT_ERROR_INTERNAL, "gave up without saying why (-1)"},
+        {"nan_asked", CLAT_ERROR_INTERNAL, "a timestep that is not a number"},
         {"nan_left", CLAT_ERROR_CHECK, "not a number (image 2)"},
+        {"no_work", CLAT_ERROR_INTERNAL, "returned before its last step (0)"},
+        {"endless", CLAT_ERROR_INTERNAL, "more often than it planned (1)"},
+        {"wrong_step", CLAT_ERROR_INTERNAL, "a step out of order (1)"},
+        {"early_network", CLAT_ERROR_INTERNAL, "asked for the network while planning"},
+        {"early_noise", CLAT_ERROR_INTERNAL, "asked for noise while planning"},
+        {"own_reason", CLAT_ERROR_USAGE, "scheduler 'odd': it is Sunday"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         CHECK_FAILS(
             run_scheduler("odd", rows[i].fault, still_network), rows[i].status, rows[i].words);
     CHECK_OK(run_scheduler("odd", "none", still_network));
     CHECK_FAILS(run_scheduler("odd", "none", cancelled_network), CLAT_CANCELLED, "stopped");
+    CHECK_OK(run_scheduler("odd", "deaf", still_network));
+    CHECK_FAILS(run_scheduler("odd", "deaf", cancelled_network), CLAT_CANCELLED, "stopped");
     CHECK_OK(run_scheduler("template", NULL, still_network));
     CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
 }

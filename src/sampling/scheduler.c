@@ -1,5 +1,5 @@
-/* scheduler.c - a plugin with its options, and the host side of its run. SPDX-License-Identifier:
- * MIT
+/* scheduler.c - a plugin with its options, and the host side of its run.
+ * SPDX-License-Identifier: MIT
  *
  * Options come from three places, the later one wins: the plugin's defaults, the model's
  * scheduler_config.json (whose unknown keys belong to other classes and are passed over), the user
@@ -15,6 +15,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STEPS_LIMIT 100000
 
 struct scheduler {
     const struct clat_plugin *plugin;
@@ -67,8 +69,9 @@ void scheduler_close(struct scheduler *scheduler)
     free(scheduler);
 }
 
-/* ---- the host side of plan() and run()
- * ---------------------------------------------------------------- */
+/* ---- the host side of plan() and run() ---------------------------------------------------------
+ * A plugin is not trusted to count or to stop: once a call has failed, all further ones fail with
+ * the same code, more evaluations than planned are refused, and steps are reported in order. */
 
 /* What run->host points at. Scratch is a list, freed when the plugin returns. */
 struct scratch {
@@ -77,9 +80,11 @@ struct scratch {
 };
 struct host {
     const struct scheduler *scheduler;
-    const struct sampler_host *pipeline;
-    struct rng *streams; /* [images] */
+    const struct sampler_host *pipeline; /* NULL during plan() */
+    struct rng *streams;                 /* [images] */
     struct scratch *scratch;
+    enum clat_status failed; /* of the first call that failed; CLAT_OK: none so far */
+    int evaluations, steps;  /* so far */
 };
 
 static float *host_scratch(struct clat_run *run, size_t count)
@@ -105,24 +110,49 @@ static void scratch_free(struct host *host)
     }
 }
 
+/* The plugin says why it cannot go on: that is about what the user asked for. */
 static int host_fail(struct clat_run *run, const char *sentence)
 {
-    const struct host *host = run->host;
-    return (int)status_set(
-        CLAT_ERROR_USAGE, "scheduler '%s': %s", host->scheduler->plugin->name, sentence);
+    struct host *host = run->host;
+    if (!host->failed)
+        host->failed = status_set(
+            CLAT_ERROR_USAGE, "scheduler '%s': %s", host->scheduler->plugin->name, sentence);
+    return (int)host->failed;
+}
+
+/* The plugin broke the contract: that is a defect of the plugin. */
+static int broken(struct host *host, const char *what, double found)
+{
+    host->failed = status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' is defective: %s (%g)",
+        host->scheduler->plugin->name, what, found);
+    return (int)host->failed;
 }
 
 static int host_evaluate(struct clat_run *run, const float *sample, double timestep, float *output)
 {
-    const struct host *host = run->host;
+    struct host *host = run->host;
+    if (host->failed)
+        return (int)host->failed;
+    if (!host->pipeline)
+        return broken(host, "it asked for the network while planning", timestep);
     if (!isfinite(timestep))
-        return host_fail(run, "asked for the network at a timestep that is not a number");
-    return (int)host->pipeline->evaluate(host->pipeline->user, sample, timestep, output);
+        return broken(
+            host, "it asked for the network at a timestep that is not a number", timestep);
+    if (host->evaluations >= run->plan->evaluations)
+        return broken(
+            host, "it asked for the network more often than it planned", run->plan->evaluations);
+    host->evaluations++;
+    host->failed = host->pipeline->evaluate(host->pipeline->user, sample, timestep, output);
+    return (int)host->failed;
 }
 
 static int host_noise(struct clat_run *run, float *values)
 {
     struct host *host = run->host;
+    if (host->failed)
+        return (int)host->failed;
+    if (!host->pipeline)
+        return broken(host, "it asked for noise while planning", 0);
     for (size_t image = 0; image < run->images; image++)
         rng_normal(&host->streams[image], values + image * run->elements, run->elements);
     return 0;
@@ -130,10 +160,16 @@ static int host_noise(struct clat_run *run, float *values)
 
 static int host_step_done(struct clat_run *run, int step, const float *sample)
 {
-    const struct host *host = run->host;
-    if (!host->pipeline->step_done)
-        return 0;
-    return (int)host->pipeline->step_done(host->pipeline->user, step, run->plan->count, sample);
+    struct host *host = run->host;
+    if (host->failed)
+        return (int)host->failed;
+    if (!host->pipeline || step != run->first + host->steps || step >= run->plan->count)
+        return broken(host, "it reported a step out of order", step);
+    host->steps++;
+    if (host->pipeline->step_done)
+        host->failed =
+            host->pipeline->step_done(host->pipeline->user, step, run->plan->count, sample);
+    return (int)host->failed;
 }
 
 static struct clat_run start_run(const struct scheduler *scheduler, struct host *host)
@@ -151,17 +187,16 @@ static struct clat_run start_run(const struct scheduler *scheduler, struct host 
     };
 }
 
-/* A plugin's code is one of ours, or any other number: that is a defect of the plugin. */
-static enum clat_status plugin_status(const struct scheduler *scheduler, int code)
+/* What became of a call of plan() or run() that returned `code`. */
+static enum clat_status outcome(struct host *host, int code)
 {
-    if (code >= CLAT_OK && code <= CLAT_CANCELLED)
-        return (enum clat_status)code;
-    return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' returned the unknown code %d",
-        scheduler->plugin->name, code);
+    if (!host->failed && code != 0)
+        broken(host, "it gave up without saying why", code);
+    return host->failed;
 }
 
-/* ---- plan
- * --------------------------------------------------------------------------------------------- */
+/* ---- plan -------------------------------------------------------------------------------------
+ */
 
 static enum clat_status check_plan(const struct scheduler *scheduler)
 {
@@ -175,6 +210,10 @@ static enum clat_status check_plan(const struct scheduler *scheduler)
         if (!isfinite(plan->timesteps[i]) || plan->timesteps[i] < 0)
             return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned timestep %g at step %d",
                 name, plan->timesteps[i], i + 1);
+    for (int i = 0; scheduler->plugin->space == CLAT_SIGMA && i <= plan->count; i++)
+        if (!isfinite(plan->sigmas[i]) || plan->sigmas[i] < 0)
+            return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned sigma %g at step %d",
+                name, (double)plan->sigmas[i], i + 1);
     if (!isfinite(plan->init_noise_sigma) || plan->init_noise_sigma <= 0)
         return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned an initial sigma of %g",
             name, (double)plan->init_noise_sigma);
@@ -189,14 +228,15 @@ enum clat_status scheduler_plan(
     struct clat_run run = start_run(scheduler, &host);
     struct clat_plan *plan = &scheduler->plan;
     plan_free(plan);
-    if (steps < 1)
-        FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more", steps);
+    if (steps < 1 || steps > STEPS_LIMIT)
+        FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more, at most %d", steps,
+            STEPS_LIMIT);
     plan->steps = steps;
     plan->capacity = 4 * steps + 16;
     plan->init_noise_sigma = 1;
     TRY(memory_new((size_t)plan->capacity, sizeof *plan->timesteps, &plan->timesteps));
     TRY(memory_new((size_t)plan->capacity + 1, sizeof *plan->sigmas, &plan->sigmas));
-    TRY(plugin_status(scheduler, scheduler->plugin->plan(&run, plan)));
+    TRY(outcome(&host, scheduler->plugin->plan(&run, plan)));
     TRY(check_plan(scheduler));
     *evaluations = plan->evaluations;
     *init_noise_sigma = plan->init_noise_sigma;
@@ -205,8 +245,8 @@ out:
     return status;
 }
 
-/* ---- run
- * ---------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------
+ */
 
 /* One stream per image, past the values that its start noise took. */
 static enum clat_status start_streams(
@@ -224,6 +264,15 @@ static enum clat_status start_streams(
 out:
     free(values);
     return status;
+}
+
+/* A plugin that came back early left noise where latents should be. */
+static enum clat_status check_steps(struct clat_run *run)
+{
+    struct host *host = run->host;
+    if (run->first + host->steps < run->plan->count)
+        broken(host, "it returned before its last step", host->steps);
+    return host->failed;
 }
 
 static enum clat_status check_finite(const struct scheduler *scheduler, const struct clat_run *run)
@@ -249,7 +298,8 @@ enum clat_status scheduler_run(struct scheduler *scheduler, const struct sampler
     run.elements = elements;
     run.sample = sample;
     TRY(start_streams(images, seeds, drawn, &host.streams));
-    TRY(plugin_status(scheduler, scheduler->plugin->run(&run)));
+    TRY(outcome(&host, scheduler->plugin->run(&run)));
+    TRY(check_steps(&run));
     TRY(check_finite(scheduler, &run));
 out:
     scratch_free(&host);
