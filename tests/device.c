@@ -374,6 +374,10 @@ static void check_build_faults(struct device *device)
         program_build(device, "broken", "-DA=1", "__kernel void f() { this is wrong; }", &program),
         CLAT_ERROR_DEVICE, "cl/broken.cl with options '-cl-std=CL1.2");
     CHECK(!strchr(status_text(), '\n'), "several lines");
+    char options[2048] = "";
+    memset(options, ' ', sizeof options - 1);
+    CHECK_FAILS(kernel_find(device, "resample", "resize_nearest", options, &kernel),
+        CLAT_ERROR_INTERNAL, "build options of 20");
     CHECK(!program, "a program after a failure");
 }
 

@@ -33,11 +33,16 @@ static void read_log(struct device *device, cl_program handle, char *lines, size
 }
 
 #define OPTIONS_SIZE 1024
-static void build_options(
+
+/* What every program gets, then what the op asks for. */
+static enum clat_status build_options(
     const struct device *device, const char *options, char all_options[OPTIONS_SIZE])
 {
-    snprintf(all_options, OPTIONS_SIZE, "%s%s %s", BASE_OPTIONS,
+    int size = snprintf(all_options, OPTIONS_SIZE, "%s%s %s", BASE_OPTIONS,
         device->has_prefetch ? " -DHAS_PREFETCH=1" : "", options);
+    if (size < OPTIONS_SIZE)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_INTERNAL, "build options of %d bytes: '%.80s...'", size, options);
 }
 
 enum clat_status program_build(struct device *device, const char *file, const char *options,
@@ -45,7 +50,10 @@ enum clat_status program_build(struct device *device, const char *file, const ch
 {
     cl_int code;
     char all_options[OPTIONS_SIZE], log[1024];
-    build_options(device, options, all_options);
+    enum clat_status status = build_options(device, options, all_options);
+    *handle = NULL;
+    if (status != CLAT_OK)
+        return status;
     *handle = clCreateProgramWithSource(device->context, 1, &text, NULL, &code);
     if (code != CL_SUCCESS)
         return opencl_fault(device, code, "clCreateProgramWithSource of cl/%s.cl", file);
@@ -137,7 +145,7 @@ static enum clat_status program_make(struct device *device, struct program *prog
     struct text source = {0}, key = {0};
     char options[OPTIONS_SIZE];
     bool cached = cache_wanted(device);
-    build_options(device, program->options, options);
+    TRY(build_options(device, program->options, options));
     TRY(source_expand(program->file, &source));
     if (cached)
         TRY(cache_key(device, options, &source, &key));
