@@ -1,7 +1,18 @@
 #!/bin/sh
-# demo.sh - draws pictures with the demo model and says where they are. SPDX-License-Identifier: MIT
+# demo.sh - draws pictures with the demo model into demo/ and says where they are.
+# SPDX-License-Identifier: MIT
 set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p demo
+
 ./clatent generate --prompt "a large red circle above a small blue square on a yellow background" \
-    --num-inference-steps 30 --guidance-scale 3 --seed 1 --overwrite --output demo/first.png
+    --seed 1 --overwrite --output demo/first.png
+./clatent generate data/jobs/demo.yaml
+
+cat >&2 <<EOF
+
+The first picture:    $PWD/demo/first.png
+A contact sheet:      $PWD/demo/sheet.png   (its prompts: data/jobs/demo.yaml)
+
+Try your own:         ./clatent generate --prompt "two green stars on a black background"
+EOF
