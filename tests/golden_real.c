@@ -148,6 +148,8 @@ int main(void)
         {"1 step, scale 1", false, 1, 1, 1e-2f,
             {.3163f, .8670f, .6465f, .1865f, .6291f, .5139f, .2824f, .3723f, .4344f}, 0}};
     const char *folder = getenv("CLATENT_REAL_TEXT2IM");
+    if (folder && !*folder)
+        folder = NULL;
     struct model *model;
     check_numpy_normal();
     if (!folder && check_result() != 0)
