@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  *   x     [rows][in] and x2 [rows][in2] at their strides; together k = in + in2 columns
- *   w     [panels][k][PANEL], zero padded (gemm.h); bias [panels*PANEL]
+ *   w     [panels][k][PANEL], zero padded (gemm.h); bias [panels*PANEL] or NULL
  *   pairs (GEGLU): of each two blocks of 16 packed columns the first holds values, the second their
  *         gates, and y has half as many columns
  *
@@ -51,7 +51,8 @@ KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_
     global const float *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
     float sum[ROWS][4];
     UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < 4; j++) sum[i][j] = bias[panel * PANEL + tx + 16 * j];
+        UNROLL for (int j = 0; j < 4; j++) sum[i][j] =
+            bias ? bias[panel * PANEL + tx + 16 * j] : 0.0f;
     for (int c = 0; c < k; c += STEP) {
         for (uint i = item; i < TILE * STEP; i += 256)
             x_tile[i % STEP][i / STEP] = input_at(&inputs, row + i / STEP, c + i % STEP);

@@ -7,7 +7,7 @@
  * packing it was slower.
  *
  *   w     [panels][k][PANEL], zero padded (gemm.h); a slice is 16*VECTORS columns of a panel
- *   bias  [panels*PANEL]; x [rows][in] and x2 [rows][in2] at their strides, in + in2 = k
+ *   bias  [panels*PANEL] or NULL; x [rows][in] and x2 [rows][in2] at their strides, in + in2 = k
  *
  * A job is slice_block slices x row_block row tiles. A slice stays in the second-level cache for all
  * row tiles of the job while these fetch the next slice, each its share. The last row tile ends at
@@ -103,10 +103,14 @@ static inline void store_vector(float16 value, const struct finish *f, int row, 
 static inline void store_row(const float *values, const struct finish *f, int row, int first)
 {
     for (int j = 0; j < VECTORS; j++) {
-        float16 value = vload16(j, values) + vload16(j, f->bias + first);
+        float16 value = vload16(j, values);
+        if (f->bias)
+            value += vload16(j, f->bias + first);
 #if VECTORS > 1
         if (f->pairs) {
-            float16 gate = vload16(j + 1, values) + vload16(j + 1, f->bias + first);
+            float16 gate = vload16(j + 1, values);
+            if (f->bias)
+                gate += vload16(j + 1, f->bias + first);
             store_vector(value * gelu16(gate), f, row, (first + j * 16) / 2);
             j++;
             continue;

@@ -1,0 +1,149 @@
+/* attention.c - which kernel computes an attention. SPDX-License-Identifier: MIT
+ *
+ * On a CPU heads of usual width are one kernel with the queries in the lanes, wider ones are
+ * products over bands of tokens (attention_wide.c). All else, and every GPU, takes the portable
+ * kernel. */
+#include "ops/attention.h"
+#include "device/launch.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define LANES_WIDEST 160  /* beyond it 32 tokens and a block of keys leave the first-level cache */
+#define GROUP_WIDEST 4096 /* the portable kernel keeps one token in local memory */
+#define BLOCK_KEYS 128    /* about so many in a block of the CPU kernel */
+
+static int blocks(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
+/* ---- queries in the lanes
+ * ---------------------------------------------------------------------------- */
+
+/* Keys in a tile: 12 unless 11 or 13 compute clearly fewer beyond the last. */
+static int choose_keys(int keys)
+{
+    static const int heights[] = {12, 11, 13};
+    int best = 12, least = INT_MAX;
+    if (keys < 12)
+        return keys;
+    for (int i = 0; i < 3; i++) {
+        int computed = blocks(keys, heights[i]) * heights[i];
+        if (heights[i] <= keys && (double)computed < 0.99 * least) {
+            best = heights[i];
+            least = computed;
+        }
+    }
+    return best;
+}
+
+/* Columns of the head in a tile: the largest divisor that still fits the registers. */
+static int choose_rows(int width)
+{
+    int rows = 14;
+    while (width % rows)
+        rows--;
+    return rows;
+}
+
+static enum clat_status attention_lanes(struct pool *pool, const struct attention *a)
+{
+    struct device *device = pool->device;
+    int tile = choose_keys(a->keys), block = blocks(BLOCK_KEYS, tile) * tile;
+    int jobs = a->images * a->heads * blocks(a->tokens, 32);
+    int padded = blocks(a->width, 16) * 16;
+    struct grid grid = grid_jobs(device);
+    struct pool_mark mark = pool_mark(pool);
+    struct kernel *kernel;
+    struct tensor scratch;
+    enum clat_status status;
+    char options[128];
+    snprintf(options, sizeof options, "-DWIDTH=%d -DKEYS=%d -DROWS=%d -DBLOCK=%d -DCAUSAL=%d",
+        a->width, tile, choose_rows(a->width), block, a->causal);
+    TRY(kernel_find(device, "attention_cpu", "attention_cpu", options, &kernel));
+    TRY(pool_take(pool, POOL_BACK, 1, 1, (int)grid.global[0], 32 * (2 * padded + block), &scratch));
+    TRY(launch(device, kernel, grid, ARG_TENSOR(a->q), ARG_INT(a->q->stride), ARG_TENSOR(a->k),
+        ARG_INT(a->k->stride), ARG_TENSOR(a->v), ARG_INT(a->v->stride), ARG_TENSOR(a->y),
+        ARG_INT(a->y->stride), ARG_INT(a->tokens), ARG_INT(a->keys), ARG_INT(a->heads),
+        ARG_FLOAT(a->scale), ARG_TENSOR(&scratch), ARG_INT(jobs),
+        ARG_BUFFER(device_counter(device))));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
+
+/* ---- portable
+ * ---------------------------------------------------------------------------------------- */
+
+/* Tokens of a group: as many sums as a work-item can hold. */
+static int choose_queries(int width)
+{
+    return width <= 64 ? 16 : width <= 192 ? 8 : width <= 512 ? 4 : width <= 1024 ? 2 : 1;
+}
+
+static enum clat_status attention_groups(struct device *device, const struct attention *a)
+{
+    int queries = choose_queries(a->width);
+    struct grid grid =
+        grid2((size_t)blocks(a->tokens, queries) * 64, (size_t)a->images * (size_t)a->heads, 64, 1);
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[64];
+    if (a->width > GROUP_WIDEST)
+        return status_set(CLAT_ERROR_INPUT,
+            "attention heads of %d channels are not supported, at most %d", a->width, GROUP_WIDEST);
+    snprintf(options, sizeof options, "-DWIDTH=%d -DQUERIES=%d", a->width, queries);
+    TRY(kernel_find(device, "attention", "attention", options, &kernel));
+    TRY(launch(device, kernel, grid, ARG_TENSOR(a->q), ARG_INT(a->q->stride), ARG_TENSOR(a->k),
+        ARG_INT(a->k->stride), ARG_TENSOR(a->v), ARG_INT(a->v->stride), ARG_TENSOR(a->y),
+        ARG_INT(a->y->stride), ARG_INT(a->tokens), ARG_INT(a->keys), ARG_INT(a->heads),
+        ARG_FLOAT(a->scale), ARG_INT(a->causal)));
+out:
+    return status;
+}
+
+/* ---- the op
+ * ------------------------------------------------------------------------------------------ */
+
+static enum clat_status check_shapes(const struct attention *a)
+{
+    const struct tensor *q = a->q, *k = a->k, *v = a->v, *y = a->y;
+    if (a->heads < 1 || q->c % a->heads || k->c != q->c || v->c != q->c || y->c != q->c)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_attention: %d heads of q, k, v, y with %d, %d, %d, %d channels", a->heads, q->c,
+            k->c, v->c, y->c);
+    if (k->n != q->n || v->n != q->n || y->n != q->n || v->h * v->w != a->keys ||
+        y->h * y->w != a->tokens)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_attention: q, k, v, y of %d, %d, %d, %d images with %d, %d, %d, %d tokens", q->n,
+            k->n, v->n, y->n, a->tokens, a->keys, v->h * v->w, y->h * y->w);
+    return CLAT_OK;
+}
+
+enum clat_status op_attention(struct pool *pool, const struct tensor *q, const struct tensor *k,
+    const struct tensor *v, int heads, float scale, bool causal, const struct tensor *y)
+{
+    struct attention attention = {.q = q,
+        .k = k,
+        .v = v,
+        .y = y,
+        .images = q->n,
+        .tokens = q->h * q->w,
+        .keys = k->h * k->w,
+        .heads = heads,
+        .width = heads > 0 ? q->c / heads : 0,
+        .scale = scale,
+        .causal = causal};
+    int width = attention.width;
+    enum clat_status status;
+    TRY(check_shapes(&attention));
+    device_count_work(pool->device, 4.0 * q->n * attention.tokens * (double)attention.keys * q->c);
+    if (device_facts(pool->device)->is_cpu && width % 8 == 0 && width <= LANES_WIDEST)
+        return attention_lanes(pool, &attention);
+    if (device_facts(pool->device)->is_cpu && width > LANES_WIDEST && !causal)
+        return attention_wide(pool, &attention);
+    return attention_groups(pool->device, &attention);
+out:
+    return status;
+}

@@ -1,0 +1,148 @@
+/* op_attention.c - attention against plain C, in both kernel shapes. SPDX-License-Identifier: MIT
+ *
+ * CLATENT_TEST_TINY (oclgrind) takes only the first shapes. */
+#include "check.h"
+#include "frame.h"
+#include "reference.h"
+#include "device/launch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct shape {
+    int n, tokens, keys, heads, width, side;
+    bool causal;
+    float spread; /* of the scores, in standard deviations */
+} shapes[] = {
+    {1, 1, 1, 1, 2, 0, false, 1},
+    {2, 3, 5, 2, 4, 1, false, 1},
+    {1, 4, 1, 3, 6, 0, false, 1},
+    {1, 33, 13, 2, 8, 3, false, 1},
+    {2, 5, 5, 1, 24, 2, true, 1},
+    {1, 2, 3, 1, 168, 1, false, 1}, /* the last one that oclgrind gets */
+    {1, 1, 77, 2, 16, 0, false, 1},
+    {2, 16, 16, 4, 4, 0, false, 1},
+    {1, 31, 65, 2, 40, 5, false, 1},
+    {2, 64, 64, 3, 40, 80, false, 4},
+    {2, 77, 77, 3, 64, 0, true, 1},
+    {1, 50, 77, 2, 80, 1, false, 1},
+    {1, 300, 300, 2, 40, 0, true, 2},
+    {1, 64, 129, 2, 160, 0, false, 1},
+    {1, 256, 256, 2, 80, 0, false, 8},
+    {2, 1024, 77, 2, 40, 0, false, 1},
+    {1, 33, 131, 1, 512, 4, false, 3},
+    {2, 20, 64, 2, 192, 0, false, 1},
+    {1, 40, 40, 1, 168, 0, true, 1},
+    {1, 600, 600, 1, 176, 0, false, 1},
+    {1, 256, 4096, 1, 40, 0, false, 1},
+    {1, 4, 4, 1, 1030, 0, false, 1},
+};
+#define TINY_SHAPES 6
+#define SHAPES (sizeof shapes / sizeof shapes[0])
+
+static struct device *device;
+static struct pool pool;
+
+static void check_shape(const struct shape *s, const char *form)
+{
+    char label[128];
+    int c = s->heads * s->width;
+    float scale = s->spread / sqrtf((float)s->width);
+    struct pool_mark mark = pool_mark(&pool);
+    struct framed q = frame_new(&pool, s->n, s->tokens, c, s->side, 1);
+    struct framed k = frame_new(&pool, s->n, s->keys, c, s->side + 1, 2);
+    struct framed v = frame_new(&pool, s->n, s->keys, c, s->side + 2, 3);
+    struct framed y = frame_new(&pool, s->n, s->tokens, c, s->side, 0);
+    struct pool_mark before = pool_mark(&pool);
+    float *want = malloc((size_t)s->n * s->tokens * c * sizeof *want);
+    snprintf(label, sizeof label, "%s %dx%dx%d, %d heads of %d%s", form, s->n, s->tokens, s->keys,
+        s->heads, s->width, s->causal ? ", causal" : "");
+    double work = device_work(device), flop = 4.0 * s->n * s->tokens * s->keys * c;
+    CHECK_OK(op_attention(
+        &pool, &q.tensor, &k.tensor, &v.tensor, s->heads, scale, s->causal, &y.tensor));
+    CHECK(device_work(device) - work == flop, "%s: %g", label, device_work(device) - work);
+    CHECK(pool.back == before.back && pool.front == before.front, "%s keeps memory", label);
+    frame_read(&pool, label, &y);
+    reference_attention(q.values, k.values, v.values, s->n, s->tokens, s->keys, s->heads, s->width,
+        (double)scale, s->causal, want);
+    check_near(label, y.values, want, (size_t)s->n * s->tokens * c, 2e-6);
+    free(want);
+    frame_free(&q);
+    frame_free(&k);
+    frame_free(&v);
+    frame_free(&y);
+    pool_release(&pool, POOL_FRONT, mark);
+}
+
+/* Scores of some thousands: the maximum is taken off before the exponential. */
+static void check_large_scores(const char *form)
+{
+    struct pool_mark mark = pool_mark(&pool);
+    struct framed q = frame_new(&pool, 1, 40, 16, 0, 1), k = frame_new(&pool, 1, 40, 16, 0, 2);
+    struct framed y = frame_new(&pool, 1, 40, 16, 0, 0);
+    float *want = malloc(40 * 16 * sizeof *want);
+    CHECK_OK(op_attention(&pool, &q.tensor, &k.tensor, &k.tensor, 2, 1000, false, &y.tensor));
+    frame_read(&pool, form, &y);
+    reference_attention(q.values, k.values, k.values, 1, 40, 40, 2, 8, 1000, false, want);
+    check_near("large scores", y.values, want, 40 * 16, 1e-3);
+    free(want);
+    frame_free(&q);
+    frame_free(&k);
+    frame_free(&y);
+    pool_release(&pool, POOL_FRONT, mark);
+}
+
+static void check_form(const char *form, bool cpu, size_t count)
+{
+    device_force_shape(device, cpu);
+    for (size_t i = 0; i < count; i++)
+        check_shape(&shapes[i], form);
+    check_large_scores(form);
+}
+
+static void check_faults(void)
+{
+    struct tensor q = {.n = 1, .h = 1, .w = 4, .c = 6, .stride = 6}, k = q;
+    CHECK_FAILS(op_attention(&pool, &q, &k, &k, 4, 1, false, &q), CLAT_ERROR_INTERNAL, "4 heads");
+    k.w = 5;
+    CHECK_FAILS(
+        op_attention(&pool, &q, &q, &k, 2, 1, false, &q), CLAT_ERROR_INTERNAL, "4, 4, 5, 4");
+    q.c = q.stride = 5000;
+    device_force_shape(device, false);
+    CHECK_FAILS(op_attention(&pool, &q, &q, &q, 1, 1, false, &q), CLAT_ERROR_INPUT, "4096");
+}
+
+/* Scratch shows in the peak of a dry pool and is given back. */
+static void check_dry(void)
+{
+    struct device *dry;
+    struct pool dry_pool;
+    struct tensor q;
+    CHECK_OK(device_open_dry(NULL, &dry));
+    CHECK_OK(pool_open(dry, 0, &dry_pool));
+    CHECK_OK(pool_take(&dry_pool, POOL_FRONT, 1, 32, 32, 512, &q));
+    size_t before = dry_pool.front;
+    CHECK_OK(op_attention(&dry_pool, &q, &q, &q, 1, 0.04f, false, &q));
+    size_t scratch = (2 * (size_t)1024 * 512 + 512 * 1024) * sizeof(float);
+    CHECK(dry_pool.peak - before == scratch, "%zu bytes", dry_pool.peak - before);
+    CHECK(dry_pool.front == before && dry_pool.back == 0, "given back");
+    pool_close(&dry_pool);
+    device_close(dry);
+}
+
+int main(void)
+{
+    size_t count = getenv("CLATENT_TEST_TINY") ? TINY_SHAPES : SHAPES;
+    if (device_open(NULL, &device) != CLAT_OK)
+        check_skip("%s", status_text());
+    CHECK_OK(pool_open(device, 64 << 20, &pool));
+    check_form("portable", false, count);
+    check_form("cpu", true, count);
+    check_faults();
+    check_dry();
+    pool_close(&pool);
+    CHECK(device_memory_used(device) <= 8, "%zu bytes left", device_memory_used(device));
+    device_close(device);
+    return check_result();
+}
