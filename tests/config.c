@@ -62,9 +62,6 @@ static void variations(void)
     CHECK_OK(config_read_unet(put("{\"attention_head_dim\": [5, 10, 20, 20]}"), &unet));
     CHECK(unet.attention_heads[0] == 5 && unet.attention_heads[3] == 20, "a list of heads");
     CHECK_OK(
-        config_read_unet(put("{\"attention_head_dim\": 64, \"num_attention_heads\": 4}"), &unet));
-    CHECK(unet.attention_heads[0] == 4, "num_attention_heads wins, %d", unet.attention_heads[0]);
-    CHECK_OK(
         config_read_unet(put("{\"num_attention_heads\": null, \"sample_size\": null}"), &unet));
     CHECK(unet.attention_heads[0] == 8 && unet.sample_size == 0, "null is absent");
 }
@@ -88,11 +85,14 @@ static void refusals(void)
         {"{\"down_block_types\": [\"DownBlock2D\"]}", "expected 4 entries"},
         {"{\"down_block_types\": [\"DownBlock2D\", \"DownBlock2D\", \"DownBlock2D\", \"Down\"]}",
             "expected DownBlock2D or CrossAttnDownBlock2D, found Down"},
-        {"{\"block_out_channels\": [32, 32]}", "need down_block_types"},
+        {"{\"block_out_channels\": [32, 32]}", "'down_block_types': expected a list"},
         {"{\"block_out_channels\": [1,2,3,4,5,6,7,8,9]}", "1 to 8"},
         {"{\"block_out_channels\": [330, 640, 1280, 1280]}", "norm_num_groups"},
         {"{\"block_out_channels\": [320, 640, 1280, 99999999]}", "65536"},
         {"{\"norm_num_groups\": 0}", "norm_num_groups"},
+        {"{\"num_attention_heads\": 4}", "num_attention_heads"},
+        {"{\"norm_num_groups\": null}", "null is not supported"},
+        {"{\"mid_block_type\": null}", "null is not supported"},
         {"{\"attention_head_dim\": 7}", "attention heads"},
         {"{\"attention_head_dim\": [8, 8]}", "expected 4 entries"},
         {"{\"attention_head_dim\": 0}", "attention_head_dim"},

@@ -325,7 +325,7 @@ static void sweep(struct seed *seed)
 int main(void)
 {
     struct seed safetensors = {.name = "safetensors"}, zip = {.name = "zip", .checksums = true},
-                legacy = {.name = "legacy"};
+                legacy = {.name = "legacy"}, no_crc = {.name = "no-crc"};
     struct forged_zip torch;
     forge_safetensors(&safetensors.bytes,
         "{\"__metadata__\":{\"format\":\"pt\"},"
@@ -339,6 +339,8 @@ int main(void)
     sweep(&zip);
     forge_load(&legacy.bytes, check_data("torch/legacy.pt"));
     sweep(&legacy);
+    forge_load(&no_crc.bytes, check_data("torch/no_crc.pt"));
+    sweep(&no_crc);
     configurations();
     components();
     fprintf(

@@ -1,8 +1,9 @@
-/* option.h - settings as text, and tables of the options that accept them. SPDX-License-Identifier: MIT
+/* option.h - settings as text, and tables of the options that accept them. SPDX-License-Identifier:
+ * MIT
  *
- * Job files, command lines and scheduler_config.json all become a list of (key, value, where); a table
- * of options (name, type, range, default, help) then checks them and fills a struct. One table serves
- * parsing, messages, `--help` and `clatent schedulers NAME`. */
+ * Job files, command lines and scheduler_config.json all become a list of (key, value, where); a
+ * table of options (name, type, range, default, help) then checks them and fills a struct. One
+ * table serves parsing, messages, `--help` and `clatent schedulers NAME`. */
 #ifndef CLATENT_BASE_OPTION_H
 #define CLATENT_BASE_OPTION_H
 
@@ -10,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One setting. Values are the text of a YAML 1.2 core or JSON scalar ("true", "0.00085", "null"), or of
- * a flat JSON array "[1, 2]". */
+/* One setting. Values are the text of a YAML 1.2 core or JSON scalar ("true", "0.00085", "null"),
+ * or of a flat JSON array "[1, 2]". */
 struct setting {
     char *key, *value;
     char *where; /* "job.yaml:7", "--steps", "scheduler_config.json": for messages */

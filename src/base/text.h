@@ -10,7 +10,7 @@
 /* Zero-initialise; `data` is NUL-terminated once anything was added. Freed with text_free(). */
 struct text {
     char *data;
-    size_t size;     /* without the NUL */
+    size_t size; /* without the NUL */
     size_t capacity;
 };
 enum clat_status text_add(struct text *text, const char *bytes, size_t size);
@@ -25,7 +25,8 @@ bool text_is_utf8(const char *bytes, size_t size);
  * of its length, at least 2), or NULL. For "did you mean". */
 const char *text_nearest(const char *word, const char *const *names);
 
-/* Strict numbers: the whole string, no spaces, in range; false otherwise. Never locale-dependent. */
+/* Strict numbers: the whole string, no spaces, in range; false otherwise. Never locale-dependent.
+ */
 bool text_to_int(const char *text, long long lowest, long long highest, long long *out);
 bool text_to_uint64(const char *text, uint64_t *out);
 bool text_to_double(const char *text, double *out);

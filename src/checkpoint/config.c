@@ -5,6 +5,7 @@
  * than a sentence. */
 #include "checkpoint/config.h"
 #include "base/file.h"
+#include "checkpoint/field.h"
 #include "formats/json.h"
 
 #include <stdlib.h>
@@ -12,116 +13,6 @@
 
 #define JSON_LIMIT ((size_t)1 << 20)
 #define CHANNELS 65536 /* widest layer */
-
-/* ---- small steps ---- */
-
-/* The member must be absent, null or the string `only`. */
-static enum clat_status expect_string(
-    const struct json *document, const char *key, const char *only)
-{
-    const char *found = only;
-    enum clat_status status = json_get_string(document, key, &found);
-    if (status == CLAT_OK && strcmp(found, only) != 0)
-        return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': expected %s, found %s",
-            json_file(document), key, only, found);
-    return status;
-}
-
-/* Absent or null: for features that the networks here do not have. */
-static enum clat_status expect_null(const struct json *document, const char *key)
-{
-    const struct json_t *value = json_member(json_root(document), key);
-    if (json_kind(value) != KIND_ABSENT && json_kind(value) != KIND_NULL)
-        return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': only null is supported, found %s",
-            json_file(document), key, json_kind_name(value));
-    return CLAT_OK;
-}
-
-static enum clat_status expect_bool(const struct json *document, const char *key, bool only)
-{
-    bool found = only;
-    enum clat_status status = json_get_bool(document, key, &found);
-    if (status == CLAT_OK && found != only)
-        return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': only %s is supported",
-            json_file(document), key, only ? "true" : "false");
-    return status;
-}
-
-static enum clat_status expect_number(const struct json *document, const char *key, double only)
-{
-    double found = only;
-    const struct json_t *value = json_member(json_root(document), key);
-    if (json_kind(value) == KIND_ABSENT || json_kind(value) == KIND_NULL)
-        return CLAT_OK;
-    if (!json_as_number(value, &found) || found != only)
-        return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': only %g is supported",
-            json_file(document), key, only);
-    return CLAT_OK;
-}
-
-static enum clat_status bad_list(
-    const struct json *document, const char *key, const char *expected, const struct json_t *found)
-{
-    return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': expected %s, found %s",
-        json_file(document), key, expected, json_kind_name(found));
-}
-
-/* A list of 1..CONFIG_LEVELS integers; *count is 0 and the list untouched if the key is absent. */
-static enum clat_status read_ints(
-    const struct json *document, const char *key, int highest, int list[CONFIG_LEVELS], int *count)
-{
-    const struct json_t *value = json_member(json_root(document), key);
-    long long number;
-    *count = 0;
-    if (json_kind(value) == KIND_ABSENT || json_kind(value) == KIND_NULL)
-        return CLAT_OK;
-    if (json_kind(value) != KIND_ARRAY || json_count(value) < 1 ||
-        json_count(value) > CONFIG_LEVELS)
-        return bad_list(document, key, "a list of 1 to 8 integers", value);
-    for (; *count < (int)json_count(value); ++*count) {
-        const struct json_t *item = json_item(value, (size_t)*count);
-        if (!json_as_integer(item, &number))
-            return bad_list(document, key, "integers in the list", item);
-        if (number < 1 || number > highest)
-            return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': expected 1 to %d, found %lld",
-                json_file(document), key, highest, number);
-        list[*count] = (int)number;
-    }
-    return CLAT_OK;
-}
-
-static enum clat_status wrong_count(
-    const struct json *document, const char *key, int levels, size_t found)
-{
-    return status_set(CLAT_ERROR_INPUT,
-        "'%s': key '%s': expected %d entries as in block_out_channels, found %zu",
-        json_file(document), key, levels, found);
-}
-
-/* A list of `levels` block types, each either `plain` or `attention`; attention[i] tells which. */
-static enum clat_status read_blocks(const struct json *document, const char *key, int levels,
-    const char *plain, const char *with_attention, bool *attention)
-{
-    const struct json_t *value = json_member(json_root(document), key);
-    if (json_kind(value) == KIND_ABSENT)
-        return CLAT_OK;
-    if (json_kind(value) != KIND_ARRAY)
-        return bad_list(document, key, "a list of block types", value);
-    if (json_count(value) != (size_t)levels)
-        return wrong_count(document, key, levels, json_count(value));
-    for (int i = 0; i < levels; i++) {
-        const char *type = json_as_string(json_item(value, (size_t)i));
-        if (!type)
-            return bad_list(document, key, "strings in the list", json_item(value, (size_t)i));
-        bool is_plain = strcmp(type, plain) == 0;
-        if (!is_plain && !(with_attention && strcmp(type, with_attention) == 0))
-            return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': expected %s%s%s, found %s",
-                json_file(document), key, plain, with_attention ? " or " : "",
-                with_attention ? with_attention : "", type);
-        attention[i] = !is_plain;
-    }
-    return CLAT_OK;
-}
 
 /* Group norm needs whole groups at every width. */
 static enum clat_status check_groups(
@@ -135,18 +26,6 @@ static enum clat_status check_groups(
     return CLAT_OK;
 }
 
-/* A string into a fixed field. */
-static enum clat_status copy_string(
-    const struct json *document, const char *key, const char *value, char *field, size_t size)
-{
-    if (strlen(value) >= size)
-        return status_set(CLAT_ERROR_INPUT,
-            "'%s': key '%s': at most %zu bytes are expected, found %zu", json_file(document), key,
-            size - 1, strlen(value));
-    strcpy(field, value);
-    return CLAT_OK;
-}
-
 /* ---- model_index.json ---- */
 
 /* A component is ["library", "Class"], or [null, null] if the pipeline was saved without it. */
@@ -157,13 +36,13 @@ static enum clat_status read_class(
     if (json_kind(value) == KIND_ABSENT || json_kind(value) == KIND_NULL)
         return CLAT_OK;
     if (json_kind(value) != KIND_ARRAY || json_count(value) != 2)
-        return bad_list(document, key, "a list of library and class", value);
+        return field_bad_list(document, key, "a list of library and class", value);
     const struct json_t *name = json_item(value, 1);
     if (json_kind(name) == KIND_NULL)
         return CLAT_OK;
     if (!json_as_string(name))
-        return bad_list(document, key, "the name of a class", name);
-    return copy_string(document, key, json_as_string(name), field, size);
+        return field_bad_list(document, key, "the name of a class", name);
+    return field_copy(document, key, json_as_string(name), field, size);
 }
 
 /* The component under the first of two keys that the file has; `folder` gets that key. */
@@ -188,7 +67,7 @@ enum clat_status config_read_model_index(const char *model, struct model_index *
     TRY(file_join(model, "model_index.json", &path));
     TRY(json_open(path, JSON_LIMIT, &document));
     TRY(json_get_string(document, "_class_name", &pipeline));
-    TRY(copy_string(document, "_class_name", pipeline, index->pipeline, sizeof index->pipeline));
+    TRY(field_copy(document, "_class_name", pipeline, index->pipeline, sizeof index->pipeline));
     TRY(read_class(document, "unet", index->unet, sizeof index->unet));
     TRY(read_class(document, "tokenizer", index->tokenizer, sizeof index->tokenizer));
     TRY(read_class(document, "scheduler", index->scheduler, sizeof index->scheduler));
@@ -224,45 +103,45 @@ static enum clat_status refuse_unet_features(const struct json *document)
 {
     static const char *const must_be_null[] = {"class_embed_type", "num_class_embeds",
         "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_embedding_act_fn",
-        "timestep_post_act", "time_cond_proj_dim", "cross_attention_norm",
-        "reverse_transformer_layers_per_block"};
+        "timestep_post_act", "time_cond_proj_dim", "cross_attention_norm", "num_attention_heads",
+        "time_embedding_dim", "reverse_transformer_layers_per_block"};
     enum clat_status status = CLAT_OK;
     for (size_t i = 0; i < sizeof must_be_null / sizeof *must_be_null; i++)
-        TRY(expect_null(document, must_be_null[i]));
-    TRY(expect_string(document, "_class_name", "UNet2DConditionModel"));
-    TRY(expect_string(document, "act_fn", "silu"));
-    TRY(expect_string(document, "mid_block_type", "UNetMidBlock2DCrossAttn"));
-    TRY(expect_string(document, "time_embedding_type", "positional"));
-    TRY(expect_string(document, "resnet_time_scale_shift", "default"));
-    TRY(expect_string(document, "attention_type", "default"));
-    TRY(expect_bool(document, "dual_cross_attention", false));
-    TRY(expect_bool(document, "only_cross_attention", false));
-    TRY(expect_bool(document, "resnet_skip_time_act", false));
-    TRY(expect_bool(document, "class_embeddings_concat", false));
-    TRY(expect_number(document, "downsample_padding", 1));
-    TRY(expect_number(document, "mid_block_scale_factor", 1));
-    TRY(expect_number(document, "resnet_out_scale_factor", 1));
-    TRY(expect_number(document, "conv_in_kernel", 3));
-    TRY(expect_number(document, "conv_out_kernel", 3));
-    TRY(expect_number(document, "transformer_layers_per_block", 1));
+        TRY(field_expect_null(document, must_be_null[i]));
+    TRY(field_expect_string(document, "_class_name", "UNet2DConditionModel"));
+    TRY(field_expect_string(document, "act_fn", "silu"));
+    TRY(field_expect_string(document, "mid_block_type", "UNetMidBlock2DCrossAttn"));
+    TRY(field_expect_string(document, "time_embedding_type", "positional"));
+    TRY(field_expect_string(document, "resnet_time_scale_shift", "default"));
+    TRY(field_expect_string(document, "attention_type", "default"));
+    TRY(field_refuse_null(document, "mid_block_type"));
+    TRY(field_refuse_null(document, "norm_num_groups"));
+    TRY(field_expect_bool(document, "mid_block_only_cross_attention", false));
+    TRY(field_expect_bool(document, "dual_cross_attention", false));
+    TRY(field_expect_bool(document, "only_cross_attention", false));
+    TRY(field_expect_bool(document, "resnet_skip_time_act", false));
+    TRY(field_expect_bool(document, "class_embeddings_concat", false));
+    TRY(field_expect_number(document, "downsample_padding", 1));
+    TRY(field_expect_number(document, "mid_block_scale_factor", 1));
+    TRY(field_expect_number(document, "resnet_out_scale_factor", 1));
+    TRY(field_expect_number(document, "conv_in_kernel", 3));
+    TRY(field_expect_number(document, "conv_out_kernel", 3));
+    TRY(field_expect_number(document, "transformer_layers_per_block", 1));
 out:
     return status;
 }
 
-/* Heads per level: one integer for all, or a list. diffusers reads attention_head_dim as the COUNT
- * of heads unless num_attention_heads is given; then that is the count. */
+/* Heads per level: one integer for all, or a list. The reference reads attention_head_dim as the
+ * COUNT of heads, and accepts nothing but null for num_attention_heads. */
 static enum clat_status read_heads(const struct json *document, struct unet_config *config)
 {
     const char *key = "attention_head_dim";
-    const struct json_t *other = json_member(json_root(document), "num_attention_heads");
-    if (json_kind(other) != KIND_ABSENT && json_kind(other) != KIND_NULL)
-        key = "num_attention_heads";
     int heads = config->attention_heads[0], count = 0;
     enum clat_status status;
     if (json_kind(json_member(json_root(document), key)) == KIND_ARRAY) {
-        TRY(read_ints(document, key, CHANNELS, config->attention_heads, &count));
+        TRY(field_ints(document, key, CHANNELS, config->attention_heads, &count));
         if (count != config->levels)
-            return wrong_count(document, key, config->levels, (size_t)count);
+            return field_wrong_count(document, key, config->levels, (size_t)count);
         return CLAT_OK;
     }
     TRY(json_get_int(document, key, 1, CHANNELS, &heads));
@@ -276,7 +155,8 @@ static enum clat_status read_levels(
     const struct json *document, int channels[CONFIG_LEVELS], int *levels)
 {
     int count;
-    enum clat_status status = read_ints(document, "block_out_channels", CHANNELS, channels, &count);
+    enum clat_status status =
+        field_ints(document, "block_out_channels", CHANNELS, channels, &count);
     if (status == CLAT_OK && count)
         *levels = count;
     return status;
@@ -286,17 +166,10 @@ static enum clat_status read_unet_blocks(const struct json *document, struct une
 {
     enum clat_status status;
     TRY(read_levels(document, config->block_out_channels, &config->levels));
-    bool given = json_member(json_root(document), "down_block_types") &&
-                 json_member(json_root(document), "up_block_types");
-    if (config->levels != unet_defaults.levels && !given)
-        FAIL(CLAT_ERROR_INPUT,
-            "'%s': %d levels in block_out_channels need down_block_types and "
-            "up_block_types",
-            json_file(document), config->levels);
-    TRY(read_blocks(document, "down_block_types", config->levels, "DownBlock2D",
-        "CrossAttnDownBlock2D", config->down_attention));
-    TRY(read_blocks(document, "up_block_types", config->levels, "UpBlock2D", "CrossAttnUpBlock2D",
-        config->up_attention));
+    TRY(field_blocks(document, "down_block_types", config->levels, unet_defaults.levels,
+        "DownBlock2D", "CrossAttnDownBlock2D", config->down_attention));
+    TRY(field_blocks(document, "up_block_types", config->levels, unet_defaults.levels, "UpBlock2D",
+        "CrossAttnUpBlock2D", config->up_attention));
     TRY(read_heads(document, config));
     TRY(json_get_int(document, "norm_num_groups", 1, CHANNELS, &config->norm_num_groups));
     TRY(check_groups(
@@ -366,18 +239,18 @@ static enum clat_status refuse_autoencoder_features(
 {
     bool attention[CONFIG_LEVELS];
     enum clat_status status;
-    TRY(expect_string(document, "_class_name", "AutoencoderKL"));
-    TRY(expect_string(document, "act_fn", "silu"));
-    TRY(expect_bool(document, "use_quant_conv", true));
-    TRY(expect_bool(document, "use_post_quant_conv", true));
-    TRY(expect_bool(document, "mid_block_add_attention", true));
-    TRY(expect_null(document, "shift_factor"));
-    TRY(expect_null(document, "latents_mean"));
-    TRY(expect_null(document, "latents_std"));
-    TRY(read_blocks(
-        document, "down_block_types", config->levels, "DownEncoderBlock2D", NULL, attention));
-    TRY(read_blocks(
-        document, "up_block_types", config->levels, "UpDecoderBlock2D", NULL, attention));
+    TRY(field_expect_string(document, "_class_name", "AutoencoderKL"));
+    TRY(field_expect_string(document, "act_fn", "silu"));
+    TRY(field_expect_bool(document, "use_quant_conv", true));
+    TRY(field_expect_bool(document, "use_post_quant_conv", true));
+    TRY(field_expect_bool(document, "mid_block_add_attention", true));
+    TRY(field_expect_null(document, "shift_factor"));
+    TRY(field_expect_null(document, "latents_mean"));
+    TRY(field_expect_null(document, "latents_std"));
+    TRY(field_blocks(document, "down_block_types", config->levels, autoencoder_defaults.levels,
+        "DownEncoderBlock2D", NULL, attention));
+    TRY(field_blocks(document, "up_block_types", config->levels, autoencoder_defaults.levels,
+        "UpDecoderBlock2D", NULL, attention));
 out:
     return status;
 }
@@ -422,9 +295,9 @@ enum clat_status config_read_ldmbert(const char *path, struct ldmbert_config *co
     enum clat_status status;
     *config = ldmbert_defaults;
     TRY(json_open(path, JSON_LIMIT, &document));
-    TRY(expect_string(document, "model_type", "ldmbert"));
-    TRY(expect_string(document, "activation_function", "gelu"));
-    TRY(expect_bool(document, "scale_embedding", false));
+    TRY(field_expect_string(document, "model_type", "ldmbert"));
+    TRY(field_expect_string(document, "activation_function", "gelu"));
+    TRY(field_expect_bool(document, "scale_embedding", false));
     TRY(json_get_int(document, "vocab_size", 1, 1 << 24, &config->vocab_size));
     TRY(json_get_int(
         document, "max_position_embeddings", 2, 65536, &config->max_position_embeddings));
@@ -470,7 +343,7 @@ enum clat_status config_read_tokenizer(const char *folder, struct tokenizer_conf
     TRY(json_get_bool(document, "do_lower_case", &config->do_lower_case));
     TRY(json_get_bool(document, "tokenize_chinese_chars", &config->tokenize_chinese_chars));
     TRY(read_strip_accents(document, &config->strip_accents));
-    TRY(expect_bool(document, "do_basic_tokenize", true));
+    TRY(field_expect_bool(document, "do_basic_tokenize", true));
 out:
     json_close(document);
     free(path);

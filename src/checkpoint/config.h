@@ -1,9 +1,9 @@
 /* config.h - the json files of a model as structs, checked. SPDX-License-Identifier: MIT
  *
- * Absent keys take the class defaults of diffusers and transformers (spec/ldm.md 2.1 and 10.7). Every
- * number is checked against the limits below before anything uses it, so that later code may trust
- * it; a wrong type, an unknown block type or a value out of range is CLAT_ERROR_INPUT and names file
- * and key. Defaults are written in config.c, one table per class. */
+ * Absent keys take the class defaults of diffusers and transformers. Every number is checked against
+ * the limits below before anything uses it, so that later code may trust it; a wrong type, an
+ * unknown block type or a value out of range is CLAT_ERROR_INPUT and names file and key. Defaults are
+ * written in config.c, one table per class. */
 #ifndef CLATENT_CHECKPOINT_CONFIG_H
 #define CLATENT_CHECKPOINT_CONFIG_H
 
@@ -13,9 +13,10 @@
 
 #define CONFIG_LEVELS 8 /* most resolution levels of a UNet or autoencoder */
 
-/* UNet2DConditionModel; `attention_heads` is its attention_head_dim, which means a COUNT of heads. */
+/* UNet2DConditionModel; `attention_heads` is its attention_head_dim, which means a COUNT of heads.
+ */
 struct unet_config {
-    int sample_size;              /* latent pixels; 0 if the file does not say */
+    int sample_size; /* latent pixels; 0 if the file does not say */
     int in_channels, out_channels;
     int levels;
     int block_out_channels[CONFIG_LEVELS];
@@ -58,7 +59,8 @@ struct tokenizer_config { /* BertTokenizer */
 struct model_index {
     char pipeline[64];
     char unet[64], autoencoder[64], text_encoder[64], tokenizer[64], scheduler[64];
-    char autoencoder_folder[16], text_encoder_folder[16]; /* "vqvae" or "vae"; "bert" or "text_encoder" */
+    char autoencoder_folder[16],
+        text_encoder_folder[16]; /* "vqvae" or "vae"; "bert" or "text_encoder" */
 };
 
 enum clat_status config_read_model_index(const char *model, struct model_index *index);

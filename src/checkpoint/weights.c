@@ -78,20 +78,15 @@ out:
     return status;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct weight *)a)->name, ((const struct weight *)b)->name);
+}
+
 static struct weight *find_in_list(const struct weight_list *list, const char *name)
 {
-    size_t low = 0, high = list->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, list->items[middle].name);
-        if (order == 0)
-            return &list->items[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const struct weight wanted = {.name = (char *)(uintptr_t)name};
+    return list->count ? bsearch(&wanted, list->items, list->count, sizeof wanted, by_name) : NULL;
 }
 
 static enum clat_status make_tables(struct weights *weights, size_t count)

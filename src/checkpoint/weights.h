@@ -1,10 +1,11 @@
 /* weights.h - the tensors of one component: found by name, checked by shape, handed out as float.
  * SPDX-License-Identifier: MIT
  *
- * A component is a folder of a diffusers model (unet/, vqvae/, bert/) with its weights as safetensors
- * (one file, or shards with an index), or as a torch .bin (zip or, later, the older container); a
- * variant such as "fp16" stands before the ending. struct weight is in formats/weight.h. Files are mapped; nothing is copied until a tensor
- * is asked for, and its pages are given back afterwards (weights_done). */
+ * A component is a folder of a diffusers model (unet/, vqvae/, bert/) with its weights as
+ * safetensors (one file, or shards with an index), or as a torch .bin (the zip archive or the
+ * container before it); a variant such as "fp16" stands before the ending. Files are mapped;
+ * nothing is copied until a tensor is asked for, and its pages are given back afterwards
+ * (weights_done). struct weight and the names of the types are in formats/weight.h. */
 #ifndef CLATENT_CHECKPOINT_WEIGHTS_H
 #define CLATENT_CHECKPOINT_WEIGHTS_H
 
@@ -17,7 +18,7 @@
 struct weights;
 
 /* Opens a component folder. stem: "diffusion_pytorch_model" or "model" (its torch twin,
- * "pytorch_model", is implied). variant: NULL, "fp16", ... Search order (spec/ldm.md 7.1): sharded
+ * "pytorch_model", is implied). variant: NULL, "fp16", ... Search order: sharded
  * index, .safetensors, .bin. With variant NULL and only a variant present, the variant is taken. */
 enum clat_status weights_open_component(
     const char *folder, const char *stem, const char *variant, struct weights **weights);
@@ -32,15 +33,17 @@ const char *weights_path(const struct weights *weights);   /* of its (first) fil
 size_t weights_bytes(const struct weights *weights);       /* of all tensors, as stored */
 
 /* NULL if there is no tensor of that name. Knows the older names of autoencoder and UNet2DModel
- * attention (query, key, value, proj_attn: spec/ldm.md 7.3). */
+ * attention (query, key, value, proj_attn). */
 const struct weight *weights_find(const struct weights *weights, const char *name);
 
-/* The tensor as float32, row-major, marked used. The shape must match, trailing 1s aside (a linear layer
- * stored as 1x1 convolution is [out][in][1][1]); else CLAT_ERROR_INPUT with tensor, expected and found.
- * The result is the mapped file itself or memory of `weights`, valid until weights_done(). */
-enum clat_status weights_float(struct weights *weights, const char *name, int rank,
-    const size_t *shape, const float **values);
-/* The same checks, and marked used, but nothing is read: for a network that is only being measured. */
+/* The tensor as float32, row-major, marked used. The shape must match, trailing 1s aside (a linear
+ * layer stored as 1x1 convolution is [out][in][1][1]); else CLAT_ERROR_INPUT with tensor, expected
+ * and found. The result is the mapped file itself or memory of `weights`, valid until
+ * weights_done(). */
+enum clat_status weights_float(
+    struct weights *weights, const char *name, int rank, const size_t *shape, const float **values);
+/* The same checks, and marked used, but nothing is read: for a network that is only being measured.
+ */
 enum clat_status weights_expect(
     struct weights *weights, const char *name, int rank, const size_t *shape);
 /* Releases what weights_float() handed out since the last call, and the file's pages. */

@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,36 +17,6 @@
 #define MARKS 64
 #define MEMO 4000000
 #define STRING_LIMIT 65536
-
-/* ---- memory of the cells: blocks, freed all at once ---- */
-
-struct arena {
-    struct block {
-        struct block *next;
-    } * blocks;
-    unsigned char *at;
-    size_t left;
-};
-
-static enum clat_status arena_take(struct arena *arena, size_t size, void *out)
-{
-    size = (size + 15) / 16 * 16;
-    if (size > arena->left) {
-        size_t room = size > 65536 ? size : 65536;
-        struct block *block;
-        enum clat_status status = memory_new(room + 16, 1, &block);
-        if (status != CLAT_OK)
-            return status;
-        block->next = arena->blocks;
-        arena->blocks = block;
-        arena->at = (unsigned char *)block + 16;
-        arena->left = room;
-    }
-    memcpy(out, &arena->at, sizeof arena->at);
-    arena->at += size;
-    arena->left -= size;
-    return CLAT_OK;
-}
 
 /* ---- the machine ---- */
 
@@ -97,7 +66,7 @@ static enum clat_status new_cell(struct machine *machine, enum cell_kind kind, s
 {
     if (machine->cells++ >= CELLS)
         return bad(machine, "more than 4 million values");
-    enum clat_status status = arena_take(machine->pickle->arena, sizeof **cell, cell);
+    enum clat_status status = cell_take(&machine->pickle->store, sizeof **cell, cell);
     if (status != CLAT_OK)
         return status;
     memset(*cell, 0, sizeof **cell);
@@ -152,28 +121,6 @@ static enum clat_status top(struct machine *machine, struct cell **cell)
     return status;
 }
 
-/* Makes room for `more` items; room doubles, what was there stays in the arena unused. */
-static enum clat_status extend(
-    struct machine *machine, struct cell *cell, struct cell *const *items, size_t more)
-{
-    if (cell->count + more > cell->capacity) {
-        size_t wanted =
-            cell->count + more > 2 * cell->capacity ? cell->count + more : 2 * cell->capacity;
-        struct cell **room;
-        enum clat_status status = arena_take(machine->pickle->arena, wanted * sizeof *room, &room);
-        if (status != CLAT_OK)
-            return status;
-        if (cell->count)
-            memcpy(room, cell->items, cell->count * sizeof *room);
-        cell->items = room;
-        cell->capacity = wanted;
-    }
-    if (more)
-        memcpy(cell->items + cell->count, items, more * sizeof *items);
-    cell->count += more;
-    return CLAT_OK;
-}
-
 /* The last `count` values as one cell in their place. */
 static enum clat_status gather(struct machine *machine, enum cell_kind kind, size_t count)
 {
@@ -182,7 +129,8 @@ static enum clat_status gather(struct machine *machine, enum cell_kind kind, siz
         return bad(machine, "more values are needed than the stack has");
     enum clat_status status = new_cell(machine, kind, &cell);
     if (status == CLAT_OK)
-        status = extend(machine, cell, machine->stack + machine->count - count, count);
+        status = cell_extend(
+            &machine->pickle->store, cell, machine->stack + machine->count - count, count);
     if (status != CLAT_OK)
         return status;
     machine->count -= count;
@@ -323,7 +271,8 @@ static enum clat_status add_items(struct machine *machine, enum cell_kind kind, 
     if (kind == CELL_DICT && count % 2)
         return bad(machine, "a key without a value");
     machine->count -= count;
-    return target->kind == kind ? extend(machine, target, items, count) : CLAT_OK;
+    return target->kind == kind ? cell_extend(&machine->pickle->store, target, items, count)
+                                : CLAT_OK;
 }
 
 static enum clat_status add_marked(struct machine *machine, enum cell_kind kind)
@@ -353,7 +302,8 @@ static enum clat_status make_ordered_dict(
     for (size_t i = 0; i < list->count; i++) {
         if (!is_pair(list->items[i]))
             return bad(machine, "an OrderedDict of something that are no pairs");
-        enum clat_status status = extend(machine, dict, list->items[i]->items, 2);
+        enum clat_status status =
+            cell_extend(&machine->pickle->store, dict, list->items[i]->items, 2);
         if (status != CLAT_OK)
             return status;
     }
@@ -504,7 +454,6 @@ enum clat_status pickle_read(const unsigned char *bytes, size_t size, const char
         .bytes = bytes, .size = size, .file = file, .part = part, .pickle = pickle};
     enum clat_status status;
     memset(pickle, 0, sizeof *pickle);
-    TRY(memory_new(1, sizeof *pickle->arena, &pickle->arena));
     TRY(run(&machine));
 out:
     free(machine.stack);
@@ -516,53 +465,7 @@ out:
 
 void pickle_free(struct pickle *pickle)
 {
-    if (pickle->arena)
-        for (struct block *block = pickle->arena->blocks, *next; block; block = next) {
-            next = block->next;
-            free(block);
-        }
-    free(pickle->arena);
+    cell_store_free(&pickle->store);
     free(pickle->persistent);
     memset(pickle, 0, sizeof *pickle);
-}
-
-/* ---- cells ---- */
-
-bool cell_is_text(const struct cell *cell, const char *text)
-{
-    return cell->kind == CELL_STRING && cell->text_size == strlen(text) &&
-           memcmp(cell->text, text, cell->text_size) == 0;
-}
-
-bool cell_is_name(const struct cell *cell, const char *module, const char *name)
-{
-    size_t first = strlen(module), second = strlen(name);
-    return cell->kind == CELL_NAME && cell->text_size == first + 1 + second &&
-           memcmp(cell->text, module, first) == 0 && cell->text[first] == '\n' &&
-           memcmp(cell->text + first + 1, name, second) == 0;
-}
-
-const struct cell *cell_find(const struct cell *dict, const char *key)
-{
-    for (size_t i = 0; dict->kind == CELL_DICT && i + 1 < dict->count; i += 2)
-        if (cell_is_text(dict->items[i], key))
-            return dict->items[i + 1];
-    return NULL;
-}
-
-void cell_describe(const struct cell *cell, char *text, size_t size)
-{
-    static const char *const names[] = {"None", "a boolean", "an integer", "a number", "a string",
-        "a tuple", "a list", "a dictionary", "the name", "a call of", "a storage"};
-    const char *what = names[cell->kind];
-    for (int depth = 0; cell->kind == CELL_CALL && depth < 8; depth++)
-        cell = cell->items[0];
-    if (cell->kind != CELL_NAME) {
-        snprintf(text, size, "%s", what);
-        return;
-    }
-    int at = snprintf(text, size, "%s %.*s", what, (int)cell->text_size, cell->text);
-    for (int i = 0; i < at && (size_t)i < size; i++)
-        if (text[i] == '\n')
-            text[i] = '.';
 }

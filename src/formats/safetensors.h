@@ -8,16 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All tensors of a mapped file, sorted by name; their data stay in the map. CLAT_ERROR_INPUT if any rule
- * of the format is broken. */
+/* All tensors of a mapped file, sorted by name; their data stay in the map. CLAT_ERROR_INPUT if any
+ * rule of the format is broken. */
 enum clat_status safetensors_read(const struct file_map *map, struct weight_list *list);
 
-/* A file written tensor by tensor: data goes to the temporary file at once, the header is put in front
- * on commit. */
+/* A file written tensor by tensor: data goes to the temporary file at once, the header is put in
+ * front on commit. */
 struct safetensors_writer;
 enum clat_status safetensors_create(const char *path, struct safetensors_writer **writer);
-enum clat_status safetensors_add_float(struct safetensors_writer *writer, const char *name, int rank,
-    const size_t *shape, const float *values);
+enum clat_status safetensors_add_float(struct safetensors_writer *writer, const char *name,
+    int rank, const size_t *shape, const float *values);
 enum clat_status safetensors_add_int(struct safetensors_writer *writer, const char *name, int rank,
     const size_t *shape, const int32_t *values);
 /* Metadata: string to string. */

@@ -1,4 +1,5 @@
-/* zip.h - the members of a zip archive whose data are stored as they are. SPDX-License-Identifier: MIT */
+/* zip.h - the members of a zip archive whose data are stored as they are. SPDX-License-Identifier:
+ * MIT */
 #ifndef CLATENT_FORMATS_ZIP_H
 #define CLATENT_FORMATS_ZIP_H
 
@@ -10,10 +11,10 @@
 struct zip_member {
     const char *name; /* in the map, not terminated; relative, '/' between folders */
     size_t name_size;
-    size_t header;    /* offset of the local header */
+    size_t header; /* offset of the local header */
     const unsigned char *data;
     size_t size;
-    uint32_t crc;     /* CRC-32 of data; 0 may mean that the writer left it out */
+    uint32_t crc; /* CRC-32 of data; 0 may mean that the writer left it out */
 };
 struct zip {
     struct zip_member *members; /* sorted by name */
