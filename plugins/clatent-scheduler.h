@@ -38,8 +38,14 @@ extern "C" {
 
 #define CLAT_SCHEDULER_MAGIC 0x74616C63u /* "clat" */
 #define CLAT_SCHEDULER_ABI 1u            /* raised when an old plugin could not work any more */
+/* Within one ABI structs only grow at their ends: `size` tells how much of one is there. */
 #define CLAT_SCHEDULER_HEADER                                                                      \
     .magic = CLAT_SCHEDULER_MAGIC, .abi = CLAT_SCHEDULER_ABI, .size = sizeof(struct clat_plugin)
+
+/* True if *object (tools or run) has this member: a host may be older than this header. Needed for
+ * members marked "since" only. */
+#define CLAT_HAS(object, member)                                                                   \
+    ((size_t)((const char *)(&(object)->member + 1) - (const char *)(object)) <= (object)->size)
 
 #if defined(__GNUC__)
 #define CLAT_EXPORT __attribute__((visibility("default")))
@@ -54,8 +60,8 @@ extern "C" {
  * defaults SHOULD be those of diffusers where diffusers has the scheduler. */
 enum clat_option_type {
     CLAT_BOOL = 1, /* int field, 0 or 1 */
-    CLAT_INT,      /* int field */
-    CLAT_REAL,     /* double field */
+    CLAT_INT,      /* int field; INT_MIN for null, allowed where the default is null */
+    CLAT_REAL,     /* double field; NaN for null, allowed where the default is null */
     CLAT_CHOICE,   /* int field: index into `choices` */
     CLAT_REALS     /* struct clat_reals field: a list, empty when null */
 };
@@ -74,9 +80,9 @@ struct clat_option {
 };
 
 /* ---- shared arithmetic
- * ---------------------------------------------------------------------------- What many schedulers
+ * --------------------------------------------------------------------------- What many schedulers
  * have in common stands once, in the host. Choices are in the order of the
- * *_choices lists, which option tables SHOULD use. */
+ * *_CHOICES lists, which option tables SHOULD use. */
 enum clat_beta_schedule { CLAT_LINEAR, CLAT_SCALED_LINEAR, CLAT_SQUAREDCOS_CAP_V2 };
 #define CLAT_BETA_SCHEDULE_CHOICES                                                                 \
     {                                                                                              \
@@ -127,8 +133,7 @@ struct clat_tools {
     void (*threshold)(double ratio, double largest, size_t count, float *x0, float *scratch);
 };
 
-/* ---- one run
- * --------------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 struct clat_plan {
     int capacity;           /* of the arrays; 4 * steps + 16 at least */
     int steps;              /* in: steps asked for */
@@ -186,6 +191,9 @@ struct clat_plugin {
     /* Runs the planned steps from run->first on. */
     int (*run)(struct clat_run *run);
 };
+
+/* What a plugin defines, once. */
+extern CLAT_EXPORT const struct clat_plugin clat_scheduler;
 
 #ifdef __cplusplus
 }

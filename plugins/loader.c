@@ -1,28 +1,22 @@
-/* loader.c - finding, checking and opening scheduler plugins. SPDX-License-Identifier: MIT
+/* loader.c - finding and opening scheduler plugins. SPDX-License-Identifier: MIT
  *
- * A plugin runs in our process, so a file is opened only if nobody but root and the user could have
- * written it: an absolute path, a regular file, owner root or the user, not writable by others.
- * Then its descriptor is checked field by field; what is wrong is one sentence with file, expected
- * and found. */
+ * A file is opened only if nobody but root and the user could have written it (trust.c); then its
+ * descriptor is checked field by field (descriptor.c). What is wrong is one sentence, kept with the
+ * file in the list, and shown when somebody asks for that scheduler. */
 #include "plugins/loader.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/descriptor.h"
+#include "plugins/trust.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fenv.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define NAME_LIMIT 32
-#define OPTIONS_LIMIT 256
 
 static struct {
     pthread_mutex_t lock;
@@ -33,142 +27,7 @@ static struct {
     bool searched;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- one file
- * --------------------------------------------------------------------------------------- */
-
-static enum clat_status check_file(const char *path)
-{
-    struct stat facts;
-    if (path[0] != '/')
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': the path must be absolute", path);
-    if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': not a regular file", path);
-    if (facts.st_uid != 0 && facts.st_uid != geteuid())
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "plugin '%s': owner must be root or user %u, found %u", path, (unsigned)geteuid(),
-            (unsigned)facts.st_uid);
-    if (facts.st_mode & S_IWOTH)
-        return status_set(
-            CLAT_ERROR_NO_DEVICE, "plugin '%s': anyone can write this file (chmod o-w)", path);
-    return CLAT_OK;
-}
-
-/* The dynamic loader maps what an ELF header says and dies of a file that is shorter: a
- * half-written plugin is found here. */
-static bool is_whole_elf(const struct file_map *map)
-{
-    ElfW(Ehdr) header;
-    ElfW(Phdr) part;
-    if (map->size < sizeof header)
-        return false;
-    memcpy(&header, map->data, sizeof header);
-    size_t parts = (size_t)header.e_phnum * sizeof part;
-    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof part ||
-        header.e_phoff > map->size || parts > map->size - header.e_phoff)
-        return false;
-    for (size_t i = 0; i < header.e_phnum; i++) {
-        memcpy(&part, map->data + header.e_phoff + i * sizeof part, sizeof part);
-        if (part.p_offset > map->size || part.p_filesz > map->size - part.p_offset)
-            return false;
-    }
-    return true;
-}
-
-static enum clat_status check_elf(const char *path)
-{
-    struct file_map map;
-    if (file_map_open(path, &map) != CLAT_OK)
-        return CLAT_ERROR_NO_DEVICE;
-    bool whole = is_whole_elf(&map);
-    size_t size = map.size;
-    file_map_close(&map);
-    if (whole)
-        return CLAT_OK;
-    return status_set(CLAT_ERROR_NO_DEVICE,
-        "plugin '%s': not a whole shared object for this machine (%zu bytes)", path, size);
-}
-
-static bool is_printable(const char *text)
-{
-    if (!text || !*text || !text_is_utf8(text, strlen(text)))
-        return false;
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text))
-            return false;
-    return true;
-}
-
-/* "DIR/NAME.so": is it the scheduler's own name? */
-static bool name_is_stem(const char *path, const char *name)
-{
-    const char *slash = strrchr(path, '/');
-    size_t size = strlen(name);
-    return strncmp(slash + 1, name, size) == 0 && strcmp(slash + 1 + size, ".so") == 0;
-}
-
-static size_t field_size(enum clat_option_type type)
-{
-    switch (type) {
-    case CLAT_BOOL:
-    case CLAT_INT:
-    case CLAT_CHOICE:
-        return sizeof(int);
-    case CLAT_REAL:
-        return sizeof(double);
-    case CLAT_REALS:
-        return sizeof(struct clat_reals);
-    }
-    return 0;
-}
-
-static enum clat_status check_options(const char *path, const struct clat_plugin *s)
-{
-    if (!s->options)
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': no option table", path);
-    for (size_t i = 0; s->options[i].name; i++) {
-        const struct clat_option *option = &s->options[i];
-        size_t size = field_size(option->type);
-        if (i >= OPTIONS_LIMIT || !is_printable(option->name) || !is_printable(option->help) ||
-            !option->initial)
-            return status_set(CLAT_ERROR_NO_DEVICE,
-                "plugin '%s': option %zu lacks name, default or help", path, i + 1);
-        if (size == 0 || size > s->options_size || option->offset > s->options_size - size)
-            return status_set(CLAT_ERROR_NO_DEVICE,
-                "plugin '%s': option '%s' lies outside of the options (offset %zu, size %zu of "
-                "%zu)",
-                path, option->name, option->offset, size, s->options_size);
-        if (option->type == CLAT_CHOICE && (!option->choices || !option->choices[0]))
-            return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': option '%s' has no choices", path,
-                option->name);
-    }
-    return CLAT_OK;
-}
-
-/* The first three fields are where every ABI has them. */
-static enum clat_status check_descriptor(const char *path, const struct clat_plugin *s)
-{
-    if (s->magic != CLAT_SCHEDULER_MAGIC)
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': magic is %08x, expected %08x", path,
-            s->magic, CLAT_SCHEDULER_MAGIC);
-    if (s->abi != CLAT_SCHEDULER_ABI)
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "plugin '%s': made for plugin interface %u, this program has %u", path, s->abi,
-            CLAT_SCHEDULER_ABI);
-    if (s->size != sizeof *s)
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "plugin '%s': its descriptor has %zu bytes, expected %zu", path, s->size, sizeof *s);
-    if (!is_printable(s->name) || strlen(s->name) > NAME_LIMIT || !name_is_stem(path, s->name))
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "plugin '%s': its name must be that of the file, found '%s'", path,
-            is_printable(s->name) ? s->name : "?");
-    if (!is_printable(s->title) || !is_printable(s->source) || !is_printable(s->version) ||
-        (s->class_name && !is_printable(s->class_name)))
-        return status_set(
-            CLAT_ERROR_NO_DEVICE, "plugin '%s': title, source or version is missing", path);
-    if (!s->plan || !s->run)
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin '%s': plan or run is missing", path);
-    return check_options(path, s);
-}
+/* ---- one file -------------------------------------------------------------------------------- */
 
 enum clat_status plugin_open(const char *path, const struct clat_plugin **scheduler)
 {
@@ -176,8 +35,7 @@ enum clat_status plugin_open(const char *path, const struct clat_plugin **schedu
     void *library = NULL;
     fenv_t environment;
     *scheduler = NULL;
-    TRY(check_file(path));
-    TRY(check_elf(path));
+    TRY(trust_file(path));
     /* a library built with -ffast-math may switch on flush-to-zero as it is loaded */
     fegetenv(&environment);
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -187,7 +45,7 @@ enum clat_status plugin_open(const char *path, const struct clat_plugin **schedu
     const struct clat_plugin *found = dlsym(library, "clat_scheduler");
     if (!found)
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': does not export clat_scheduler", path);
-    TRY(check_descriptor(path, found));
+    TRY(descriptor_check(path, found));
     *scheduler = found;
     return CLAT_OK;
 out:
@@ -196,8 +54,7 @@ out:
     return status;
 }
 
-/* ---- the registry
- * ----------------------------------------------------------------------------------- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 enum clat_status plugins_add_directory(const char *directory)
 {
@@ -224,7 +81,7 @@ out:
 static bool is_plugin_name(const char *file)
 {
     size_t stem = strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-    return stem > 0 && stem <= NAME_LIMIT && strcmp(file + stem, ".so") == 0;
+    return stem > 0 && stem <= PLUGIN_NAME_LIMIT && strcmp(file + stem, ".so") == 0;
 }
 
 static bool is_known(const char *file)
@@ -233,6 +90,23 @@ static bool is_known(const char *file)
         if (strcmp(strrchr(registry.plugins[i].path, '/') + 1, file) == 0)
             return true;
     return false;
+}
+
+/* A directory that cannot be trusted is an entry of the list too, with the reason. */
+static enum clat_status add_refused(const char *directory)
+{
+    struct plugin refused = {0};
+    enum clat_status status;
+    TRY(memory_string(status_text(), &refused.reason));
+    TRY(memory_string(directory, &refused.path));
+    TRY(memory_grow(
+        &registry.plugins, &registry.capacity, registry.count, sizeof *registry.plugins));
+    registry.plugins[registry.count++] = refused;
+    return CLAT_OK;
+out:
+    free(refused.path);
+    free(refused.reason);
+    return status;
 }
 
 /* A refused plugin is an entry with its reason; only lack of memory is a failure here. */
@@ -285,7 +159,10 @@ static enum clat_status search(void)
         return CLAT_OK;
     for (size_t i = 0; i < registry.directory_count; i++)
         TRY(search_directory(registry.directories[i]));
-    TRY(search_directory(SCHEDULERS_DIR));
+    if (!file_is_directory(SCHEDULERS_DIR) || trust_directory(SCHEDULERS_DIR) == CLAT_OK)
+        TRY(search_directory(SCHEDULERS_DIR));
+    else
+        TRY(add_refused(SCHEDULERS_DIR));
     registry.searched = true;
 out:
     return status;
@@ -340,6 +217,16 @@ out:
     return status;
 }
 
+/* Is this refused path the file of that name, or a directory that might hold it? */
+static bool may_hold(const char *path, const char *name)
+{
+    const char *file = strrchr(path, '/') + 1;
+    size_t size = strlen(name);
+    if (!is_plugin_name(file))
+        return true;
+    return strncasecmp(file, name, size) == 0 && strcmp(file + size, ".so") == 0;
+}
+
 enum clat_status plugins_find(const char *name, const struct clat_plugin **scheduler)
 {
     const struct plugin *plugins;
@@ -352,7 +239,7 @@ enum clat_status plugins_find(const char *name, const struct clat_plugin **sched
             return CLAT_OK;
         }
     for (size_t i = 0; i < count; i++)
-        if (!plugins[i].scheduler && name_is_stem(plugins[i].path, name))
+        if (!plugins[i].scheduler && may_hold(plugins[i].path, name))
             return status_set(CLAT_ERROR_NO_DEVICE, "%s", plugins[i].reason);
     status = unknown(name, plugins, count);
 out:

@@ -11,7 +11,7 @@
 #include "clatent-scheduler.h"
 #include <stddef.h>
 
-/* One file NAME.so of a plugin directory. */
+/* One file NAME.so of a plugin directory, or a directory that was refused as a whole. */
 struct plugin {
     char *path;                          /* absolute */
     const struct clat_plugin *scheduler; /* NULL if the file was refused */

@@ -4,9 +4,11 @@
  * Broken descriptors are made by copying the good plugin and changing bytes of it: magic, interface
  * number and size stand one after the other at the head of the descriptor. */
 #include "plugins/loader.h"
+#include "plugins/trust.h"
 #include "check.h"
 #include "sampling/sampler.h"
 
+#include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +119,75 @@ static void broken_files_are_refused(void)
     CHECK_FAILS(plugins_add_directory("schedulers"), CLAT_ERROR_USAGE, "must be an absolute path");
 }
 
-/* ---- plugins that are loaded, and then go wrong
- * ------------------------------------------------------- */
+/* ---- descriptors that lie
+ * -----------------------------------------------------------------------*/
+
+static void copy_liar(const char *name)
+{
+    size_t size;
+    char path[4200], file[64];
+    char *bytes = read_file(build_path("tests/.libs/liar.so"), &size);
+    snprintf(file, sizeof file, "tests/tmp/plugins/%s.so", name);
+    snprintf(path, sizeof path, "%s", build_path(file));
+    write_file(path, bytes, size, 0644);
+    free(bytes);
+}
+
+static void lies_are_refused(void)
+{
+    static const struct {
+        const char *name, *words;
+    } rows[] = {
+        {"lie_offset", "'second' lies outside of the options (offset 24"},
+        {"lie_huge", "'second' lies outside of the options"},
+        {"lie_crooked", "'second' is not aligned (offset 9)"},
+        {"lie_same", "options 'first' and 'second' lie in the same place"},
+        {"lie_twice", "'first' stands twice"},
+        {"lie_type", "'second' has the unknown type 77"},
+        {"lie_name", "option 2 must have a name of small letters"},
+        {"lie_help", "'second' lacks default or help"},
+        {"lie_initial", "'second' lacks default or help"},
+        {"lie_choices", "'second' has no choices"},
+        {"lie_nochoice", "'second' has no choices"},
+        {"lie_choice", "'second': choice 2 is not a word"},
+        {"lie_table", "no option table"},
+        {"lie_space", "unknown space 9"},
+        {"lie_run", "plan or run is missing"},
+        {"lie_title", "title, source or version is missing"},
+        {"lie_version", "title, source or version is missing"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char file[64];
+        copy_liar(rows[i].name);
+        snprintf(file, sizeof file, "tests/tmp/plugins/%s.so", rows[i].name);
+        expect_refusal(build_path(file), rows[i].words);
+    }
+    CHECK(fegetround() == FE_TONEAREST, "a plugin's constructor changed the rounding");
+}
+
+/* ---- directories that others can write ---------------------------------------------------------
+ */
+
+static void open_directories_are_refused(void)
+{
+    char directory[4200];
+    check_scratch("open/inner/x");
+    snprintf(directory, sizeof directory, "%s", build_path("tests/tmp/open/inner"));
+    chmod(directory, 0777);
+    CHECK_FAILS(trust_directory(directory), CLAT_ERROR_NO_DEVICE, "inner': anyone can write it");
+    chmod(directory, 0755);
+    chmod(build_path("tests/tmp/open"), 0777);
+    CHECK_FAILS(trust_directory(directory), CLAT_ERROR_NO_DEVICE, "open': anyone can write it");
+    chmod(build_path("tests/tmp/open"), 0755);
+    CHECK_FAILS(trust_directory("/nonexistent"), CLAT_ERROR_NO_DEVICE, "cannot be reached");
+    CHECK_FAILS(trust_directory(build_path("schedulers/.libs/ddim.so")), CLAT_ERROR_NO_DEVICE,
+        "not a directory");
+    struct stat top;
+    if (stat("/", &top) == 0 && top.st_uid == 0 && !(top.st_mode & (S_IWOTH | S_IWGRP)))
+        CHECK_OK(trust_directory("/"));
+}
+
+/* ---- plugins that are loaded, and then go wrong ---------------------------------------------- */
 
 static enum clat_status still_network(
     void *user, const float *sample, double timestep, float *output)
@@ -186,12 +255,19 @@ static void faults_are_caught(void)
     CHECK_OK(run_scheduler("odd", "deaf", still_network));
     CHECK_FAILS(run_scheduler("odd", "deaf", cancelled_network), CLAT_CANCELLED, "stopped");
     CHECK_OK(run_scheduler("template", NULL, still_network));
+    CHECK_OK(run_scheduler("truth", NULL, still_network));
+    CHECK_FAILS(run_scheduler("lie_default", NULL, still_network), CLAT_ERROR_NO_DEVICE,
+        "default of the plugin: second is 'three', expected one of one, two");
     CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
 }
 
 int main(void)
 {
     broken_files_are_refused();
+    lies_are_refused();
+    open_directories_are_refused();
+    copy_liar("lie_default");
+    copy_liar("truth");
     CHECK_OK(plugins_add_directory(build_path("schedulers/.libs")));
     CHECK_OK(plugins_add_directory(build_path("tests/.libs")));
     CHECK_OK(plugins_add_directory(build_path("plugins/.libs")));

@@ -1,5 +1,5 @@
-/* rng.c - normal noise against streams recorded from torch, bit for bit. SPDX-License-Identifier:
- * MIT */
+/* rng.c - normal noise against streams recorded from torch, bit for bit.
+ * SPDX-License-Identifier: MIT */
 #include "sampling/rng.h"
 #include "check.h"
 #include "checkpoint/weights.h"

@@ -21,8 +21,7 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-/* ---- recorded cases: "111 636166c3a9 12 507 33"
- * ---------------------------------------------------- */
+/* ---- recorded cases: "111 636166c3a9 12 507 33" ---------------------------------------------- */
 
 /* The tokenizer with these flags; opened on first use, kept in all[]. */
 static struct wordpiece *with_flags(struct wordpiece *all[8], const char *flags)
@@ -81,8 +80,7 @@ static int recorded_cases(void)
     return cases;
 }
 
-/* ---- the ends of a row
- * ------------------------------------------------------------------------------ */
+/* ---- the ends of a row ----------------------------------------------------------------------- */
 
 static int32_t id_of(const struct wordpiece *tokenizer, const char *token)
 {
@@ -143,8 +141,7 @@ static void long_prompts_end(const struct wordpiece *tokenizer)
     free(prompt);
 }
 
-/* ---- vocabularies
- * --------------------------------------------------------------------------------- */
+/* ---- vocabularies ---------------------------------------------------------------------------- */
 
 static const char *write_vocabulary(const char *name, const char *text)
 {

@@ -4,24 +4,33 @@
 #include "base/text.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REALS_LIMIT 100000 /* values in a list */
 
-/* ---- one value
- * ------------------------------------------------------------------------------------------ */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static bool parse_bool(const char *text, int *field)
 {
-    *field = strcmp(text, "true") == 0;
-    return *field || strcmp(text, "false") == 0;
+    *field = strcmp(text, "true") == 0 || strcmp(text, "True") == 0;
+    return *field || strcmp(text, "false") == 0 || strcmp(text, "False") == 0;
+}
+
+/* Null is a value of those options only that it is the default of. */
+static bool is_null(const struct clat_option *option, const char *text)
+{
+    return strcmp(text, "null") == 0 && strcmp(option->initial, "null") == 0;
 }
 
 static bool parse_int(const struct clat_option *option, const char *text, int *field)
 {
     bool ranged = option->lowest < option->highest;
     long long value, lowest = ranged ? (long long)option->lowest : INT_MIN;
+    *field = INT_MIN;
+    if (is_null(option, text))
+        return true;
     if (!text_to_int(text, lowest, ranged ? (long long)option->highest : INT_MAX, &value))
         return false;
     *field = (int)value;
@@ -30,6 +39,9 @@ static bool parse_int(const struct clat_option *option, const char *text, int *f
 
 static bool parse_real(const struct clat_option *option, const char *text, double *field)
 {
+    *field = (double)NAN;
+    if (is_null(option, text))
+        return true;
     if (!text_to_double(text, field))
         return false;
     return !(option->lowest < option->highest) ||
@@ -110,8 +122,7 @@ static enum clat_status parse(
     return CLAT_OK;
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* "a number from 0 to 1", "one of leading, trailing, linspace", ... */
 static enum clat_status print_expected(const struct clat_option *option, struct text *text)
@@ -156,8 +167,7 @@ static enum clat_status unknown_key(const struct clat_plugin *plugin, const stru
         setting->where, plugin->name, setting->key, nearest ? nearest : plugin->name);
 }
 
-/* ---- all of them
- * ----------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static const struct clat_option *find_option(const struct clat_plugin *plugin, const char *name)
 {

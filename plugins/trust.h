@@ -1,0 +1,16 @@
+/* trust.h - who could have written a plugin. SPDX-License-Identifier: MIT */
+#ifndef CLATENT_PLUGINS_TRUST_H
+#define CLATENT_PLUGINS_TRUST_H
+
+#include "base/status.h"
+
+/* A file that may be loaded: absolute path, regular (no link), owner root or the user, not writable
+ * by everybody, a whole shared object of this machine. Else CLAT_ERROR_NO_DEVICE and why. */
+enum clat_status trust_file(const char *path);
+
+/* A directory that nobody but root and the user can put files into, and all directories above it.
+ * CLAT_ERROR_NO_DEVICE names the one that is not. Asked of the compiled-in directory only: what the
+ * program names itself may be a build tree. */
+enum clat_status trust_directory(const char *path);
+
+#endif
