@@ -1,7 +1,8 @@
 #!/bin/sh
 # cli.sh - messages and exit codes of the program; needs no OpenCL device. SPDX-License-Identifier: MIT
-clatent=${top_builddir:-.}/clatent
-work=${top_builddir:-.}/tests/tmp/cli
+build=$(cd "${top_builddir:-.}" && pwd) || exit 99
+clatent=$build/clatent
+work=$build/tests/tmp/cli
 checks=0 failed=0
 
 rm -rf "$work" && mkdir -p "$work" || exit 99

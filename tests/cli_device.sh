@@ -1,8 +1,9 @@
 #!/bin/sh
 # cli_device.sh - pictures made by the program with the demo model: names, formats, records, Ctrl-C.
 # SPDX-License-Identifier: MIT
-clatent=${top_builddir:-.}/clatent
-work=${top_builddir:-.}/tests/tmp/cli_device
+build=$(cd "${top_builddir:-.}" && pwd) || exit 99
+clatent=$build/clatent
+work=$build/tests/tmp/cli_device
 checks=0 failed=0
 
 "$clatent" devices --json 2>/dev/null | grep -q '"usable": true' || {
@@ -85,10 +86,10 @@ check
 
 # ---- Ctrl-C: gone by the signal, no half file
 check
-"$clatent" generate -q -p a --steps 1000 --batch-size 500 -o 'stop-{index}.png' 2>err &
+"$clatent" generate -p a --steps 500 --batch-size 500 --progress json -o 'stop-{index}.png' 2>err &
 child=$!
 tries=0
-until [ -n "$(ls .clatent-* stop-* 2>/dev/null)" ] || [ $tries -ge 8 ]; do
+until grep -q '"phase": "sampling", "step": [1-9]' err || [ $tries -ge 60 ]; do
     sleep 1
     tries=$((tries + 1))
 done

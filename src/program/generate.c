@@ -13,6 +13,7 @@
 struct session {
     struct progress progress;
     bool quiet, json;
+    bool told;      /* a failure of a callback, which has said why */
     double started; /* or when the last image was finished */
 };
 
@@ -53,7 +54,7 @@ static void print_json(const struct clat_image *image, double seconds)
     json_end(&json);
 }
 
-static enum clat_status write_stream(const struct clat_image *image)
+static enum clat_status write_stream(struct session *session, const struct clat_image *image)
 {
     errno = 0;
     size_t written = fwrite(image->file, 1, image->file_size, stdout);
@@ -61,6 +62,7 @@ static enum clat_status write_stream(const struct clat_image *image)
         return CLAT_OK;
     if (errno != EPIPE)
         complain(CLAT_OK, "cannot write to standard output: %s", strerror(errno));
+    session->told = true;
     return CLAT_ERROR_OUTPUT;
 }
 
@@ -71,7 +73,7 @@ static enum clat_status finished(void *user, const struct clat_image *image)
     session->started = now;
     progress_clear(&session->progress);
     if (image->file)
-        return write_stream(image);
+        return write_stream(session, image);
     if (session->json) {
         print_json(image, seconds);
         fflush(stdout);
@@ -110,7 +112,6 @@ static enum clat_status settle_output(struct clat_job *job)
     return CLAT_OK;
 }
 
-/* A failure of a callback has been told already; the library's own has not. */
 static enum clat_status generate(
     struct session *session, struct clat_context *context, struct clat_job *job)
 {
@@ -122,7 +123,7 @@ static enum clat_status generate(
     progress_clear(&session->progress);
     if (status == CLAT_CANCELLED && !session->quiet)
         complain(status, "stopped");
-    return status;
+    return session->told ? status : report(status);
 }
 
 enum clat_status generate_run(int count, char **arguments)
@@ -143,7 +144,7 @@ enum clat_status generate_run(int count, char **arguments)
     if (status == CLAT_OK)
         status = settle_output(job);
     if (status == CLAT_OK)
-        status = report(generate(&session, context, job));
+        status = generate(&session, context, job);
     clat_job_free(job);
     clat_close(context);
     return status;

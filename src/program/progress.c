@@ -147,13 +147,14 @@ static void show_json(const struct clat_progress *now)
     json_end(&json);
 }
 
-/* Plain lines: the sampling at every tenth, anything that takes long every 30 seconds. */
+/* Plain lines: the sampling at every tenth, but not more than one a second; anything that takes
+ * long every 30 seconds. */
 static bool plain_is_due(struct progress *progress, const struct clat_progress *now, double age)
 {
     int tenth = (int)(10 * fraction_done(now) + 1e-9);
-    bool is_due = age >= PLAIN_SECONDS || (now->steps > 0 && tenth > progress->tenth);
-    if (now->steps > 0)
-        progress->tenth = tenth > progress->tenth ? tenth : progress->tenth;
+    bool is_due = age >= PLAIN_SECONDS || (now->steps > 0 && tenth > progress->tenth && age >= 1);
+    if (is_due && now->steps > 0)
+        progress->tenth = tenth;
     return is_due;
 }
 
