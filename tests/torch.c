@@ -363,6 +363,23 @@ static void views(void)
     weights_close(weights);
 }
 
+/* Six stored elements that claim to be two thousand million. */
+static void expanded_far(void)
+{
+    struct forged_zip zip;
+    struct weights *weights;
+    const float *values;
+    const char *path = check_scratch("torch/expanded.pt");
+    forge_torch(&zip, "P2 } ( 'a'" FORGE_TENSOR(A, "0", "2147483647 1t", "0 1t") "u .");
+    forge_save(&zip.bytes, path);
+    forge_free(&zip.bytes);
+    if (!CHECK_OK(weights_open_file(path, &weights)))
+        return;
+    CHECK_FAILS(weights_float(weights, "a", 1, (size_t[]){2147483647}, &values), CLAT_ERROR_INPUT,
+        "2147483647 elements are expanded");
+    weights_close(weights);
+}
+
 int main(void)
 {
     written_by_torch();
@@ -372,5 +389,6 @@ int main(void)
     bad_archives();
     archives_with_wrong_members();
     damaged_storage();
+    expanded_far();
     return check_result();
 }

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPANDED ((size_t)16 << 20) /* elements that any view may have */
+
 struct part { /* one file */
     struct file_map map;
     struct weight_list list;
@@ -346,14 +348,27 @@ static enum clat_status verify(struct part *part, const struct weight *weight)
     return CLAT_OK;
 }
 
-static enum clat_status convert(
-    struct weights *weights, const struct weight *weight, const float **values)
+/* A view with strides of zero may name far more elements than the file has bytes. */
+static enum clat_status count_elements(
+    const struct part *part, const struct weight *weight, size_t *elements)
 {
-    size_t elements = 1;
+    *elements = 1;
+    for (int axis = 0; axis < weight->rank; axis++)
+        *elements *= weight->shape[axis]; /* checked by the reader */
+    if (*elements > EXPANDED && *elements / 8 > part->map.size)
+        return status_set(CLAT_ERROR_INPUT,
+            "tensor '%s' in '%s': %zu elements are expanded from a file of %zu bytes", weight->name,
+            part->map.path, *elements, part->map.size);
+    return CLAT_OK;
+}
+
+static enum clat_status convert(struct weights *weights, const struct part *part,
+    const struct weight *weight, const float **values)
+{
+    size_t elements = 0;
     float *made = NULL;
     enum clat_status status;
-    for (int axis = 0; axis < weight->rank; axis++)
-        elements *= weight->shape[axis]; /* checked by the reader */
+    TRY(count_elements(part, weight, &elements));
     TRY(memory_grow(
         &weights->loans, &weights->loan_capacity, weights->loan_count, sizeof *weights->loans));
     TRY(memory_new(elements, sizeof *made, &made));
@@ -362,17 +377,6 @@ static enum clat_status convert(
     *values = made;
 out:
     return status;
-}
-
-enum clat_status weights_expect(
-    struct weights *weights, const char *name, int rank, const size_t *shape)
-{
-    size_t place = find(weights, name);
-    if (place == SIZE_MAX)
-        return missing(weights, name);
-    weights->sorted[place]->used = true;
-    return check_weight(
-        &weights->parts[weights->part_of[place]], weights->sorted[place], rank, shape);
 }
 
 enum clat_status weights_float(
@@ -391,7 +395,7 @@ enum clat_status weights_float(
     if (weight_is_float_array(weight))
         *values = (const float *)(const void *)weight->data;
     else
-        TRY(convert(weights, weight, values));
+        TRY(convert(weights, part, weight, values));
 out:
     return status;
 }
