@@ -166,6 +166,83 @@ static void wrong_options_are_refused(void)
     CHECK_OK(try_setting("timestep_spacing", "trailing", 61));
 }
 
+/* ---- images do not see each other ------------------------------------------------------------ */
+
+static enum clat_status quiet_network(
+    void *user, const float *sample, double timestep, float *output)
+{
+    size_t count = *(const size_t *)user;
+    for (size_t i = 0; i < count; i++)
+        output[i] = sample[i] * 0.2f + (float)(0.0004 * timestep - 0.1);
+    return CLAT_OK;
+}
+
+/* Runs `images` images of 20 values with eta 1 from a start of zeros; `drawn` values were taken. */
+static void run_images(size_t images, const uint64_t *seeds, size_t drawn, float *sample)
+{
+    struct settings user = {0};
+    struct scheduler *scheduler = NULL;
+    size_t count = images * 20;
+    struct sampler_host host = {&count, quiet_network, NULL};
+    int evaluations;
+    float sigma;
+    memset(sample, 0, count * sizeof *sample);
+    CHECK_OK(settings_set(&user, "eta", "1", "test"));
+    if (CHECK_OK(scheduler_open("ddim", NULL, &user, &scheduler)) &&
+        CHECK_OK(scheduler_plan(scheduler, 5, &evaluations, &sigma)))
+        CHECK_OK(scheduler_run(scheduler, &host, images, 20, seeds, drawn, sample));
+    scheduler_close(scheduler);
+    settings_free(&user);
+}
+
+static void images_are_independent(void)
+{
+    static const uint64_t seeds[] = {7, 8, 9};
+    float together[60], alone[20], fresh[20];
+    run_images(3, seeds, 20, together);
+    for (int i = 0; i < 3; i++) {
+        run_images(1, &seeds[i], 20, alone);
+        CHECK(
+            memcmp(alone, together + 20 * i, sizeof alone) == 0, "image %d changes in a batch", i);
+    }
+    run_images(1, seeds, 0, fresh);
+    CHECK(memcmp(fresh, together, sizeof fresh) != 0, "values drawn before are not passed over");
+}
+
+/* ---- options from the model ------------------------------------------------------------------ */
+
+static enum clat_status try_model(const char *key, const char *value, struct settings *effective)
+{
+    struct settings model = {0};
+    struct scheduler *scheduler = NULL;
+    settings_set(&model, "_class_name", "DDIMScheduler", "scheduler_config.json");
+    settings_set(&model, key, value, "scheduler_config.json");
+    enum clat_status status = scheduler_open(NULL, &model, NULL, &scheduler);
+    if (status == CLAT_OK && effective)
+        status = scheduler_effective(scheduler, effective);
+    scheduler_close(scheduler);
+    settings_free(&model);
+    return status;
+}
+
+static void the_model_is_heard(void)
+{
+    struct settings effective = {0};
+    CHECK_OK(try_model("skip_prk_steps", "true", NULL)); /* another class's: passed over */
+    CHECK_FAILS(try_model("beta_end", "\"high\"", NULL), CLAT_ERROR_INPUT,
+        "scheduler_config.json: beta_end is");
+    CHECK_FAILS(try_model("prediction_type", "null", NULL), CLAT_ERROR_INPUT,
+        "one of epsilon, sample, v_prediction");
+    CHECK_OK(try_model("trained_betas", "null", NULL));
+    CHECK_OK(try_model("steps_offset", "1", &effective));
+    const struct setting *offset = settings_find(&effective, "steps_offset");
+    const struct setting *eta = settings_find(&effective, "eta");
+    CHECK(effective.count == 17, "%zu effective options", effective.count);
+    CHECK(offset && strcmp(offset->value, "1") == 0, "what the model says is effective");
+    CHECK(eta && strcmp(eta->value, "0") == 0, "defaults are effective too");
+    settings_free(&effective);
+}
+
 static void names_are_resolved(void)
 {
     const struct clat_plugin *plugin = NULL;
@@ -186,6 +263,8 @@ int main(void)
     replay_file("ddim_eta0.3");
     replay_file("ddim_eta1");
     wrong_options_are_refused();
+    images_are_independent();
+    the_model_is_heard();
     names_are_resolved();
     return check_result();
 }
