@@ -1,9 +1,9 @@
 /* config.h - the json files of a model as structs, checked. SPDX-License-Identifier: MIT
  *
- * Absent keys take the class defaults of diffusers and transformers. Every number is checked against
- * the limits below before anything uses it, so that later code may trust it; a wrong type, an
- * unknown block type or a value out of range is CLAT_ERROR_INPUT and names file and key. Defaults are
- * written in config.c, one table per class. */
+ * Absent keys take the class defaults of diffusers and transformers. Every number is checked
+ * against the limits below before anything uses it, so that later code may trust it; a wrong type,
+ * an unknown block type or a value out of range is CLAT_ERROR_INPUT and names file and key.
+ * Defaults are written in config.c, one table per class. */
 #ifndef CLATENT_CHECKPOINT_CONFIG_H
 #define CLATENT_CHECKPOINT_CONFIG_H
 
