@@ -11,7 +11,8 @@
 
 static int checks, failures;
 
-bool check_that(bool passed, const char *file, int line, const char *expression, const char *format, ...)
+bool check_that(
+    bool passed, const char *file, int line, const char *expression, const char *format, ...)
 {
     checks++;
     if (passed)
@@ -28,15 +29,17 @@ bool check_that(bool passed, const char *file, int line, const char *expression,
 
 bool check_ok(int status, const char *file, int line, const char *expression)
 {
-    return check_that(status == CLAT_OK, file, line, expression, "status %d: %s", status, status_text());
+    return check_that(
+        status == CLAT_OK, file, line, expression, "status %d: %s", status, status_text());
 }
 
 bool check_fails(
     int status, int code, const char *words, const char *file, int line, const char *expression)
 {
     bool right = status == code && strstr(status_text(), words);
-    return check_that(right, file, line, expression, "expected status %d and '%s', found %d and '%s'",
-        code, words, status, status == CLAT_OK ? "" : status_text());
+    return check_that(right, file, line, expression,
+        "expected status %d and '%s', found %d and '%s'", code, words, status,
+        status == CLAT_OK ? "" : status_text());
 }
 
 double check_distance(const float *got, const float *want, size_t count)
@@ -57,11 +60,13 @@ bool check_near(const char *label, const float *got, const float *want, size_t c
     double distance = check_distance(got, want, count);
     size_t worst = 0;
     for (size_t i = 0; i < count; i++)
-        if (!isfinite(got[i]) || fabs((double)got[i] - want[i]) > fabs((double)got[worst] - want[worst]))
+        if (!isfinite(got[i]) ||
+            fabs((double)got[i] - want[i]) > fabs((double)got[worst] - want[worst]))
             worst = i;
-    return check_that(distance <= limit, label, 0, "near", "distance %.3g, at most %.3g allowed; worst "
-        "at %zu of %zu: got %.9g, want %.9g", distance, limit, worst, count, (double)got[worst],
-        (double)want[worst]);
+    return check_that(distance <= limit, label, 0, "near",
+        "distance %.3g, at most %.3g allowed; worst "
+        "at %zu of %zu: got %.9g, want %.9g",
+        distance, limit, worst, count, (double)got[worst], (double)want[worst]);
 }
 
 /* splitmix64; four uniforms are near enough to a normal here */

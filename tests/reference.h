@@ -31,7 +31,7 @@ void reference_linear(const float *x, size_t rows, int in, const float *w, const
     int out, enum activation activation, const float *residual, float *y);
 
 /* q, y [n][tokens][heads*width], k, v [n][keys][heads*width]. */
-void reference_attention(const float *q, const float *k, const float *v, int n, int tokens, int keys,
-    int heads, int width, double scale, bool causal, float *y);
+void reference_attention(const float *q, const float *k, const float *v, int n, int tokens,
+    int keys, int heads, int width, double scale, bool causal, float *y);
 
 #endif

@@ -2,7 +2,8 @@
  *
  *     struct kernel *kernel;
  *     TRY(kernel_find(device, "norm", "group_stats", "-DWG=64", &kernel));
- *     TRY(launch(device, kernel, grid1(groups * 64, 64), ARG_TENSOR(x), ARG_INT(c), ARG_FLOAT(eps)));
+ *     TRY(launch(device, kernel, grid1(groups * 64, 64), ARG_TENSOR(x), ARG_INT(c),
+ * ARG_FLOAT(eps)));
  *
  * A kernel is named by its file in cl/ (without .cl), its function and the -D options its file
  * documents. Programs are built on first use, kept by the device, and cached on disk (program.h).
@@ -19,8 +20,8 @@ enum clat_status kernel_find(struct device *device, const char *file, const char
     const char *options, struct kernel **kernel);
 
 struct grid {
-    int dimensions;     /* 1, 2 or 3 */
-    size_t global[3];   /* work-items; multiples of local */
+    int dimensions;   /* 1, 2 or 3 */
+    size_t global[3]; /* work-items; multiples of local */
     size_t local[3];
 };
 /* `global` is rounded up to a multiple of `local`. */
@@ -31,11 +32,17 @@ struct grid grid3(size_t gx, size_t gy, size_t gz, size_t lx, size_t ly, size_t 
 /* The grid of a CPU-shaped kernel: two work-items per compute unit, local size 1. */
 struct grid grid_jobs(const struct device *device);
 
-enum argument_kind { ARGUMENT_TENSOR, ARGUMENT_BUFFER, ARGUMENT_INT, ARGUMENT_FLOAT, ARGUMENT_LOCAL };
+enum argument_kind {
+    ARGUMENT_TENSOR,
+    ARGUMENT_BUFFER,
+    ARGUMENT_INT,
+    ARGUMENT_FLOAT,
+    ARGUMENT_LOCAL
+};
 struct argument {
     enum argument_kind kind;
     struct _cl_mem *memory;
-    size_t size;      /* offset in elements, or bytes of local memory */
+    size_t size; /* offset in elements, or bytes of local memory */
     int int_value;
     float float_value;
 };

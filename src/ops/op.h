@@ -1,11 +1,12 @@
 /* op.h - every operation on the device: formula, shapes, ownership. SPDX-License-Identifier: MIT
  *
- * One file per operation: src/ops/NAME.c calls cl/NAME*.cl and is tested by tests/op_NAME.c. Tensors
- * are NHWC views (device/tensor.h), float32; a "row" is one pixel or token. Outputs are made by the
- * caller; an output must not overlap an input, also not `residual` (tiles at the edge are computed
- * twice). Temporaries come from the back of the pool and are given back before the op returns (the
- * queue is in order, so they may be reused at once). Weights are packed once, for the device and the
- * kernel variant chosen by the op; `float *` weights are host memory and are not kept. */
+ * One file per operation: src/ops/NAME.c calls cl/NAME*.cl and is tested by tests/op_NAME.c.
+ * Tensors are NHWC views (device/tensor.h), float32; a "row" is one pixel or token. Outputs are
+ * made by the caller; an output must not overlap an input, also not `residual` (tiles at the edge
+ * are computed twice). Temporaries come from the back of the pool and are given back before the op
+ * returns (the queue is in order, so they may be reused at once). Weights are packed once, for the
+ * device and the kernel variant chosen by the op; `float *` weights are host memory and are not
+ * kept. */
 #ifndef CLATENT_OPS_OP_H
 #define CLATENT_OPS_OP_H
 
@@ -44,61 +45,67 @@ void linear_free(struct device *device, struct linear *linear);
 enum clat_status op_linear(struct pool *pool, const struct linear *linear, const struct tensor *x,
     const struct tensor *x2, const struct tensor *residual, const struct tensor *y);
 
-/* ---- conv.c: 3x3 convolutions --------------------------------------------------------------------
- * y = conv(pre(x ++ x2)) + bias + time[n] + residual, pre(x) = silu(x*scale + shift) per n and c. */
+/* ---- conv.c: 3x3 convolutions
+ * -------------------------------------------------------------------- y = conv(pre(x ++ x2)) +
+ * bias + time[n] + residual, pre(x) = silu(x*scale + shift) per n and c. */
 struct conv {
     int in, out;
-    int stride;      /* 1: pad 1 all round. 2: see pad_before */
-    int pad_before;  /* stride 2: 1 = pad 1 all round (UNet), 0 = pad right and bottom only (encoder) */
+    int stride;     /* 1: pad 1 all round. 2: see pad_before */
+    int pad_before; /* stride 2: 1 = pad 1 all round (UNet), 0 = pad right and bottom only (encoder)
+                     */
     struct buffer weight, bias;
     int variant;
 };
 /* weight [out][in][3][3], bias [out] or NULL. `pixels`: output pixels per image that the layer will
  * see (from the model's default size), a hint for choosing the variant; 0 if unknown. */
-enum clat_status conv_load(struct device *device, const float *weight, const float *bias, int out, int in,
-    int stride, int pad_before, int pixels, struct conv *conv);
+enum clat_status conv_load(struct device *device, const float *weight, const float *bias, int out,
+    int in, int stride, int pad_before, int pixels, struct conv *conv);
 void conv_free(struct device *device, struct conv *conv);
 
 struct conv_call {
-    const struct tensor *x, *x2;    /* x2: channels after those of x, or NULL */
-    const struct tensor *fold;      /* [n][1][2][in]: scale, shift of group_norm_fold; NULL: none */
-    bool silu;                      /* after the fold */
-    bool upsample;                  /* x is read as nearest x2: y is 2h x 2w (stride 1 only) */
-    const struct tensor *time;      /* [n][1][1][out] (any stride), added per image; or NULL */
-    const struct tensor *residual;  /* shape of y, or NULL */
+    const struct tensor *x, *x2;   /* x2: channels after those of x, or NULL */
+    const struct tensor *fold;     /* [n][1][2][in]: scale, shift of group_norm_fold; NULL: none */
+    bool silu;                     /* after the fold */
+    bool upsample;                 /* x is read as nearest x2: y is 2h x 2w (stride 1 only) */
+    const struct tensor *time;     /* [n][1][1][out] (any stride), added per image; or NULL */
+    const struct tensor *residual; /* shape of y, or NULL */
     const struct tensor *y;
 };
 enum clat_status op_conv(struct pool *pool, const struct conv *conv, const struct conv_call *call);
 
-/* ---- norm.c --------------------------------------------------------------------------------------- */
+/* ---- norm.c
+ * --------------------------------------------------------------------------------------- */
 struct norm {
     int channels, groups; /* groups = 0: layer norm */
     float eps;
     struct buffer gamma, beta; /* [channels] */
 };
-enum clat_status norm_load(struct device *device, const float *gamma, const float *beta, int channels,
-    int groups, float eps, struct norm *norm);
+enum clat_status norm_load(struct device *device, const float *gamma, const float *beta,
+    int channels, int groups, float eps, struct norm *norm);
 void norm_free(struct device *device, struct norm *norm);
 
 /* Group norm as scale and shift: fold [n][1][2][channels] with y = x*scale + shift. Statistics over
  * h*w and the channels of a group, biased variance; x2 as in op_linear (a group may span both). */
-enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm, const struct tensor *x,
-    const struct tensor *x2, const struct tensor *fold);
+enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
+    const struct tensor *x, const struct tensor *x2, const struct tensor *fold);
 /* y = act(x*scale + shift); act is NONE or SILU. */
-enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x, const struct tensor *x2,
-    const struct tensor *fold, enum activation activation, const struct tensor *y);
+enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
+    const struct tensor *x2, const struct tensor *fold, enum activation activation,
+    const struct tensor *y);
 /* Over the channels of every row. */
 enum clat_status op_layer_norm(
     struct pool *pool, const struct norm *norm, const struct tensor *x, const struct tensor *y);
 
-/* ---- attention.c ----------------------------------------------------------------------------------
- * Per image and head j of width d = c/heads: y = softmax(scale q kT) v over the h*w tokens of k and v;
- * head j is channels [j*d, (j+1)*d). causal: token i sees keys <= i. Any d, any count of tokens;
- * no full matrix of scores. q and y share tokens, k and v theirs; strides may differ. */
+/* ---- attention.c
+ * ---------------------------------------------------------------------------------- Per image and
+ * head j of width d = c/heads: y = softmax(scale q kT) v over the h*w tokens of k and v; head j is
+ * channels [j*d, (j+1)*d). causal: token i sees keys <= i. Any d, any count of tokens; no full
+ * matrix of scores. q and y share tokens, k and v theirs; strides may differ. */
 enum clat_status op_attention(struct pool *pool, const struct tensor *q, const struct tensor *k,
     const struct tensor *v, int heads, float scale, bool causal, const struct tensor *y);
 
-/* ---- elementwise.c --------------------------------------------------------------------------------- */
+/* ---- elementwise.c
+ * --------------------------------------------------------------------------------- */
 /* y = act(x); NONE copies (also between strides). */
 enum clat_status op_activate(
     struct pool *pool, const struct tensor *x, enum activation activation, const struct tensor *y);
@@ -109,8 +116,10 @@ enum clat_status op_add(
 enum clat_status op_affine(
     struct pool *pool, const struct tensor *x, float scale, float shift, const struct tensor *y);
 
-/* ---- resample.c ------------------------------------------------------------------------------------ */
+/* ---- resample.c
+ * ------------------------------------------------------------------------------------ */
 /* Nearest neighbour to any size: source index = floor(destination * in / out). */
-enum clat_status op_resize_nearest(struct pool *pool, const struct tensor *x, const struct tensor *y);
+enum clat_status op_resize_nearest(
+    struct pool *pool, const struct tensor *x, const struct tensor *y);
 
 #endif
