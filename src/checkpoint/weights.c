@@ -379,6 +379,17 @@ out:
     return status;
 }
 
+enum clat_status weights_expect(
+    struct weights *weights, const char *name, int rank, const size_t *shape)
+{
+    size_t place = find(weights, name);
+    if (place == SIZE_MAX)
+        return missing(weights, name);
+    weights->sorted[place]->used = true;
+    return check_weight(
+        &weights->parts[weights->part_of[place]], weights->sorted[place], rank, shape);
+}
+
 enum clat_status weights_float(
     struct weights *weights, const char *name, int rank, const size_t *shape, const float **values)
 {
