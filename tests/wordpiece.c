@@ -1,8 +1,9 @@
 /* wordpiece.c - the tokenizer against transformers' BertTokenizer, id for id.
  * SPDX-License-Identifier: MIT
  *
- * tests/data/wordpiece holds cases written by tests/tools/make_wordpiece.py; another such folder
- * may be named on the command line, to compare thousands. */
+ * tests/data/wordpiece: cases.txt with vocab.txt from tests/tools/make_wordpiece.py, tiny.txt the
+ * prompts that the reference values of ldm-text2im-tiny were made of. `tests/wordpiece VOCAB CASES`
+ * compares others, thousands. */
 #include "text/wordpiece.h"
 #include "check.h"
 
@@ -12,24 +13,15 @@
 
 #define ROOM 8192
 
-static const char *folder;
-
-static const char *in_folder(const char *name)
-{
-    static char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
 /* ---- recorded cases: "111 636166c3a9 12 507 33" ---------------------------------------------- */
 
 /* The tokenizer with these flags; opened on first use, kept in all[]. */
-static struct wordpiece *with_flags(struct wordpiece *all[8], const char *flags)
+static struct wordpiece *with_flags(struct wordpiece *all[8], const char *vocab, const char *flags)
 {
     bool lower = flags[0] == '1', strip = flags[1] == '1', chinese = flags[2] == '1';
     struct wordpiece **found = &all[4 * lower + 2 * strip + chinese];
     if (!*found)
-        CHECK_OK(wordpiece_open(in_folder("vocab.txt"), lower, strip, chinese, found));
+        CHECK_OK(wordpiece_open(vocab, lower, strip, chinese, found));
     return *found;
 }
 
@@ -56,19 +48,19 @@ static void compare_ids(const char *prompt, const char *expected, const int32_t 
         strspn(expected, " \n") == strlen(expected), "'%s': more than %zu pieces", prompt, pieces);
 }
 
-static int recorded_cases(void)
+static int recorded_cases(const char *vocab, const char *path)
 {
     static char line[1 << 16];
     static int32_t ids[ROOM];
     struct wordpiece *all[8] = {NULL};
     int cases = 0;
-    FILE *file = fopen(in_folder("cases.txt"), "r");
-    while (CHECK(file, "no cases.txt in %s", folder) && fgets(line, sizeof line, file)) {
+    FILE *file = fopen(path, "r");
+    while (CHECK(file, "no %s", path) && fgets(line, sizeof line, file)) {
         char *prompt = line + 4, *expected = strchr(prompt, ' ');
         size_t pieces = 0;
         *expected++ = '\0';
         decode_hex(prompt);
-        struct wordpiece *tokenizer = with_flags(all, line);
+        struct wordpiece *tokenizer = with_flags(all, vocab, line);
         if (tokenizer && CHECK_OK(wordpiece_encode(tokenizer, prompt, ROOM, ids, &pieces)))
             compare_ids(prompt, expected, ids, pieces);
         cases++;
@@ -176,11 +168,18 @@ static void vocabularies_are_checked(void)
 
 int main(int argc, char **argv)
 {
-    folder = argc > 1 ? argv[1] : check_data("wordpiece");
+    if (argc == 3) {
+        CHECK(recorded_cases(argv[1], argv[2]) > 0, "no cases in %s", argv[2]);
+        return check_result();
+    }
+    const char *vocab = check_data("wordpiece/vocab.txt");
     struct wordpiece *tokenizer = NULL;
-    int cases = recorded_cases();
+    int cases = recorded_cases(vocab, check_data("wordpiece/cases.txt"));
     CHECK(cases >= 200, "only %d cases", cases);
-    if (CHECK_OK(wordpiece_open(in_folder("vocab.txt"), true, true, true, &tokenizer))) {
+    cases = recorded_cases(
+        check_data("ldm-text2im-tiny/tokenizer/vocab.txt"), check_data("wordpiece/tiny.txt"));
+    CHECK(cases == 35, "%d prompts of the tiny model", cases);
+    if (CHECK_OK(wordpiece_open(vocab, true, true, true, &tokenizer))) {
         rows_are_padded_and_cut(tokenizer);
         bad_utf8_is_refused(tokenizer);
         long_prompts_end(tokenizer);

@@ -7,7 +7,7 @@ Writes OUT_FOLDER/vocab.txt and OUT_FOLDER/cases.txt. A case is a line of three 
 pieces, so that a wrongly treated character shows as a wrong id and not as one more [UNK].
 
     make_wordpiece.py tests/data/wordpiece 200       # the committed cases
-    make_wordpiece.py /tmp/words 20000 7 && tests/wordpiece /tmp/words
+    make_wordpiece.py /tmp/words 20000 7 && tests/wordpiece /tmp/words/vocab.txt /tmp/words/cases.txt
 
 SPDX-License-Identifier: MIT"""
 import os
