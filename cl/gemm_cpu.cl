@@ -50,8 +50,9 @@ static inline void fetch_ahead(struct ahead *ahead)
         }                                                                                          \
     } while (0)
 
-/* tile += a w: `k` values of each row from a on, times w [k][PANEL]. */
-static inline void tile_multiply(float16 tile[ROWS][VECTORS], global const float *a,
+/* tile += a w: `k` values of each row from a on, times w [k][PANEL]. Inlined by force: a tile that is
+ * passed by its address would be kept in memory. */
+static inline __attribute__((always_inline)) void tile_multiply(float16 tile[ROWS][VECTORS], global const float *a,
     int stride, global const float *w, int k, struct ahead *ahead)
 {
     int c = 0;
