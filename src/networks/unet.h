@@ -34,6 +34,9 @@ enum clat_status unet_load(
     struct loader *loader, const struct unet_config *config, struct unet *unet);
 void unet_free(struct device *device, struct unet *unet);
 
+/* Channels of the time embedding. */
+int unet_time_width(const struct unet_config *config);
+
 /* Computes what depends on the prompts only, on the front of the pool: context [n][1][tokens]
  * [cross_attention_dim]. It holds until the pool's front is released to a mark from before. */
 enum clat_status unet_set_prompt(
