@@ -79,9 +79,8 @@ struct clat_option {
     const char *help;           /* one line */
 };
 
-/* ---- shared arithmetic
- * --------------------------------------------------------------------------- What many schedulers
- * have in common stands once, in the host. Choices are in the order of the
+/* ---- shared arithmetic ----------------------------------------------------------------------- */
+/* What many schedulers have in common stands once, in the host. Choices are in the order of the
  * *_CHOICES lists, which option tables SHOULD use. */
 enum clat_beta_schedule { CLAT_LINEAR, CLAT_SCALED_LINEAR, CLAT_SQUAREDCOS_CAP_V2 };
 #define CLAT_BETA_SCHEDULE_CHOICES                                                                 \
@@ -138,8 +137,8 @@ struct clat_plan {
     int capacity;           /* of the arrays; 4 * steps + 16 at least */
     int steps;              /* in: steps asked for */
     int count;              /* out: timesteps planned */
-    int evaluations;        /* out: how often run() will call evaluate() */
-    double *timesteps;      /* out [count], largest first; each MUST be finite and in 0..T-1 */
+    int evaluations;        /* out: how often run() calls evaluate(), at most: more is refused */
+    double *timesteps;      /* out [count], one a step; each MUST be finite and in 0..T-1 */
     float *sigmas;          /* out [count + 1] for schedulers in sigma space; else left alone */
     float init_noise_sigma; /* out: what start noise is multiplied by; 1 beforehand */
 };
@@ -154,16 +153,20 @@ struct clat_run {
     float *sample;           /* in: start noise times init_noise_sigma; out: latents */
     void *host;              /* the host's own */
 
+    /* During plan() only scratch() and fail() may be called. Once a call has failed, all others
+     * return the same code. */
+
     /* The guided prediction of the network for all images at `timestep` (as trained; may be
      * fractional). `output` has the size of sample. */
     int (*evaluate)(struct clat_run *run, const float *sample, double timestep, float *output);
-    /* Fresh N(0,1) values for all images: each image has its own stream, in the order of the calls.
-     */
+    /* Fresh N(0,1) values for all images; each image has its own stream, read in the order of the
+     * calls. */
     int (*noise)(struct clat_run *run, float *values);
     /* Memory for `count` floats, zeroed, that lives until the call of plan() or run() returns; NULL
      * if there is none: then return run->fail(run, "no memory"). */
     float *(*scratch)(struct clat_run *run, size_t count);
-    /* MUST be called after each planned step (0-based) with the sample as it is. */
+    /* MUST be called after each planned step (0-based, in order, to the last) with the sample as it
+     * is. */
     int (*step_done)(struct clat_run *run, int step, const float *sample);
     /* One sentence why the plugin cannot go on; returns the code to return. */
     int (*fail)(struct clat_run *run, const char *sentence);
