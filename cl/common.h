@@ -28,7 +28,9 @@
  *         JOBS_END
  *     }
  *
- * No early return from such a kernel: each work-item must reach JOBS_END. */
+ * No early return from such a kernel: each work-item must reach JOBS_END. Inline helpers take plain
+ * pointers: `restrict` on theirs gains nothing and leaves marks that some compilers and the simulator
+ * do not know. */
 
 #define TENSOR_IN(x) __global const float *restrict x##_memory, uint x##_offset
 #define TENSOR_OUT(x) __global float *restrict x##_memory, uint x##_offset

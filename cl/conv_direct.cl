@@ -13,14 +13,14 @@
 #include "conv_tile.h"
 #include "conv_store.h"
 
-static inline void tile_load(__global const float *restrict from, float16 tile[ROWS][VECTORS])
+static inline void tile_load(__global const float *from, float16 tile[ROWS][VECTORS])
 {
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < VECTORS; j++)
             tile[i][j] = vload16(i * VECTORS + j, from);
 }
 
-static inline void tile_save(float16 tile[ROWS][VECTORS], __global float *restrict to)
+static inline void tile_save(float16 tile[ROWS][VECTORS], __global float *to)
 {
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < VECTORS; j++)
@@ -43,7 +43,7 @@ static inline int3 tile_place(const struct map *map, int t)
 
 /* Taps [tap, tap + taps) of one tile, w being the first one's weights. */
 static inline void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
-    int taps, __global const float *restrict w, __global const float *next, int ahead)
+    int taps, __global const float *w, __global const float *next, int ahead)
 {
     int right = map->stride * map->k, below = right * map->in_width;
     bool wide = map->tile_w == 8;

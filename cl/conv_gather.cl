@@ -13,8 +13,8 @@
 #include "conv_store.h"
 
 /* One pixel: c channels from `from`, then zeros up to `fill`. */
-static inline void copy_pixel(__global const float *restrict from, __global const float *restrict scale,
-    __global const float *restrict shift, int c, int fill, __global float *restrict to)
+static inline void copy_pixel(__global const float *from, __global const float *scale,
+    __global const float *shift, int c, int fill, __global float *to)
 {
     for (int i = 0; i < c; i += 16) {
         float16 v = load_part(from + i, c - i);
@@ -30,7 +30,7 @@ static inline void copy_pixel(__global const float *restrict from, __global cons
         to[i] = 0.0f;
 }
 
-static inline void clear_pixel(int fill, __global float *restrict to)
+static inline void clear_pixel(int fill, __global float *to)
 {
     for (int i = 0; i < fill; i += 16)
         store_part((float16)(0.0f), to + i, fill - i);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 
 /* The first `count` values at p, the rest zero; 16 or more are all of them. */
-static inline float16 load_part(__global const float *restrict p, int count)
+static inline float16 load_part(__global const float *p, int count)
 {
     if (count >= 16)
         return vload16(0, p);
@@ -12,7 +12,7 @@ static inline float16 load_part(__global const float *restrict p, int count)
     return vload16(0, lanes);
 }
 
-static inline void store_part(float16 v, __global float *restrict p, int count)
+static inline void store_part(float16 v, __global float *p, int count)
 {
     if (count >= 16) {
         vstore16(v, 0, p);

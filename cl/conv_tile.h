@@ -30,8 +30,8 @@ struct steps {
 /* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile `ahead`
  * cache lines at `next` are fetched per 16 steps of k: the part of the next weights that falls to this
  * tile, when all tiles of a job together fetch all of them. */
-static inline void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *restrict a, struct steps steps,
-    __global const float *restrict w, int k, __global const float *next, int ahead)
+static inline void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
+    __global const float *w, int k, __global const float *next, int ahead)
 {
     for (int c = 0; c < k; c += 4) {
         for (int i = c % 16 ? ahead : 0; i < ahead; i++)
