@@ -261,6 +261,47 @@ static void faults_are_caught(void)
     CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
 }
 
+/* ---- the template ------------------------------------------------------------------------------
+ */
+
+static enum clat_status toy_network(void *user, const float *sample, double timestep, float *output)
+{
+    (void)user;
+    for (int i = 0; i < 20; i++)
+        output[i] = 0.2f * sample[i] + (float)(0.0004 * timestep - 0.1);
+    return CLAT_OK;
+}
+
+static void run_toy(const char *name, const struct settings *model, float *sample)
+{
+    struct scheduler *scheduler = NULL;
+    struct sampler_host host = {NULL, toy_network, NULL};
+    int evaluations;
+    float sigma;
+    check_random(sample, 20, 3);
+    if (CHECK_OK(scheduler_open(name, model, NULL, &scheduler)) &&
+        CHECK_OK(scheduler_plan(scheduler, 10, &evaluations, &sigma)))
+        CHECK_OK(scheduler_run(scheduler, &host, 1, 20, (uint64_t[]){1}, 0, sample));
+    scheduler_close(scheduler);
+}
+
+/* With trailing timesteps and eta 0 it does what DDIM does, to the last bit. */
+static void template_is_ddim(void)
+{
+    static const char *const options[][2] = {{"beta_schedule", "scaled_linear"},
+        {"beta_start", "0.00085"}, {"beta_end", "0.012"}, {"clip_sample", "false"},
+        {"timestep_spacing", "trailing"}};
+    struct settings model = {0};
+    float plain[20], ddim[20];
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        CHECK_OK(settings_set(&model, options[i][0], options[i][1], "test"));
+    run_toy("template", &model, plain);
+    run_toy("ddim", &model, ddim);
+    CHECK(memcmp(plain, ddim, sizeof plain) == 0, "template %g, ddim %g", (double)plain[0],
+        (double)ddim[0]);
+    settings_free(&model);
+}
+
 int main(void)
 {
     broken_files_are_refused();
@@ -274,6 +315,7 @@ int main(void)
     CHECK_OK(plugins_add_directory(build_path("tests/tmp/plugins")));
     CHECK_OK(plugins_add_directory("/nonexistent"));
     faults_are_caught();
+    template_is_ddim();
     CHECK_FAILS(plugins_add_directory("/tmp"), CLAT_ERROR_USAGE, "after plugins were used");
     return check_result();
 }
