@@ -1,6 +1,7 @@
 /* clatent.h - latent diffusion on any OpenCL device. SPDX-License-Identifier: MIT
  *
- * A whole program that draws one picture and says where it went (cc x.c -lclatent):
+ * A whole program that draws one picture and says where it went; built with
+ * cc x.c $(pkg-config --cflags --libs libclatent):
  *
  *     #include <clatent.h>
  *     #include <stdio.h>
