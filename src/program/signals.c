@@ -1,20 +1,43 @@
-/* signals.c - Ctrl-C and its like. SPDX-License-Identifier: MIT */
+/* signals.c - Ctrl-C and its like. SPDX-License-Identifier: MIT
+ *
+ * The first signal asks the library to stop, which it does between two launches. Where it cannot,
+ * inside a driver that is building kernels for the first time, a timer ends the program before a
+ * second is over; a second signal does so at once. No half-written file is left either way. */
 #include "program/signals.h"
 #include "clatent.h"
 
 #include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#define PATIENCE 800000 /* microseconds for the library to stop by itself */
 
 static volatile sig_atomic_t caught;
 
+/* Ends as the signal would have ended us, so that the shell sees it. */
+static void leave(void)
+{
+    clat_abandon_files();
+    signal(caught, SIG_DFL);
+    raise(caught);
+}
+
 static void on_signal(int number)
 {
+    const struct itimerval patience = {.it_value = {.tv_usec = PATIENCE}};
     if (caught) {
         clat_abandon_files();
         _exit(128 + number);
     }
     caught = number;
+    setitimer(ITIMER_REAL, &patience, NULL);
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+    leave();
 }
 
 /* A signal that is ignored on entry (nohup) stays ignored. */
@@ -33,6 +56,7 @@ void signals_catch(void)
     catch_one(SIGINT);
     catch_one(SIGTERM);
     catch_one(SIGHUP);
+    signal(SIGALRM, on_alarm);
     signal(SIGPIPE, SIG_IGN);
 #ifdef SIGXFSZ
     signal(SIGXFSZ, SIG_IGN);
@@ -47,8 +71,6 @@ int signals_stop(void *user)
 
 void signals_end(void)
 {
-    if (!caught)
-        return;
-    signal(caught, SIG_DFL);
-    raise(caught);
+    if (caught)
+        leave();
 }
