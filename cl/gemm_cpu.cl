@@ -9,9 +9,10 @@
  *   w     [panels][k][PANEL], zero padded (gemm.h); a slice is 16*VECTORS columns of a panel
  *   bias  [panels*PANEL] or NULL; x [rows][in] and x2 [rows][in2] at their strides, in + in2 = k
  *
- * A job is slice_block slices x row_block row tiles. A slice stays in the second-level cache for all
- * row tiles of the job while these fetch the next slice, each its share. The last row tile ends at
- * the last row: it computes some rows again, and writes only those that are its own.
+ * A job is slice_block slices x row_block row tiles, at most MOST_ROWS rows. `depth` steps of k of a
+ * slice stay in the second-level cache for all row tiles of the job while these fetch the next ones,
+ * each its share; the sums of the tiles wait in `sums`. The last row tile ends at the last row: it
+ * computes some rows again, and writes only those that are its own.
  * Tunables: ROWS, VECTORS (1, 2, 4); ROWS*VECTORS + VECTORS + 1 vector registers are used.
  * Grid: jobs (common.h). */
 #include "common.h"
@@ -23,6 +24,7 @@
 #endif
 #define PANEL 64
 #define WIDTH (16 * VECTORS)
+#define MOST_ROWS 144
 #define STEP 16 /* of k, between two rounds of prefetching */
 
 /* Cache lines of weights to fetch: `count` per STEP, from line `first` on of a slice. */
@@ -121,47 +123,71 @@ static inline void store_row(const float *values, const struct finish *f, int ro
     }
 }
 
+struct factors {
+    global const float *x, *x2, *w;
+    int x_stride, x2_stride, in, k;
+};
+
+/* tile += rows from `row` on, columns first..last of x ++ x2, times `slice` of w. */
+static inline __attribute__((always_inline)) void multiply_block(float16 tile[ROWS][VECTORS],
+    const struct factors *f, int row, global const float *slice, int first, int last,
+    struct ahead *ahead)
+{
+    int from2 = max(first, f->in);
+    if (first < f->in)
+        tile_multiply(tile, f->x + (size_t)row * f->x_stride + first, f->x_stride,
+            slice + (size_t)first * PANEL, min(last, f->in) - first, ahead);
+    if (last > f->in)
+        tile_multiply(tile, f->x2 + (size_t)row * f->x2_stride + (from2 - f->in), f->x2_stride,
+            slice + (size_t)from2 * PANEL, last - from2, ahead);
+}
+
+static inline global const float *slice_of(const struct factors *f, int slice)
+{
+    int column = slice * WIDTH;
+    return f->w + (size_t)(column / PANEL) * f->k * PANEL + column % PANEL;
+}
+
 KERNEL_CPU void product_cpu(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), int x2_stride,
     int in2, TENSOR_IN(w), global const float *restrict bias, TENSOR_IN(residual),
     int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int columns, int activation,
-    int pairs, int slices, int row_block, int slice_block, int jobs, JOB_COUNTER)
+    int pairs, int slices, int row_block, int slice_block, int depth, int jobs, JOB_COUNTER)
 {
     int tiles = BLOCKS(rows, ROWS), blocks_across = BLOCKS(slices, slice_block), k = in + in2;
+    struct factors factors = {
+        TENSOR_AT(x), TENSOR_AT(x2), TENSOR_AT(w), x_stride, x2_stride, in, k};
     struct finish finish = {bias, TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, TENSOR_AT(y),
         activation, pairs, residual_stride, y_stride, columns};
+    float sums[MOST_ROWS * WIDTH];
     JOBS(job, jobs)
     {
-        int block = job / blocks_across;
+        int block = job / blocks_across, start = (job - block * blocks_across) * slice_block;
         int first = block * row_block, last = min(first + row_block, tiles);
-        int slice = (job - block * blocks_across) * slice_block, end = min(slice + slice_block, slices);
-        int share = BLOCKS(STEP * VECTORS, last - first);
-        for (; slice < end; slice++) {
-            int column = slice * WIDTH, next = column + WIDTH;
-            global const float *from =
-                TENSOR_AT(w) + (size_t)(column / PANEL) * k * PANEL + column % PANEL;
-            global const float *after =
-                TENSOR_AT(w) + (size_t)(next / PANEL) * k * PANEL + next % PANEL;
-            for (int t = first; t < last; t++) {
-                int row = min(t * ROWS, rows - ROWS);
-                struct ahead ahead = {after, (t - first) * share * (k / STEP), share};
-                if (last - first == 1)
-                    ahead = (struct ahead){from, STEP * VECTORS, share};
-                float16 tile[ROWS][VECTORS];
-                UNROLL for (int i = 0; i < ROWS; i++)
-                    UNROLL for (int j = 0; j < VECTORS; j++) tile[i][j] = (float16)(0.0f);
-                tile_multiply(
-                    tile, TENSOR_AT(x) + (size_t)row * x_stride, x_stride, from, in, &ahead);
-                if (in2)
-                    tile_multiply(tile, TENSOR_AT(x2) + (size_t)row * x2_stride, x2_stride,
-                        from + (size_t)in * PANEL, in2, &ahead);
-                float values[ROWS * WIDTH];
-                UNROLL for (int i = 0; i < ROWS; i++)
-                    UNROLL for (int j = 0; j < VECTORS; j++)
-                        vstore16(tile[i][j], i * VECTORS + j, values);
-                for (int i = t * ROWS - row; i < ROWS; i++)
-                    store_row(values + i * WIDTH, &finish, row + i, column);
+        int end = min(start + slice_block, slices), share = BLOCKS(STEP * VECTORS, last - first);
+        for (int slice = start; slice < end; slice++)
+            for (int c = 0; c < k; c += depth) {
+                global const float *here = slice_of(&factors, slice);
+                int next = min(c + depth, k);
+                for (int t = first; t < last; t++) {
+                    int row = min(t * ROWS, rows - ROWS);
+                    float *values = sums + (t - first) * ROWS * WIDTH;
+                    struct ahead ahead = {
+                        next < k ? here + (size_t)next * PANEL : slice_of(&factors, slice + 1),
+                        (t - first) * share * (depth / STEP), share};
+                    if (last - first == 1)
+                        ahead = (struct ahead){here, STEP * VECTORS, share};
+                    float16 tile[ROWS][VECTORS];
+                    UNROLL for (int i = 0; i < ROWS; i++)
+                        UNROLL for (int j = 0; j < VECTORS; j++) tile[i][j] =
+                            c ? vload16(i * VECTORS + j, values) : (float16)(0.0f);
+                    multiply_block(tile, &factors, row, here, c, next, &ahead);
+                    UNROLL for (int i = 0; i < ROWS; i++)
+                        UNROLL for (int j = 0; j < VECTORS; j++)
+                            vstore16(tile[i][j], i * VECTORS + j, values);
+                    for (int i = next < k ? ROWS : t * ROWS - row; i < ROWS; i++)
+                        store_row(values + i * WIDTH, &finish, row + i, slice * WIDTH);
+                }
             }
-        }
     }
     JOBS_END
 }

@@ -37,7 +37,8 @@ static const struct layer {
     {13, 37, 10, GEGLU, 0, 1, true, true},
     {14, 16, 32, GEGLU, 0, 0, true, false},
     {17, 20, 33, GEGLU, 7, 0, false, true},
-    {40, 5, 3, SILU, 0, 2, true, true}, /* few columns: the last one that oclgrind gets */
+    {26, 2100, 40, NONE, 1000, 1, true, true}, /* k in two blocks, on a CPU */
+    {40, 5, 3, SILU, 0, 2, true, true},        /* few columns: the last one that oclgrind gets */
     {2, 1280, 320, SILU, 0, 0, true, false},
     {77, 128, 128, NONE, 0, 0, true, true},
     {127, 64, 129, NONE, 0, 1, true, false},
@@ -49,7 +50,7 @@ static const struct layer {
     {1024, 4, 4, NONE, 0, 0, true, false},
     {2048, 80, 80, NONE, 0, 80, true, true},
 };
-#define TINY_LAYERS 11
+#define TINY_LAYERS 12
 #define LAYERS (sizeof layers / sizeof layers[0])
 
 static struct device *device;

@@ -2,9 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A CPU-shaped tile is rows x columns of y held in registers. All tiles read the same packed
- * panels, so the tile is chosen per call, by what it wastes at the edges: 14x32 computes 154 rows
- * without waste, 6x64 is best for many rows, and a product of one or two rows only reads its
- * weights. */
+ * panels, so the tile is chosen per call, by what it wastes at the edges: 6x64, or a narrower one
+ * for few columns; a product of one or two rows does little more than read its weights. */
 #include "ops/gemm.h"
 #include "base/memory.h"
 #include "device/launch.h"
@@ -179,6 +178,7 @@ static struct tile choose_tile(int rows, int columns)
  * leave units of the device without work at the end. */
 struct cut {
     int slices, row_block, slice_block, jobs;
+    int depth; /* of k at a time, a multiple of 16, or all of it */
 };
 
 static void count_jobs(struct cut *cut, int row_tiles)
@@ -186,7 +186,16 @@ static void count_jobs(struct cut *cut, int row_tiles)
     cut->jobs = blocks(row_tiles, cut->row_block) * blocks(cut->slices, cut->slice_block);
 }
 
-static struct cut choose_cut(const struct device *device, struct tile tile, int rows, int columns)
+/* Slices as deep as 1280 keep their place in a second-level cache of 1 MiB beside the rows of x. */
+static int choose_depth(int k, int row_block)
+{
+    if (row_block == 1 || k < 2048)
+        return k;
+    return blocks(blocks(k, blocks(k, 1280)), 16) * 16;
+}
+
+static struct cut choose_cut(
+    const struct device *device, struct tile tile, int rows, int columns, int k)
 {
     int wanted = 8 * device_facts(device)->compute_units, width = 16 * tile.vectors;
     int row_tiles = blocks(rows, tile.rows);
@@ -201,6 +210,7 @@ static struct cut choose_cut(const struct device *device, struct tile tile, int 
             cut.row_block = blocks(cut.row_block, 2);
         count_jobs(&cut, row_tiles);
     }
+    cut.depth = choose_depth(k, cut.row_block);
     return cut;
 }
 
@@ -229,8 +239,8 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
     struct tile tile = choose_tile(rows, columns);
     if (pairs && tile.vectors == 1)
         tile = tiles[0];
-    struct cut cut = choose_cut(device, tile, rows, columns);
-    struct argument arguments[COMMON_ARGUMENTS + 5];
+    struct cut cut = choose_cut(device, tile, rows, columns, p->x->c + (p->x2 ? p->x2->c : 0));
+    struct argument arguments[COMMON_ARGUMENTS + 6];
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
@@ -240,9 +250,10 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
     arguments[COMMON_ARGUMENTS] = ARG_INT(cut.slices);
     arguments[COMMON_ARGUMENTS + 1] = ARG_INT(cut.row_block);
     arguments[COMMON_ARGUMENTS + 2] = ARG_INT(cut.slice_block);
-    arguments[COMMON_ARGUMENTS + 3] = ARG_INT(cut.jobs);
-    arguments[COMMON_ARGUMENTS + 4] = ARG_BUFFER(device_counter(device));
-    TRY(launch_array(device, kernel, grid_jobs(device), arguments, COMMON_ARGUMENTS + 5));
+    arguments[COMMON_ARGUMENTS + 3] = ARG_INT(cut.depth);
+    arguments[COMMON_ARGUMENTS + 4] = ARG_INT(cut.jobs);
+    arguments[COMMON_ARGUMENTS + 5] = ARG_BUFFER(device_counter(device));
+    TRY(launch_array(device, kernel, grid_jobs(device), arguments, COMMON_ARGUMENTS + 6));
 out:
     return status;
 }
