@@ -13,20 +13,6 @@
 #include "conv_tile.h"
 #include "conv_store.h"
 
-static inline void tile_load(__global const float *from, float16 tile[ROWS][VECTORS])
-{
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < VECTORS; j++)
-            tile[i][j] = vload16(i * VECTORS + j, from);
-}
-
-static inline void tile_save(float16 tile[ROWS][VECTORS], __global float *to)
-{
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < VECTORS; j++)
-            vstore16(tile[i][j], i * VECTORS + j, to);
-}
-
 /* The padded input and how it is cut into register tiles, tile_w = 8 or 4 pixels wide. */
 struct map {
     __global const float *p; /* [images][in_rows][in_width][k] */
@@ -42,7 +28,7 @@ static inline int3 tile_place(const struct map *map, int t)
 }
 
 /* Taps [tap, tap + taps) of one tile, w being the first one's weights. */
-static inline void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
+INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
     int taps, __global const float *w, __global const float *next, int ahead)
 {
     int right = map->stride * map->k, below = right * map->in_width;
@@ -55,14 +41,12 @@ static inline void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, 
             map->k, next, ahead);
 }
 
-/* p as in struct map; y and residual: [images][rows][width][out] at their strides; partial:
- * [work-items][block][ROWS][PANEL]. */
-KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride,
-    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),
-    int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int images,
-    int rows, int width, int out, int tile_w, TENSOR_OUT(partial), int taps, int block, int jobs,
-    JOB_COUNTER)
+/* p as in struct map; partial: [work-items][block][ROWS][PANEL]. */
+KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride, int images,
+    __global const float *restrict weight, int tile_w, TENSOR_OUT(partial), int taps, int block,
+    ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
+    const struct ending ending = ENDING;
     int tile_h = ROWS / tile_w, down = BLOCKS(rows, tile_h), across = BLOCKS(width, tile_w);
     int tiles = images * down * across, blocks = BLOCKS(tiles, block);
     const struct map map = {TENSOR_AT(p), in_rows, in_width, k, stride, tile_w, tile_h, down, across};
@@ -78,15 +62,12 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
                 __global const float *next = w + (count > 1 ? (taps * PANEL + t * ahead) * k : 16 * PANEL);
                 float16 tile[ROWS][VECTORS];
                 if (tap)
-                    tile_load(sum, tile);
+                    tile_load(tile, sum, PANEL);
                 else
                     tile_clear(tile);
                 add_taps(tile, &map, tile_place(&map, first + t), tap, taps, w, next, ahead);
-                tile_save(tile, sum);
+                tile_save(tile, sum, PANEL);
             }
-        struct ending ending = {bias, TENSOR_GIVEN(time) ? TENSOR_AT(time) : 0, time_stride,
-            TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, residual_stride, TENSOR_AT(y), y_stride,
-            rows, width, out};
         for (int i = 0; i < count * ROWS; i++) {
             int3 place = tile_place(&map, first + i / ROWS);
             for (int j = 0; j < PANEL && o + j < out; j += 16)

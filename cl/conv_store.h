@@ -35,6 +35,16 @@ struct ending {
     int y_stride, rows, width, out;
 };
 
+#define ENDING_ARGUMENTS                                                                           \
+    __global const float *restrict bias, TENSOR_IN(time), int time_stride, TENSOR_IN(residual),    \
+        int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int width, int out
+#define ENDING                                                                                     \
+    {                                                                                              \
+        bias, TENSOR_GIVEN(time) ? TENSOR_AT(time) : 0, time_stride,                               \
+            TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, residual_stride, TENSOR_AT(y),       \
+            y_stride, rows, width, out                                                             \
+    }
+
 /* y = v + bias + time[n] + residual for channels [o, o + 16) of pixel (row, x) of image n, as far as
  * pixel and channels exist. */
 static inline void store_output(

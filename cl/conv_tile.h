@@ -14,11 +14,30 @@
 #endif
 #define PANEL (16 * VECTORS)
 
-static inline void tile_clear(float16 tile[ROWS][VECTORS])
+/* For functions that get arrays: inlined by force, since an array that is passed by its address stays in
+ * memory. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void tile_clear(float16 tile[ROWS][VECTORS])
 {
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < VECTORS; j++)
             tile[i][j] = (float16)(0.0f);
+}
+
+/* From and to memory, rows `stride` apart. */
+INLINE void tile_load(float16 tile[ROWS][VECTORS], __global const float *from, int stride)
+{
+    UNROLL for (int i = 0; i < ROWS; i++)
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            tile[i][j] = vload16(j, from + (size_t)i * stride);
+}
+
+INLINE void tile_save(float16 tile[ROWS][VECTORS], __global float *to, int stride)
+{
+    UNROLL for (int i = 0; i < ROWS; i++)
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            vstore16(tile[i][j], j, to + (size_t)i * stride);
 }
 
 /* Where the pixels of a tile stand: pixel i is at (i % 4) * one + (i / 4 % 2) * four + (i / 8) * eight, so
@@ -30,7 +49,7 @@ struct steps {
 /* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile `ahead`
  * cache lines at `next` are fetched per 16 steps of k: the part of the next weights that falls to this
  * tile, when all tiles of a job together fetch all of them. */
-static inline void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
+INLINE void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
     __global const float *w, int k, __global const float *next, int ahead)
 {
     for (int c = 0; c < k; c += 4) {

@@ -1,16 +1,15 @@
 /* conv.c - 3x3 convolutions: choice of the variant, loading, checking. SPDX-License-Identifier: MIT
  *
- * The choice weighs time against bytes, for the bytes of the transformed weights are the largest
- * thing a network can add to its own size. Measured figures: docs/speed.md, "3x3 convolutions". */
+ * Winograd's transformed weights would be four times the plain ones, and the largest thing that an
+ * op could add to a model's own size; so no variant keeps them. Measured figures: docs/speed.md. */
 #include "ops/conv.h"
 
 static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_PLAIN] = &conv_plain,
     [CONV_TILED] = &conv_tiled,
     [CONV_DIRECT] = &conv_direct,
-    [CONV_WINOGRAD_2] = &conv_winograd_2,
-    [CONV_WINOGRAD_4] = &conv_winograd_4,
-    [CONV_WINOGRAD_4_LATE] = &conv_winograd_4_late,
+    [CONV_WINOGRAD] = &conv_winograd,
+    [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
 };
 
 const struct conv_engine *conv_engine(enum conv_variant variant)
@@ -27,17 +26,14 @@ static const struct {
     int weights;  /* most in*out, in units of 1024; 0: any */
     enum conv_variant variant;
 } choices[] = {
-    /* From 64x64 on transforming the weights takes less than a fifth of the call: keep the plain
-     * ones. The limit keeps the transformed weights, which are scratch, below 64 MB. */
-    {true, 1, 32, 4096, 448, CONV_WINOGRAD_4_LATE},
-    /* 32x32 in a UNet runs at every step: small layers may be kept transformed. */
-    {true, 1, 32, 1024, 200, CONV_WINOGRAD_4},
-    {true, 1, 32, 1024, 448, CONV_WINOGRAD_4_LATE},
-    /* 16x16: F(4x4) has too few tiles for four times the weights to be read. */
-    {true, 1, 32, 256, 0, CONV_WINOGRAD_2},
-    /* 8x8 and below: the time goes into reading the weights, and the raw ones are the smallest.
-     * Also few channels (transforms cost as much as they save), stride 2 and maps of unknown size.
+    /* From 64x64 on, transforming all weights takes less than a fifth of a call; the limit keeps
+     * them, in scratch, below 64 MB. */
+    {true, 1, 32, 4096, 448, CONV_WINOGRAD},
+    /* Below, their way through memory costs more than transforming what a job needs in its cache.
      */
+    {true, 1, 32, 64, 0, CONV_WINOGRAD_FUSED},
+    /* Below 8x8 the time goes into reading the weights. Also few channels (transforms cost what
+     * they save), stride 2 and maps of unknown size. */
     {true, 2, 0, 0, 0, CONV_DIRECT},
     {false, 2, 0, 0, 0, CONV_TILED},
 };
@@ -60,17 +56,18 @@ int conv_round_up(int value, int step)
     return (value + step - 1) / step * step;
 }
 
-void conv_pack_panels(const struct conv *conv, int panel, int k, const float *weight, float *packed)
+void conv_pack_panels(
+    const struct conv *conv, int panel, int k, bool taps_inside, const float *weight, float *packed)
 {
-    size_t in = conv->in;
-    for (int first = 0; first < conv->out; first += panel)
+    size_t tap_step = taps_inside ? (size_t)panel : (size_t)k * panel;
+    size_t c_step = taps_inside ? (size_t)9 * panel : (size_t)panel;
+    for (int first = 0; first < conv->out; first += panel, packed += (size_t)9 * k * panel)
         for (int c = 0; c < k; c++)
             for (int lane = 0; lane < panel; lane++) {
                 bool exists = c < conv->in && first + lane < conv->out;
-                const float *from = weight + ((first + lane) * in + c) * 9;
-                float *to = packed + ((size_t)(first / panel) * 9 * k + c) * panel + lane;
+                const float *from = weight + ((size_t)(first + lane) * conv->in + c) * 9;
                 for (int tap = 0; tap < 9; tap++)
-                    to[(size_t)tap * k * panel] = exists ? from[tap] : 0.0f;
+                    packed[tap * tap_step + c * c_step + lane] = exists ? from[tap] : 0.0f;
             }
 }
 

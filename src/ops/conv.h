@@ -2,20 +2,20 @@
  *
  * conv.c chooses a variant for every layer at load and calls it through its row; conv_portable.c,
  * conv_direct.c and conv_winograd.c hold the rows. Every variant is right on every map that its
- * stride allows; they differ in speed and in how many bytes of weights and scratch they take. */
+ * stride allows; they differ in speed and scratch; packed weights take the bytes of the plain ones.
+ */
 #ifndef CLATENT_OPS_CONV_H
 #define CLATENT_OPS_CONV_H
 
+#include "device/launch.h"
 #include "ops/op.h"
 
 enum conv_variant {
-    CONV_PLAIN,      /* the formula; any device */
-    CONV_TILED,      /* implicit matrix product in local memory; any device */
-    CONV_DIRECT,     /* nine shifted products; CPU */
-    CONV_WINOGRAD_2, /* F(2x2), transformed weights kept: 1.78 times the bytes; CPU, stride 1 */
-    CONV_WINOGRAD_4, /* F(4x4), transformed weights kept: 4 times the bytes; CPU, stride 1 */
-    CONV_WINOGRAD_4_LATE, /* F(4x4), weights transformed at every call: no more bytes; CPU, stride 1
-                           */
+    CONV_PLAIN,          /* the formula; any device */
+    CONV_TILED,          /* implicit matrix product in local memory; any device */
+    CONV_DIRECT,         /* nine shifted products; CPU */
+    CONV_WINOGRAD,       /* F(4x4) in whole, for large maps; CPU, stride 1 */
+    CONV_WINOGRAD_FUSED, /* F(4x4) job by job, for small maps; CPU, stride 1 */
     CONV_VARIANTS
 };
 
@@ -29,8 +29,8 @@ struct conv_engine {
     enum clat_status (*run)(
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
-extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_winograd_2,
-    conv_winograd_4, conv_winograd_4_late;
+extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_winograd,
+    conv_winograd_fused;
 const struct conv_engine *conv_engine(enum conv_variant variant);
 
 /* The variant that conv_load takes, and conv_load with another one (tests, benches). */
@@ -42,9 +42,10 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
 /* `value` rounded up to a multiple of `step`. */
 int conv_round_up(int value, int step);
 
-/* Weights as [panels][9][k][panel], zero where an output or input channel does not exist. */
-void conv_pack_panels(
-    const struct conv *conv, int panel, int k, const float *weight, float *packed);
+/* Weights as [panels][9][k][panel], or with taps_inside as [panels][k][9][panel]; zero where an
+ * output or input channel does not exist. */
+void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
+    const float *weight, float *packed);
 
 /* ---- conv_gather.c: the input of the CPU-shaped variants, in bands
  * -------------------------------- */
@@ -62,8 +63,21 @@ struct conv_band conv_band_first(const struct tensor *y, size_t row_floats, int 
 /* Goes to the next band; false if there is none. */
 bool conv_band_next(struct conv_band *band, const struct tensor *y);
 
-/* The band's part of a tensor of y's shape (memory NULL stays so), and of one value per image. */
-struct tensor conv_band_view(const struct conv_band *band, const struct tensor *tensor);
+/* What ends the computation of a band (cl/conv_store.h): the bias and the band's part of time,
+ * residual and y; a tensor that is left out has no memory. */
+struct conv_ending {
+    const struct buffer *bias;
+    struct tensor time, residual, y;
+};
+struct conv_ending conv_band_ending(
+    const struct conv_band *band, const struct conv *conv, const struct conv_call *call);
+
+/* Its arguments of a kernel, ENDING_ARGUMENTS there. */
+#define ARGS_ENDING(ending)                                                                        \
+    ARG_BUFFER((ending).bias), ARG_TENSOR(&(ending).time), ARG_INT((ending).time.stride),          \
+        ARG_TENSOR(&(ending).residual), ARG_INT((ending).residual.stride),                         \
+        ARG_TENSOR(&(ending).y), ARG_INT((ending).y.stride), ARG_INT((ending).y.h),                \
+        ARG_INT((ending).y.w), ARG_INT((ending).y.c)
 
 /* Fills p, a dense tensor [images][rows][width][k], with the padded input that output rows from
  * band->row on need: norm, SiLU, upsampling and joining done, zero elsewhere. */

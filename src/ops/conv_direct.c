@@ -1,7 +1,6 @@
 /* conv_direct.c - 3x3 convolution as nine shifted matrix products, for CPUs: cl/conv_direct.cl.
  * SPDX-License-Identifier: MIT */
 #include "ops/conv.h"
-#include "device/launch.h"
 
 #include <stdio.h>
 
@@ -46,7 +45,7 @@ static size_t packed(const struct conv *conv)
 
 static void pack(const struct conv *conv, const float *weight, float *packed_weight)
 {
-    conv_pack_panels(conv, panel_of(conv), padded_inputs(conv), weight, packed_weight);
+    conv_pack_panels(conv, panel_of(conv), padded_inputs(conv), false, weight, packed_weight);
 }
 
 /* Taps per pass: as many as the second-level cache takes. */
@@ -76,27 +75,21 @@ static enum clat_status run_band(struct pool *pool, const struct conv *conv,
     enum clat_status status = CLAT_OK;
     struct device *device = pool->device;
     struct pool_mark mark = pool_mark(pool);
+    struct conv_ending ending = conv_band_ending(band, conv, call);
+    int tile_h = cut->rows / cut->width, images = band->images;
+    int high = conv_round_up(band->rows, tile_h), wide = conv_round_up(call->y->w, cut->width);
+    int blocks = (images * (high / tile_h) * (wide / cut->width) + BLOCK - 1) / BLOCK;
     struct grid grid = grid_jobs(device);
-    struct tensor y = conv_band_view(band, call->y), residual = {0}, time = {0}, p, partial;
-    int high = conv_round_up(y.h, cut->rows / cut->width), wide = conv_round_up(y.w, cut->width);
-    int tiles = y.n * (high / (cut->rows / cut->width)) * (wide / cut->width);
-    int blocks = (tiles + BLOCK - 1) / BLOCK;
+    struct tensor p, partial;
     struct kernel *kernel;
-    if (call->residual)
-        residual = conv_band_view(band, call->residual);
-    if (call->time)
-        time = tensor_batch(call->time, band->image, band->images);
     TRY(pool_take(
-        pool, POOL_BACK, y.n, input_size(conv, high), input_size(conv, wide), cut->k, &p));
+        pool, POOL_BACK, images, input_size(conv, high), input_size(conv, wide), cut->k, &p));
     TRY(pool_take(pool, POOL_BACK, (int)grid.global[0], BLOCK, cut->rows, cut->panel, &partial));
     TRY(conv_gather(device, conv, call, band, &p));
     TRY(find_kernel(device, cut, &kernel));
     TRY(launch(device, kernel, grid, ARG_TENSOR(&p), ARG_INT(p.h), ARG_INT(p.w), ARG_INT(p.c),
-        ARG_INT(conv->stride), ARG_BUFFER(&conv->weight), ARG_BUFFER(&conv->bias),
-        ARG_TENSOR(call->time ? &time : NULL), ARG_INT(time.stride),
-        ARG_TENSOR(call->residual ? &residual : NULL), ARG_INT(residual.stride), ARG_TENSOR(&y),
-        ARG_INT(y.stride), ARG_INT(y.n), ARG_INT(y.h), ARG_INT(y.w), ARG_INT(y.c),
-        ARG_INT(cut->width), ARG_TENSOR(&partial), ARG_INT(taps_of(cut)), ARG_INT(BLOCK),
+        ARG_INT(conv->stride), ARG_INT(images), ARG_BUFFER(&conv->weight), ARG_INT(cut->width),
+        ARG_TENSOR(&partial), ARG_INT(taps_of(cut)), ARG_INT(BLOCK), ARGS_ENDING(ending),
         ARG_INT(cut->panels * blocks), ARG_BUFFER(device_counter(device))));
 out:
     pool_release(pool, POOL_BACK, mark);

@@ -1,6 +1,5 @@
 /* conv_gather.c - bands of output and the padded input they need. SPDX-License-Identifier: MIT */
 #include "ops/conv.h"
-#include "device/launch.h"
 
 #include <stdio.h>
 
@@ -45,12 +44,24 @@ bool conv_band_next(struct conv_band *band, const struct tensor *y)
     return band->image < y->n;
 }
 
-struct tensor conv_band_view(const struct conv_band *band, const struct tensor *tensor)
+/* The band's part of a tensor of y's shape. */
+static struct tensor band_view(const struct conv_band *band, const struct tensor *tensor)
 {
     struct tensor view = tensor_batch(tensor, band->image, band->images);
     view.offset += (size_t)band->row * view.w * view.stride;
     view.h = band->rows;
     return view;
+}
+
+struct conv_ending conv_band_ending(
+    const struct conv_band *band, const struct conv *conv, const struct conv_call *call)
+{
+    struct conv_ending ending = {.bias = &conv->bias, .y = band_view(band, call->y)};
+    if (call->time)
+        ending.time = tensor_batch(call->time, band->image, band->images);
+    if (call->residual)
+        ending.residual = band_view(band, call->residual);
+    return ending;
 }
 
 /* One of the two inputs into channels [first, first + fill) of p. */

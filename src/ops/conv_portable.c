@@ -1,6 +1,5 @@
 /* conv_portable.c - 3x3 convolution on any device: cl/conv.cl. SPDX-License-Identifier: MIT */
 #include "ops/conv.h"
-#include "device/launch.h"
 
 #define TILE 64 /* values of y that a group makes, in each direction */
 #define SIDE 16 /* the group is SIDE x SIDE; cl/conv.cl has the same defaults */
@@ -13,7 +12,7 @@ static size_t packed(const struct conv *conv)
 /* [out][in][9] to [9][in][out] */
 static void pack(const struct conv *conv, const float *weight, float *packed_weight)
 {
-    conv_pack_panels(conv, conv->out, conv->in, weight, packed_weight);
+    conv_pack_panels(conv, conv->out, conv->in, false, weight, packed_weight);
 }
 
 static enum clat_status run_kernel(struct pool *pool, const struct conv *conv,

@@ -1,29 +1,37 @@
-/* conv_winograd.c - 3x3 convolution, stride 1, with few multiplications, for CPUs:
+/* conv_winograd.c - 3x3 convolution, stride 1, with a quarter of the multiplications, for CPUs:
  * cl/conv_winograd.cl. SPDX-License-Identifier: MIT
  *
- * F(4x4) multiplies 4 times less than the direct form, F(2x2) 2.25 times less, and their
- * transformed weights are 4 and 1.78 times the plain ones. The `late` form keeps the plain weights
- * and transforms them into scratch at every call: on large maps that is a small part of the call.
- */
+ * Two ways from the transformed input to y. In whole: transform all weights into scratch, one
+ * batched product, transform back; the weights cost 144 bytes of scratch per pair of channels, made
+ * anew for every call. Fused: each job transforms the weights it needs into the cache and ends with
+ * y. */
 #include "ops/conv.h"
 #include "device/launch.h"
 
 #include <stdio.h>
 
-#define JOB_PIXELS 128 /* rows of a job of the product: they stay in the second-level cache */
-#define JOB_OUTPUTS 256
+#define OUTPUT 4       /* a tile is 4x4 pixels of output */
+#define POINTS 36      /* and 36 points */
+#define PAD 16         /* floats between points in scratch, as in cl/conv_winograd.cl */
+#define WHOLE_ROWS 128 /* tiles of a job of the product: they stay in the second-level cache */
+#define WHOLE_COLUMNS 256
+#define FUSED_TILES                                                                                \
+    66 /* tiles and input channels of the fused form: with panels of 64, 1.2 MB of */
+#define FUSED_DEPTH 64 /* scratch per job, for a second-level cache of 2 MB */
 
-/* How a layer is cut: tiles of m x m outputs, m + 2 points squared; the product's register tile is
- * rows tiles x panel channels; k input channels, a multiple of 16. */
+/* How a layer is cut: the register tile is rows tiles x panel output channels; k input channels. */
 struct cut {
-    int m, points;
     int panel, panels, k, rows;
 };
 
-/* The widest panel that computes the fewest channels in vain. */
+/* Panels of 48 with 8 rows, 64 with 6, or 32 with 12, all of 24 registers. Eight rows divide the
+ * tiles of small maps, so 48 is taken where it fits within 2 %; else the one that computes least in
+ * vain. */
 static int panel_of(const struct conv *conv)
 {
     int best = 64;
+    if (conv_round_up(conv->out, 48) * 50 <= conv->out * 51)
+        return 48;
     for (int panel = 48; panel >= 32; panel -= 16)
         if (conv_round_up(conv->out, panel) < conv_round_up(conv->out, best))
             best = panel;
@@ -32,10 +40,8 @@ static int panel_of(const struct conv *conv)
 
 static struct cut cut_layer(const struct conv *conv)
 {
-    int m = conv->variant == CONV_WINOGRAD_2 ? 2 : 4, panel = panel_of(conv);
-    return (struct cut){.m = m,
-        .points = (m + 2) * (m + 2),
-        .panel = panel,
+    int panel = panel_of(conv);
+    return (struct cut){.panel = panel,
         .panels = conv_round_up(conv->out, panel) / panel,
         .k = conv_round_up(conv->in, 16),
         .rows = panel == 64   ? 6
@@ -43,235 +49,238 @@ static struct cut cut_layer(const struct conv *conv)
                               : 12};
 }
 
-/* ---- weights
- * ------------------------------------------------------------------------------------- */
-
-/* G of F(2x2) and F(4x4): how a kernel's three values become those of the points. */
-static const double g2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-static const double g4[6][3] = {{1. / 4, 0, 0}, {-1. / 6, -1. / 6, -1. / 6},
-    {-1. / 6, 1. / 6, -1. / 6}, {1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1}};
-
-/* points = G kernel GT; the points stand `apart` floats from each other. */
-static void transform_kernel(
-    const double (*g)[3], int t, const float *kernel, float *points, size_t apart)
-{
-    double half[6][3];
-    for (int i = 0; i < t; i++)
-        for (int x = 0; x < 3; x++)
-            half[i][x] = g[i][0] * kernel[x] + g[i][1] * kernel[3 + x] + g[i][2] * kernel[6 + x];
-    for (int i = 0; i < t; i++)
-        for (int j = 0; j < t; j++)
-            points[(size_t)(i * t + j) * apart] =
-                (float)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
-}
-
-static size_t packed_transformed(const struct conv *conv)
-{
-    struct cut cut = cut_layer(conv);
-    return (size_t)cut.points * cut.k * cut.panels * cut.panel;
-}
-
-/* [out][in][3][3] to [points][panels][k][panel] */
-static void pack_transformed(const struct conv *conv, const float *weight, float *packed)
-{
-    static const float zero[9];
-    struct cut cut = cut_layer(conv);
-    size_t apart = (size_t)cut.k * cut.panels * cut.panel;
-    for (int p = 0; p < cut.panels; p++)
-        for (int c = 0; c < cut.k; c++)
-            for (int lane = 0; lane < cut.panel; lane++) {
-                int o = p * cut.panel + lane;
-                bool exists = c < conv->in && o < conv->out;
-                transform_kernel(cut.m == 2 ? g2 : g4, cut.m + 2,
-                    exists ? weight + ((size_t)o * conv->in + c) * 9 : zero,
-                    packed + ((size_t)p * cut.k + c) * cut.panel + lane, apart);
-            }
-}
-
-static size_t packed_plain(const struct conv *conv)
+static size_t packed(const struct conv *conv)
 {
     struct cut cut = cut_layer(conv);
     return (size_t)9 * cut.k * cut.panels * cut.panel;
 }
 
-static void pack_plain(const struct conv *conv, const float *weight, float *packed)
+static void pack(const struct conv *conv, const float *weight, float *packed_weight)
 {
     struct cut cut = cut_layer(conv);
-    conv_pack_panels(conv, cut.panel, cut.k, weight, packed);
+    conv_pack_panels(conv, cut.panel, cut.k, true, weight, packed_weight);
 }
 
-/* ---- the call
- * ------------------------------------------------------------------------------------ */
-
-/* One band on its way through the three kernels. */
+/* One call, and the band that it is at. */
 struct work {
-    const struct cut *cut;
-    struct tensor p, v, u, q; /* padded input, its points, the weights', the products */
-    int down, across, tiles;  /* tiles of an image, and of the band */
-    int per;                  /* tiles of a job of the transforms */
+    const struct conv *conv;
+    const struct conv_call *call;
+    struct pool *pool;
+    struct cut cut;
+    bool fused;
+    struct tensor u; /* all weights' points, [1][POINTS][panels*k*panel + PAD], if in whole */
+    int depth;       /* channels of v that lie together */
+    struct conv_band band;
+    int down, across, tiles; /* tiles of an image, and of the band */
 };
 
+static int blocks(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
+/* Channels are padded: rows a power of two apart would fall on few sets of the cache. */
+static int padded(int channels)
+{
+    return channels + PAD;
+}
+
 static enum clat_status find_kernel(
-    struct device *device, const struct cut *cut, const char *function, struct kernel **kernel)
+    const struct work *work, const char *function, struct kernel **kernel)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DOUTPUT=%d -DVECTORS=%d -DROWS=%d", cut->m, cut->panel / 16,
-        cut->rows);
-    return kernel_find(device, "conv_winograd", function, options, kernel);
+    char options[48];
+    snprintf(
+        options, sizeof options, "-DVECTORS=%d -DROWS=%d", work->cut.panel / 16, work->cut.rows);
+    return kernel_find(work->pool->device, "conv_winograd", function, options, kernel);
 }
 
-static int clamp(int value, int low, int high)
+/* Tiles of a job of the transforms. */
+static int tiles_per_job(const struct work *work)
 {
-    return value < low ? low : value > high ? high : value;
+    int per = work->tiles / (8 * device_facts(work->pool->device)->compute_units);
+    return per < 1 ? 1 : per > 8 ? 8 : per;
 }
 
-static int jobs_of(int count, int per)
-{
-    return (count + per - 1) / per;
-}
-
-static enum clat_status run_input(struct device *device, const struct work *work)
+/* v = BT d B of the padded input p */
+static enum clat_status run_input(
+    const struct work *work, const struct tensor *p, const struct tensor *v)
 {
     enum clat_status status = CLAT_OK;
-    const struct tensor *p = &work->p, *v = &work->v;
+    struct device *device = work->pool->device;
+    int per = tiles_per_job(work);
     struct kernel *kernel;
-    TRY(find_kernel(device, work->cut, "input", &kernel));
+    TRY(find_kernel(work, "input", &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(p), ARG_INT(p->h), ARG_INT(p->w),
-        ARG_INT(p->c), ARG_TENSOR(v), ARG_INT(v->w), ARG_INT(v->c), ARG_INT(work->tiles),
-        ARG_INT(work->down), ARG_INT(work->across), ARG_INT(work->per),
-        ARG_INT(jobs_of(work->tiles, work->per)), ARG_BUFFER(device_counter(device))));
+        ARG_INT(p->c), ARG_TENSOR(v), ARG_INT(work->depth), ARG_INT(v->w), ARG_INT(v->c),
+        ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARG_INT(per),
+        ARG_INT(blocks(work->tiles, per)), ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
 
-static enum clat_status run_product(struct device *device, const struct work *work)
-{
-    enum clat_status status = CLAT_OK;
-    const struct cut *cut = work->cut;
-    int row_tiles = work->v.w / cut->rows, panel_block = JOB_OUTPUTS / cut->panel;
-    int blocks_down = jobs_of(row_tiles, JOB_PIXELS / cut->rows);
-    int row_block = jobs_of(row_tiles, blocks_down);
-    if (cut->points * blocks_down < 4 * device_facts(device)->compute_units)
-        panel_block = 1;
-    int jobs = cut->points * jobs_of(row_tiles, row_block) * jobs_of(cut->panels, panel_block);
-    struct kernel *kernel;
-    TRY(find_kernel(device, cut, "product", &kernel));
-    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(&work->v), ARG_INT(work->v.w),
-        ARG_INT(work->v.c), ARG_TENSOR(&work->u), ARG_INT(cut->k), ARG_INT(cut->panels),
-        ARG_TENSOR(&work->q), ARG_INT(work->q.c), ARG_INT(row_block), ARG_INT(panel_block),
-        ARG_INT(jobs), ARG_BUFFER(device_counter(device))));
-out:
-    return status;
-}
+/* ---- in whole
+ * ------------------------------------------------------------------------------------ */
 
-static enum clat_status run_output(struct device *device, const struct work *work,
-    const struct conv *conv, const struct conv_call *call, const struct conv_band *band)
+/* u = G g GT */
+static enum clat_status run_weights(struct work *work)
 {
     enum clat_status status = CLAT_OK;
-    struct tensor y = conv_band_view(band, call->y), residual = {0}, time = {0};
+    struct device *device = work->pool->device;
+    const struct cut *cut = &work->cut;
     struct kernel *kernel;
-    if (call->residual)
-        residual = conv_band_view(band, call->residual);
-    if (call->time)
-        time = tensor_batch(call->time, band->image, band->images);
-    TRY(find_kernel(device, work->cut, "output", &kernel));
-    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(&work->q), ARG_INT(work->q.w),
-        ARG_INT(work->q.c), ARG_BUFFER(&conv->bias), ARG_TENSOR(call->time ? &time : NULL),
-        ARG_INT(time.stride), ARG_TENSOR(call->residual ? &residual : NULL),
-        ARG_INT(residual.stride), ARG_TENSOR(&y), ARG_INT(y.stride), ARG_INT(y.h), ARG_INT(y.w),
-        ARG_INT(y.c), ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across),
-        ARG_INT(work->per), ARG_INT(jobs_of(work->tiles, work->per)),
+    TRY(pool_take(
+        work->pool, POOL_BACK, 1, 1, POINTS, cut->panels * cut->k * cut->panel + PAD, &work->u));
+    TRY(find_kernel(work, "weights", &kernel));
+    TRY(launch(device, kernel, grid_jobs(device), ARG_BUFFER(&work->conv->weight), ARG_INT(cut->k),
+        ARG_INT(cut->panels), ARG_TENSOR(&work->u), ARG_INT(cut->panels * cut->k / 16),
         ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
 
-/* Channels are padded by 16: rows a power of two apart would fall on few lines of the cache. */
-static int point_stride(int channels)
-{
-    return channels + 16;
-}
-
-static enum clat_status run_band(struct pool *pool, const struct conv *conv,
-    const struct conv_call *call, const struct conv_band *band, struct work *work)
+/* q = v u, point by point */
+static enum clat_status run_product(
+    const struct work *work, const struct tensor *v, const struct tensor *q)
 {
     enum clat_status status = CLAT_OK;
-    struct device *device = pool->device;
-    const struct cut *cut = work->cut;
-    struct pool_mark mark = pool_mark(pool);
-    int units = device_facts(device)->compute_units;
-    work->down = jobs_of(band->rows, cut->m);
-    work->across = jobs_of(call->y->w, cut->m);
-    work->tiles = band->images * work->down * work->across;
-    work->per = clamp(work->tiles / (8 * units), 1, 8);
-    int room = conv_round_up(work->tiles, cut->rows);
-    TRY(pool_take(pool, POOL_BACK, band->images, work->down * cut->m + 2, work->across * cut->m + 2,
-        cut->k, &work->p));
-    TRY(pool_take(pool, POOL_BACK, 1, cut->points, room, point_stride(cut->k), &work->v));
+    struct device *device = work->pool->device;
+    const struct cut *cut = &work->cut;
+    int row_tiles = v->w / cut->rows, down = blocks(row_tiles, WHOLE_ROWS / cut->rows);
+    int row_block = blocks(row_tiles, down), panel_block = WHOLE_COLUMNS / cut->panel;
+    if (POINTS * down < 4 * device_facts(device)->compute_units)
+        panel_block = 1;
+    int jobs = POINTS * blocks(row_tiles, row_block) * blocks(cut->panels, panel_block);
+    struct kernel *kernel;
+    TRY(find_kernel(work, "product", &kernel));
+    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(v), ARG_INT(v->w), ARG_INT(v->c),
+        ARG_TENSOR(&work->u), ARG_INT(cut->k), ARG_INT(cut->panels), ARG_TENSOR(q), ARG_INT(q->c),
+        ARG_INT(row_block), ARG_INT(panel_block), ARG_INT(jobs),
+        ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
+/* y = AT q A and the rest */
+static enum clat_status run_output(const struct work *work, const struct tensor *q)
+{
+    enum clat_status status = CLAT_OK;
+    struct device *device = work->pool->device;
+    struct conv_ending ending = conv_band_ending(&work->band, work->conv, work->call);
+    int per = tiles_per_job(work);
+    struct kernel *kernel;
+    TRY(find_kernel(work, "output", &kernel));
+    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(q), ARG_INT(q->w), ARG_INT(q->c),
+        ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARG_INT(per),
+        ARGS_ENDING(ending), ARG_INT(blocks(work->tiles, per)),
+        ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
+static enum clat_status run_whole(const struct work *work, const struct tensor *v)
+{
+    enum clat_status status = CLAT_OK;
+    struct tensor q;
     TRY(pool_take(
-        pool, POOL_BACK, 1, cut->points, room, point_stride(cut->panels * cut->panel), &work->q));
-    TRY(conv_gather(device, conv, call, band, &work->p));
-    TRY(run_input(device, work));
-    TRY(run_product(device, work));
-    TRY(run_output(device, work, conv, call, band));
+        work->pool, POOL_BACK, 1, POINTS, v->w, padded(work->cut.panels * work->cut.panel), &q));
+    TRY(run_product(work, v, &q));
+    TRY(run_output(work, &q));
+out:
+    return status;
+}
+
+/* ---- fused
+ * --------------------------------------------------------------------------------------- */
+
+static enum clat_status run_fused(const struct work *work, const struct tensor *v)
+{
+    enum clat_status status = CLAT_OK;
+    struct device *device = work->pool->device;
+    const struct cut *cut = &work->cut;
+    struct conv_ending ending = conv_band_ending(&work->band, work->conv, work->call);
+    int row_tiles = v->w / cut->rows, down = blocks(row_tiles, FUSED_TILES / cut->rows);
+    int block = blocks(row_tiles, down) * cut->rows, jobs = cut->panels * blocks(v->w, block);
+    size_t items = grid_jobs(device).global[0];
+    if (items > (size_t)jobs)
+        items = jobs; /* no scratch for work-items without work */
+    struct tensor scratch;
+    struct kernel *kernel;
+    TRY(pool_take(work->pool, POOL_BACK, (int)items, 1, POINTS,
+        padded(work->depth * cut->panel) + padded(block * cut->panel), &scratch));
+    TRY(find_kernel(work, "fused", &kernel));
+    TRY(launch(device, kernel, grid1(items, 1), ARG_TENSOR(v), ARG_INT(v->w), ARG_INT(v->c),
+        ARG_BUFFER(&work->conv->weight), ARG_INT(cut->k), ARG_TENSOR(&scratch),
+        ARG_INT(work->depth), ARG_INT(block), ARG_INT(work->tiles), ARG_INT(work->down),
+        ARG_INT(work->across), ARGS_ENDING(ending), ARG_INT(jobs),
+        ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
+/* ---- both
+ * ---------------------------------------------------------------------------------------- */
+
+static enum clat_status run_band(struct work *work)
+{
+    enum clat_status status = CLAT_OK;
+    struct pool *pool = work->pool;
+    struct pool_mark mark = pool_mark(pool);
+    int k = work->cut.k, images = work->band.images;
+    struct tensor p, v;
+    work->down = blocks(work->band.rows, OUTPUT);
+    work->across = blocks(work->call->y->w, OUTPUT);
+    work->tiles = images * work->down * work->across;
+    TRY(pool_take(
+        pool, POOL_BACK, images, work->down * OUTPUT + 2, work->across * OUTPUT + 2, k, &p));
+    TRY(pool_take(pool, POOL_BACK, blocks(k, work->depth), POINTS,
+        conv_round_up(work->tiles, work->cut.rows), padded(work->depth), &v));
+    TRY(conv_gather(pool->device, work->conv, work->call, &work->band, &p));
+    TRY(run_input(work, &p, &v));
+    TRY(work->fused ? run_fused(work, &v) : run_whole(work, &v));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;
 }
 
-/* Scratch of one row of output. */
-static size_t row_floats(const struct cut *cut, int width)
+/* Scratch of one row of output: v, q if there is one, p. */
+static size_t row_floats(const struct work *work)
 {
-    size_t across = jobs_of(width, cut->m);
-    size_t points = across * cut->points *
-                    (size_t)(point_stride(cut->k) + point_stride(cut->panels * cut->panel));
-    return points / cut->m + (across * cut->m + 2) * cut->k;
+    const struct cut *cut = &work->cut;
+    size_t across = blocks(work->call->y->w, OUTPUT);
+    size_t v = (size_t)blocks(cut->k, work->depth) * padded(work->depth);
+    size_t q = work->fused ? 0 : padded(cut->panels * cut->panel);
+    return across * POINTS * (v + q) / OUTPUT + (across * OUTPUT + 2) * cut->k;
 }
 
-static enum clat_status run_bands(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call, struct work *work)
-{
-    enum clat_status status = CLAT_OK;
-    const struct tensor *y = call->y;
-    struct conv_band band = conv_band_first(y, row_floats(work->cut, y->w), work->cut->m);
-    do
-        TRY(run_band(pool, conv, call, &band, work));
-    while (conv_band_next(&band, y));
-out:
-    return status;
-}
-
-/* Transformed weights as they were packed. */
 static enum clat_status run(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call)
-{
-    struct cut cut = cut_layer(conv);
-    struct work work = {.cut = &cut, .u = {.memory = conv->weight.memory}};
-    return run_bands(pool, conv, call, &work);
-}
-
-/* Transformed weights in scratch, made now. */
-static enum clat_status run_late(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+    struct pool *pool, const struct conv *conv, const struct conv_call *call, bool fused)
 {
     enum clat_status status = CLAT_OK;
-    struct device *device = pool->device;
-    struct cut cut = cut_layer(conv);
-    struct work work = {.cut = &cut};
-    struct kernel *kernel;
-    TRY(pool_take(pool, POOL_BACK, cut.points, cut.panels, cut.k, cut.panel, &work.u));
-    TRY(find_kernel(device, &cut, "weights", &kernel));
-    TRY(launch(device, kernel, grid_jobs(device), ARG_BUFFER(&conv->weight), ARG_INT(cut.k),
-        ARG_INT(cut.panels), ARG_TENSOR(&work.u), ARG_INT(cut.panels * cut.k / 16),
-        ARG_BUFFER(device_counter(device))));
-    TRY(run_bands(pool, conv, call, &work));
+    struct work work = {
+        .conv = conv, .call = call, .pool = pool, .cut = cut_layer(conv), .fused = fused};
+    work.depth = fused && FUSED_DEPTH < work.cut.k ? FUSED_DEPTH : work.cut.k;
+    work.band = conv_band_first(call->y, row_floats(&work), OUTPUT);
+    if (!fused)
+        TRY(run_weights(&work));
+    do
+        TRY(run_band(&work));
+    while (conv_band_next(&work.band, call->y));
 out:
     return status;
 }
 
-const struct conv_engine conv_winograd_2 = {
-    "winograd 2x2", false, packed_transformed, pack_transformed, run};
-const struct conv_engine conv_winograd_4 = {
-    "winograd 4x4", false, packed_transformed, pack_transformed, run};
-const struct conv_engine conv_winograd_4_late = {
-    "winograd 4x4 late", false, packed_plain, pack_plain, run_late};
+static enum clat_status run_whole_call(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    return run(pool, conv, call, false);
+}
+
+static enum clat_status run_fused_call(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    return run(pool, conv, call, true);
+}
+
+const struct conv_engine conv_winograd = {"winograd", false, packed, pack, run_whole_call};
+const struct conv_engine conv_winograd_fused = {
+    "winograd fused", false, packed, pack, run_fused_call};

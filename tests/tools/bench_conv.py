@@ -16,13 +16,13 @@ ROUNDS = int(os.environ.get("ROUNDS", 5))
 VARIANTS = [int(v) for v in sys.argv[2:]] or [-1]
 only = os.environ.get("ONLY")
 with_torch = os.environ.get("TORCH", "1") == "1"
+# before torch, which may bind this process, and so its children, to one core
+server = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 if with_torch:
     import torch
     import torch.nn.functional as F
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     torch.set_grad_enabled(False)
-
-server = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def ask(line):
