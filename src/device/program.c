@@ -1,6 +1,6 @@
 /* program.c - builds kernel programs on first use and keeps them. SPDX-License-Identifier: MIT
  *
- * Options are always -cl-std=CL1.2 and what the op gives: no relaxed arithmetic, since a picture
+ * Options are always BASE_OPTIONS and what the op gives: no relaxed arithmetic, since a picture
  * must not depend on what a driver takes that to mean. */
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/program.h"
@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BASE_OPTIONS "-cl-std=CL1.2"
+/* -w: some drivers print their compiler's remarks (a loop not unrolled, vectors passed in memory)
+ * on our stderr; errors still come in the log. */
+#define BASE_OPTIONS "-cl-std=CL1.2 -w"
 
 /* The first lines of the build log, on one line of a sentence. */
 static void read_log(struct device *device, cl_program handle, char *lines, size_t size)
