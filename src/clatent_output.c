@@ -127,8 +127,7 @@ out:
 /* ---- the record of an image
  * ------------------------------------------------------------------------------ */
 
-/* The job that makes this image alone. Start latents belong to the whole job, which then is
- * recorded. */
+/* The job that makes this image alone. */
 static enum clat_status values_of_image(
     const struct output *output, const struct output_image *image, struct job_values *values)
 {
@@ -136,8 +135,6 @@ static enum clat_status values_of_image(
     char seed[32];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)image->seed);
     TRY(job_values_copy(output->values, values));
-    if (output->job->latents)
-        goto out;
     TRY(job_values_set(values, "prompt", image->prompt, "image", false));
     TRY(job_values_set(values, "seed", seed, "image", false));
     job_value_clear(&values->value[job_key_find("batch_size")]);
@@ -166,9 +163,11 @@ static enum clat_status make_texts(const struct output *output, const struct out
     struct text text = {0};
     if (output->job->metadata) {
         TRY(values_of_image(output, image, &values));
+        /* Start latents belong to the whole job, which then is what makes the image again. */
+        const struct job_values *record = output->job->latents ? output->values : &values;
         TRY(metadata_parameters(&values, output->model, &text));
         TRY(keep_text(texts, count, METADATA_PARAMETERS_KEY, &text));
-        TRY(metadata_json(&values, output->device, &text));
+        TRY(metadata_json(record, output->device, &text));
         TRY(keep_text(texts, count, METADATA_KEY, &text));
     }
     if (output->job->ai_mark) {

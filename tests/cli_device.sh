@@ -44,6 +44,15 @@ line=$("$clatent" info batch-3.png --as-args) || fail "info --as-args gives $?"
 eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output alone.png --quiet" || fail "alone: $line"
 same batch-3.png alone.png "$line"
 
+# start latents are part of the record, with the whole job that they belong to
+make_image -p a -p b --seed 3 -o start.safetensors --steps 1
+make_image -p a -p b --seed 3 --latents start.safetensors -o 'latents-{index}.png'
+line=$("$clatent" info latents-1.png --as-args) || fail "info --as-args gives $?"
+eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output 'again-{index}.png' --quiet" || fail "again: $line"
+same latents-1.png again-1.png "$line"
+check
+"$clatent" info latents-1.png --json | grep -q '"text": "b\\nSteps: 3' || fail "the second prompt is not told"
+
 # ---- standard output, JSON, other formats
 make_image -p "$prompt" --seed 5 -o - >stream.png
 same clatent-00000-5.png stream.png
