@@ -1,9 +1,9 @@
 /* bench_conv.c - times the 3x3 convolutions, on request. SPDX-License-Identifier: MIT
  *
- * Reads lines, so that another program can alternate its own measurements with ours (bench_conv.py):
- *   layer IN OUT SIDE BATCH STRIDE VARIANT   -> "SLOT NAME BYTES"; VARIANT -1: the one conv_load takes
- *   run SLOT COUNT                           -> best and median seconds of COUNT calls
- * Each call has group norm fold, SiLU and a residual, as in a resnet block. */
+ * Reads lines, so that another program can alternate its own measurements with ours
+ * (bench_conv.py): layer IN OUT SIDE BATCH STRIDE VARIANT   -> "SLOT NAME BYTES"; VARIANT -1: the
+ * one conv_load takes run SLOT COUNT                           -> best and median seconds of COUNT
+ * calls Each call has group norm fold, SiLU and a residual, as in a resnet block. */
 #include "device/launch.h"
 #include "ops/conv.h"
 
@@ -68,7 +68,8 @@ static void add_layer(struct pool *pool, struct layer *layer, int in, int out, i
     take(pool, batch, 1, 2, in, &layer->fold);
     take(pool, batch, side / stride, side / stride, out, &layer->residual);
     take(pool, batch, side / stride, side / stride, out, &layer->y);
-    printf("%d %s %zu\n", (int)(layer - layers), conv_engine(variant)->name, layer->conv.weight.size);
+    printf(
+        "%d %s %zu\n", (int)(layer - layers), conv_engine(variant)->name, layer->conv.weight.size);
 }
 
 static double run(struct pool *pool, struct layer *layer)
@@ -100,8 +101,9 @@ int main(void)
     require(device_open(NULL, &device));
     require(pool_open(device, (size_t)2000 << 20, &pool));
     while (fgets(line, sizeof line, stdin)) {
-        if (sscanf(line, "layer %d %d %d %d %d %d", &in, &out, &side, &batch, &stride, &variant) == 6
-            && count < SLOTS) {
+        if (sscanf(line, "layer %d %d %d %d %d %d", &in, &out, &side, &batch, &stride, &variant) ==
+                6 &&
+            count < SLOTS) {
             add_layer(&pool, &layers[count++], in, out, side, batch, stride, variant);
             run(&pool, &layers[count - 1]);
         } else if (sscanf(line, "run %d %d", &slot, &times) == 2 && slot < count && times <= RUNS) {
