@@ -134,6 +134,9 @@ int main(void)
     check_halves(golden_layout("safetensors"));
     check_halves(golden_layout("bin")); /* with the older names of the attention's layers */
     check_half_file();
+    device_force_shape(device, false); /* the portable kernels, which GPUs run */
+    check_moments();
+    check_halves(golden_layout("safetensors"));
     weights_close(goldens);
     device_close(device);
     return check_result();

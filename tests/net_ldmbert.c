@@ -87,6 +87,8 @@ int main(void)
     /* half-precision files differ by their rounding of the weights */
     check_layout(check_data("ldm-text2im-tiny"), "fp16", 2e-3);
     check_bad_id();
+    device_force_shape(device, false); /* the portable kernels, which GPUs run */
+    check_layout(golden_layout("safetensors"), NULL, GOLDEN_LIMIT);
     weights_close(goldens);
     device_close(device);
     return check_result();

@@ -179,6 +179,9 @@ int main(void)
     check_layout(golden_layout("bin"), false);
     check_half_file();
     check_rows_are_independent();
+    device_force_shape(device, false); /* the portable kernels, which GPUs run */
+    check_layout(golden_layout("safetensors"), true);
+    check_rows_are_independent();
     weights_close(goldens);
     device_close(device);
     return check_result();
