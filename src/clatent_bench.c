@@ -5,6 +5,7 @@
 #include "device/device.h"
 #include "pipeline/bench.h"
 #include "pipeline/model.h"
+#include "pipeline/pipeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,8 @@ enum clat_status clat_bench(
     TRY(device_open(job.device, &device));
     context_log(context, "device: %s", device_facts(device)->name);
     device_on_cancel(device, context_is_cancelled, context);
-    TRY(bench_run(device, model, job.height, job.width, RUNS, stages));
+    pipeline_choose_engine(device, job.gemm);
+    TRY(bench_model(device, model, job.height, job.width, RUNS, stages));
     TRY(make_result(stages, result));
 out:
     device_close(device);

@@ -196,8 +196,8 @@ out:
     return status;
 }
 
-enum clat_status bench_run(struct device *device, const struct model *model, int height, int width,
-    int runs, struct bench_stage stages[BENCH_STAGES])
+enum clat_status bench_model(struct device *device, const struct model *model, int height,
+    int width, int runs, struct bench_stage stages[BENCH_STAGES])
 {
     enum clat_status status;
     int h = (height ? height : model_default_size(model)) / model->latent_scale;

@@ -20,7 +20,7 @@ enum { BENCH_STAGES = 3 };
 /* Loads each component in turn (one at a time), runs it `runs` times on random input after one run
  * to warm up: the text encoder with one full prompt, the UNet with a batch of 2 (one guided image),
  * the decoder with one image. height and width in pixels, 0: the model's default. */
-enum clat_status bench_run(struct device *device, const struct model *model, int height, int width,
-    int runs, struct bench_stage stages[BENCH_STAGES]);
+enum clat_status bench_model(struct device *device, const struct model *model, int height,
+    int width, int runs, struct bench_stage stages[BENCH_STAGES]);
 
 #endif

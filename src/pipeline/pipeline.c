@@ -31,7 +31,7 @@ out:
     return status;
 }
 
-static void choose_engine(struct device *device, const char *gemm)
+void pipeline_choose_engine(struct device *device, const char *gemm)
 {
     if (gemm && strcmp(gemm, "own") == 0)
         gemm_set_engine(device, GEMM_OWN);
@@ -47,7 +47,7 @@ enum clat_status pipeline_run(struct device *device, struct model *model, const 
     static const struct pipeline_events nobody;
     struct run run = {
         .device = device, .model = model, .job = job, .events = events ? events : &nobody};
-    choose_engine(device, job->gemm);
+    pipeline_choose_engine(device, job->gemm);
     device_on_cancel(device, run.events->cancelled, run.events->user);
     enum clat_status status = make_images(&run);
     run_free(&run);

@@ -44,6 +44,9 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
+/* The engine of the products of all networks loaded from now on: a job's `gemm`, NULL is "auto". */
+void pipeline_choose_engine(struct device *device, const char *gemm);
+
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events);
 
