@@ -1,16 +1,20 @@
 /* conv.cl - 3x3 convolution on any device. SPDX-License-Identifier: MIT
  *
- *   y[n][r][x][o] = sum_{s,c} pre(in)[n][r*stride - pad + s/3][x*stride - pad + s%3][c] weight[s][c][o]
- *                   + bias[o] + time[n][o] + residual[n][r][x][o]
- * in is x and x2 side by side in channels, read as nearest x2 if `up` is 1; pre is scale and shift of the
- * group norm, then SiLU, each if asked for; outside the image pre(in) is 0.
+ *   y[n][r][x][o] = bias[o] + time[n][o] + residual[n][r][x][o]
+ *       + sum_{s,c} pre(in)[n][r*stride - pad + s/3][x*stride - pad + s%3][c] weight[s][c][o]
  *
- *   plain  one work-item per value of y: the formula, to be read and to check the others against
- *   tiled  an implicit matrix product [pixels x 9*in] [9*in x out]: a group makes TILE x TILE values of y
- *          from slices of DEPTH channels of one tap, both factors staged in local memory. Within a tap the
- *          gather is a shifted copy, so that addresses and edges cost one test per pixel and slice.
- * Tunables of tiled: TILE (multiple of SIDE), SIDE (group is SIDE x SIDE), DEPTH (DEPTH*TILE a multiple
- * of SIDE*SIDE). Local memory: 8*DEPTH*TILE bytes and a little. */
+ * in is x and x2 side by side in channels, read as nearest x2 if `up` is 1; pre is scale and shift
+ * of the group norm, then SiLU, each if asked for; outside the image pre(in) is 0.
+ *
+ * plain: one work-item per value of y; the formula, to be read and to check the others against.
+ *
+ * tiled: an implicit matrix product [pixels x 9*in] [9*in x out]. A group makes TILE x TILE values
+ * of y from slices of DEPTH channels of one tap, both factors staged in local memory (8*DEPTH*TILE
+ * bytes and a little). Within a tap the gather is a shifted copy, so that addresses and edges cost
+ * one test per pixel and slice.
+ *
+ * Tunables of tiled: TILE (multiple of SIDE), SIDE (a group is SIDE x SIDE), DEPTH (DEPTH*TILE a
+ * multiple of SIDE*SIDE). */
 #include "common.h"
 #ifndef TILE
 #define TILE 64
@@ -21,11 +25,11 @@
 #ifndef DEPTH
 #define DEPTH 16
 #endif
-#define EACH (TILE / SIDE) /* a work-item makes EACH x EACH values */
+#define SHARE (TILE / SIDE) /* a work-item makes SHARE x SHARE values */
 
 struct source {
     __global const float *x, *x2; /* [n][h][w] pixels of c1 and in - c1 channels */
-    __global const float *fold;  /* [n][2][in] or NULL */
+    __global const float *fold;   /* [n][2][in] or NULL */
     int h, w, c1, in, x_stride, x2_stride, silu, up;
 };
 
@@ -42,16 +46,17 @@ static inline float source_value(const struct source *s, int n, int y, int x, in
 }
 
 #define SOURCE_ARGUMENTS                                                                           \
-    TENSOR_IN(x), int h, int w, int c1, int x_stride, TENSOR_IN(x2), int x2_stride, TENSOR_IN(fold), int in, \
-        int silu, int up
+    TENSOR_IN(x), int h, int w, int c1, int x_stride, TENSOR_IN(x2), int x2_stride,                \
+        TENSOR_IN(fold), int in, int silu, int up
 #define SOURCE                                                                                     \
     {                                                                                              \
-        TENSOR_AT(x), TENSOR_AT(x2), TENSOR_GIVEN(fold) ? TENSOR_AT(fold) : 0, h, w, c1, in, x_stride, x2_stride, silu, up  \
+        TENSOR_AT(x), TENSOR_AT(x2), TENSOR_GIVEN(fold) ? TENSOR_AT(fold) : 0, h, w, c1, in,       \
+            x_stride, x2_stride, silu, up                                                          \
     }
 #define RESULT_ARGUMENTS                                                                           \
-    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),          \
-        int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int rows, \
-        int width, int out, int pixels, int stride, int pad
+    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),   \
+        int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride,    \
+        int rows, int width, int out, int pixels, int stride, int pad
 
 /* Grid: out, pixels (both may be rounded up). */
 KERNEL_GROUP(16, 4, 1)
@@ -65,7 +70,8 @@ void plain(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
     float sum = 0.0f;
     for (int s = 0; s < 9; s++)
         for (int c = 0; c < in; c++)
-            sum = fma(source_value(&source, n, r * stride - pad + s / 3, column * stride - pad + s % 3, c),
+            sum = fma(source_value(
+                          &source, n, r * stride - pad + s / 3, column * stride - pad + s % 3, c),
                 weight[((size_t)s * in + c) * out + o], sum);
     sum += bias[o];
     if (TENSOR_GIVEN(time))
@@ -75,8 +81,9 @@ void plain(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
     TENSOR_AT(y)[(size_t)pixel * y_stride + o] = sum;
 }
 
-/* Grid: groups over out and pixels in steps of TILE, each SIDE x SIDE. Work-item (i, j) makes the channels
- * i + SIDE*k and the pixels j + SIDE*k of its group's tile: neighbours read and write neighbouring words. */
+/* Grid: groups over out and pixels in steps of TILE, each SIDE x SIDE. Work-item (i, j) makes the
+ * channels i + SIDE*k and the pixels j + SIDE*k of its group's tile: neighbours read and write
+ * neighbouring words. */
 KERNEL_GROUP(SIDE, SIDE, 1)
 void tiled(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
 {
@@ -84,35 +91,37 @@ void tiled(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
     int i = get_local_id(0), j = get_local_id(1), item = j * SIDE + i;
     int first_out = get_group_id(0) * TILE, first_pixel = get_group_id(1) * TILE;
     const struct source source = SOURCE;
-    float sum[EACH][EACH];
-    for (int p = 0; p < EACH; p++)
-        for (int q = 0; q < EACH; q++)
+    float sum[SHARE][SHARE];
+    for (int p = 0; p < SHARE; p++)
+        for (int q = 0; q < SHARE; q++)
             sum[p][q] = 0.0f;
 
     for (int s = 0; s < 9; s++)
         for (int slice = 0; slice < in; slice += DEPTH) {
             for (int k = item; k < DEPTH * TILE; k += SIDE * SIDE) {
                 int c = slice + k % DEPTH, pixel = first_pixel + k / DEPTH, row = pixel / width;
-                a[k % DEPTH][k / DEPTH] = c < in && pixel < pixels
-                    ? source_value(&source, row / rows, row % rows * stride - pad + s / 3,
-                        pixel % width * stride - pad + s % 3, c)
-                    : 0.0f;
+                a[k % DEPTH][k / DEPTH] =
+                    c < in && pixel < pixels
+                        ? source_value(&source, row / rows, row % rows * stride - pad + s / 3,
+                              pixel % width * stride - pad + s % 3, c)
+                        : 0.0f;
             }
             for (int k = item; k < DEPTH * TILE; k += SIDE * SIDE) {
                 int c = slice + k / TILE, o = first_out + k % TILE;
-                b[k / TILE][k % TILE] = c < in && o < out ? weight[((size_t)s * in + c) * out + o] : 0.0f;
+                b[k / TILE][k % TILE] =
+                    c < in && o < out ? weight[((size_t)s * in + c) * out + o] : 0.0f;
             }
             barrier(CLK_LOCAL_MEM_FENCE);
             for (int c = 0; c < DEPTH; c++)
-                for (int p = 0; p < EACH; p++)
-                    for (int q = 0; q < EACH; q++)
+                for (int p = 0; p < SHARE; p++)
+                    for (int q = 0; q < SHARE; q++)
                         sum[p][q] = fma(a[c][j + SIDE * p], b[c][i + SIDE * q], sum[p][q]);
             barrier(CLK_LOCAL_MEM_FENCE);
         }
 
-    for (int p = 0; p < EACH; p++) {
+    for (int p = 0; p < SHARE; p++) {
         int pixel = first_pixel + j + SIDE * p, n = pixel / (rows * width);
-        for (int q = 0; q < EACH; q++) {
+        for (int q = 0; q < SHARE; q++) {
             int o = first_out + i + SIDE * q;
             if (pixel >= pixels || o >= out)
                 continue;

@@ -1,12 +1,16 @@
-/* conv_direct.cl - 3x3 convolution as nine shifted matrix products, for CPUs. SPDX-License-Identifier: MIT
+/* conv_direct.cl - 3x3 convolution as nine shifted matrix products, for CPUs.
+ * SPDX-License-Identifier: MIT
  *
- *   y[n][r][x][o] = sum_{s,c} p[n][r*stride + s/3][x*stride + s%3][c] weight[o/PANEL][s][c][o%PANEL]
- * over the padded input p of conv_gather.cl. One register tile (conv_tile.h) is ROWS pixels x PANEL channels.
+ *   y[n][r][x][o] = sum_{s,c} p[n][r*stride + s/3][x*stride + s%3][c] w[o/PANEL][s][c][o%PANEL]
  *
- * A job is one panel of output channels x `block` tiles. The taps are taken in passes of `taps` (1, 3 or 9):
- * pass outer, tile inner, the sums of the tiles wait in `partial` (first-level cache) between passes. So a
- * pass's weights, taps*k*PANEL values, are read from memory once and from the cache by every further tile:
- * at 4x4 pixels and 1280 channels the weights are all there is to read.
+ * over the padded input p of conv_gather.cl. One register tile (conv_tile.h) is ROWS pixels x PANEL
+ * channels.
+ *
+ * A job is one panel of output channels x `block` tiles. The taps are taken in passes of `taps` (1,
+ * 3 or 9): pass outer, tile inner, the sums of the tiles wait in `partial` (first-level cache)
+ * between passes. So a pass's weights, taps*k*PANEL values, are read from memory once and from the
+ * cache by every further tile: at 4x4 pixels and 1280 channels the weights are all there is to
+ * read.
  *
  * Tunables: those of conv_tile.h. Grid: jobs (common.h). */
 #include "common.h"
@@ -37,8 +41,8 @@ INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 pl
     size_t row = (size_t)place.x * map->in_rows + place.y * map->stride;
     for (int s = tap; s < tap + taps; s++, w += map->k * PANEL, next += map->k * PANEL)
         tile_multiply(tile,
-            map->p + ((row + s / 3) * map->in_width + place.z * map->stride + s % 3) * map->k, steps, w,
-            map->k, next, ahead);
+            map->p + ((row + s / 3) * map->in_width + place.z * map->stride + s % 3) * map->k,
+            steps, w, map->k, next, ahead);
 }
 
 /* p as in struct map; partial: [work-items][block][ROWS][PANEL]. */
@@ -49,17 +53,19 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
     const struct ending ending = ENDING;
     int tile_h = ROWS / tile_w, down = BLOCKS(rows, tile_h), across = BLOCKS(width, tile_w);
     int tiles = images * down * across, blocks = BLOCKS(tiles, block);
-    const struct map map = {TENSOR_AT(p), in_rows, in_width, k, stride, tile_w, tile_h, down, across};
+    const struct map map = {
+        TENSOR_AT(p), in_rows, in_width, k, stride, tile_w, tile_h, down, across};
     __global float *sums = TENSOR_AT(partial) + get_global_id(0) * block * ROWS * PANEL;
     JOBS(job, jobs)
     {
-        int o = job / blocks * PANEL, first = job % blocks * block, count = min(block, tiles - first);
-        int ahead = BLOCKS(PANEL, count);
+        int o = job / blocks * PANEL, first = job % blocks * block;
+        int count = min(block, tiles - first), ahead = BLOCKS(PANEL, count);
         for (int tap = 0; tap < 9; tap += taps)
             for (int t = 0; t < count; t++) {
                 __global float *sum = sums + t * ROWS * PANEL;
                 __global const float *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
-                __global const float *next = w + (count > 1 ? (taps * PANEL + t * ahead) * k : 16 * PANEL);
+                __global const float *next =
+                    w + (count > 1 ? (taps * PANEL + t * ahead) * k : 16 * PANEL);
                 float16 tile[ROWS][VECTORS];
                 if (tap)
                     tile_load(tile, sum, PANEL);
@@ -71,8 +77,8 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
         for (int i = 0; i < count * ROWS; i++) {
             int3 place = tile_place(&map, first + i / ROWS);
             for (int j = 0; j < PANEL && o + j < out; j += 16)
-                store_output(&ending, vload16(0, sums + i * PANEL + j), place.x, place.y + i % ROWS / tile_w,
-                    place.z + i % ROWS % tile_w, o + j);
+                store_output(&ending, vload16(0, sums + i * PANEL + j), place.x,
+                    place.y + i % ROWS / tile_w, place.z + i % ROWS % tile_w, o + j);
         }
     }
     JOBS_END

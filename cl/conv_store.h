@@ -1,5 +1,5 @@
-/* conv_store.h - sixteen channels, or what is left of them, from and to memory; the end of a convolution.
- * SPDX-License-Identifier: MIT */
+/* conv_store.h - sixteen channels, or what is left of them, from and to memory; the end of a
+ * convolution. SPDX-License-Identifier: MIT */
 
 /* The first `count` values at p, the rest zero; 16 or more are all of them. */
 static inline float16 load_part(__global const float *p, int count)
@@ -45,8 +45,8 @@ struct ending {
             y_stride, rows, width, out                                                             \
     }
 
-/* y = v + bias + time[n] + residual for channels [o, o + 16) of pixel (row, x) of image n, as far as
- * pixel and channels exist. */
+/* y = v + bias + time[n] + residual for channels [o, o + 16) of pixel (row, x) of image n, as far
+ * as pixel and channels exist. */
 static inline void store_output(
     const struct ending *ending, float16 v, int n, int row, int x, int o)
 {

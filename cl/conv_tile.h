@@ -1,11 +1,11 @@
 /* conv_tile.h - what the CPU-shaped convolution kernels share. SPDX-License-Identifier: MIT
  *
- * A register tile is ROWS pixels x PANEL output channels, float16 tile[ROWS][VECTORS]. Its indices come
- * from unrolled loops only, so that it lives in vector registers; per step of k it takes VECTORS loads
- * of weights and ROWS broadcasts for ROWS*VECTORS multiply-adds.
+ * A register tile is ROWS pixels x PANEL output channels, float16 tile[ROWS][VECTORS]. Its indices
+ * come from unrolled loops only, so that it lives in vector registers; per step of k it takes
+ * VECTORS loads of weights and ROWS broadcasts for ROWS*VECTORS multiply-adds.
  *
- * Tunables: VECTORS (weights are packed in panels of 16*VECTORS output channels), ROWS (pixels). ROWS*VECTORS
- * + VECTORS + 1 should not exceed the vector registers of the CPU (32 with AVX-512). */
+ * Tunables: VECTORS (weights are packed in panels of 16*VECTORS output channels), ROWS (pixels).
+ * ROWS*VECTORS + VECTORS + 1 should not exceed the vector registers of the CPU (32 in AVX-512). */
 #ifndef VECTORS
 #define VECTORS 2
 #endif
@@ -14,56 +14,58 @@
 #endif
 #define PANEL (16 * VECTORS)
 
-/* For functions that get arrays: inlined by force, since an array that is passed by its address stays in
- * memory. */
+/* For functions that get arrays: inlined by force, since an array that is passed by its address
+ * stays in memory. */
 #define INLINE static inline __attribute__((always_inline))
+
+/* An unrolled loop, whose index may name registers. */
+#define EACH(i, count) UNROLL for (int i = 0; i < (count); i++)
 
 INLINE void tile_clear(float16 tile[ROWS][VECTORS])
 {
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < VECTORS; j++)
+    EACH (i, ROWS)
+        EACH (j, VECTORS)
             tile[i][j] = (float16)(0.0f);
 }
 
 /* From and to memory, rows `stride` apart. */
 INLINE void tile_load(float16 tile[ROWS][VECTORS], __global const float *from, int stride)
 {
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < VECTORS; j++)
+    EACH (i, ROWS)
+        EACH (j, VECTORS)
             tile[i][j] = vload16(j, from + (size_t)i * stride);
 }
 
 INLINE void tile_save(float16 tile[ROWS][VECTORS], __global float *to, int stride)
 {
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < VECTORS; j++)
+    EACH (i, ROWS)
+        EACH (j, VECTORS)
             vstore16(tile[i][j], j, to + (size_t)i * stride);
 }
 
-/* Where the pixels of a tile stand: pixel i is at (i % 4) * one + (i / 4 % 2) * four + (i / 8) * eight, so
- * that four neighbours always lie side by side and the groups of four in any rectangle. */
+/* Where the pixels of a tile stand: pixel i is at (i % 4) * one + (i / 4 % 2) * four + (i / 8) *
+ * eight, so that four neighbours always lie side by side, the groups of four in any rectangle. */
 struct steps {
     int one, four, eight;
 };
 
-/* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile `ahead`
- * cache lines at `next` are fetched per 16 steps of k: the part of the next weights that falls to this
- * tile, when all tiles of a job together fetch all of them. */
+/* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile
+ * `ahead` cache lines at `next` are fetched per 16 steps of k: the part of the next weights that
+ * falls to this tile, when all tiles of a job together fetch all of them. */
 INLINE void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
     __global const float *w, int k, __global const float *next, int ahead)
 {
     for (int c = 0; c < k; c += 4) {
         for (int i = c % 16 ? ahead : 0; i < ahead; i++)
             PREFETCH_L2(next + (c / 16 * ahead + i) * 16);
-        UNROLL for (int step = 0; step < 4; step++)
-        {
+        EACH (step, 4) {
             float16 b[VECTORS];
-            UNROLL for (int j = 0; j < VECTORS; j++)
+            EACH (j, VECTORS)
                 b[j] = vload16(j, w);
-            UNROLL for (int i = 0; i < ROWS; i++)
-            {
-                float16 broadcast = a[i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight];
-                UNROLL for (int j = 0; j < VECTORS; j++)
+            EACH (i, ROWS) {
+                float16 broadcast =
+                    a[i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight];
+                EACH (j, VECTORS)
                     tile[i][j] = fma(broadcast, b[j], tile[i][j]);
             }
             w += PANEL;

@@ -1,24 +1,30 @@
 /* conv_winograd.cl - 3x3 convolution, stride 1, with a quarter of the multiplications, for CPUs.
  * SPDX-License-Identifier: MIT
  *
- * Winograd's F(4x4, 3x3) after Lavin and Gray, arXiv 1509.09308: for a tile of 4x4 output pixels
+ * Winograd's F(4x4, 3x3) after Lavin and Gray, arXiv 1509.09308, for a tile of 4x4 output pixels:
+ *
  *   Y = AT [ (G g GT) . (BT d B) ] A,   d the 6x6 input pixels, g the kernel
- * with one product per point of the transformed tile, 36 instead of 144. Summed over channels, each point
- * is a matrix product [tiles x in] [in x out]. The points are 0, +-a, +-b and infinity with a = 5/8 and
- * b = 3/2: half the rounding error of the usual 1 and 2 (relative L2 2.2e-6 against 4.6e-6 for 640
- * channels), every factor of AT and BT still exact in float.
  *
- *   input    p [images][in_rows][in_width][c]    -> v [c/depth][36][v_tiles][v_stride]
- *   weights  kernels [panels][c][9][PANEL]       -> u [36][panels][c][PANEL]  \
- *   product  v, u                                -> q [36][q_tiles][q_stride]  | large maps
- *   output   q (+ bias, time, residual)          -> y                         /
- *   fused    v, kernels (+ bias, ...)            -> y                          small maps
- * Transformed weights are four times the plain ones, so nobody keeps them: on large maps `weights` is a small
- * part of a call, on small ones `fused` transforms what it needs into the cache.
+ * One product per point of the transformed tile, 36 instead of 144. Summed over channels, each
+ * point is a matrix product [tiles x in] [in x out]. The points are 0, +-5/8, +-3/2 and infinity:
+ * half the rounding error of the usual +-1, +-2 (relative L2 2.2e-6 against 4.6e-6 for 640
+ * channels), and every factor of AT and BT still exact in float.
  *
- * p is the padded input of conv_gather.cl, wide enough for whole tiles; c is a multiple of 16. Tiles are
- * rounded up to ROWS: what the unused rows hold never reaches y. Transforms work on 16 channels at a time.
- * Tunables: those of conv_tile.h. Grid: jobs (common.h). */
+ *   large maps
+ *     input    p [images][in_rows][in_width][c]  -> v [c/depth][36][v_tiles][v_stride]
+ *     weights  kernels [panels][c][9][PANEL]     -> u [36][panels][c][PANEL]
+ *     product  v, u                              -> q [36][q_tiles][q_stride]
+ *     output   q (+ bias, time, residual)        -> y
+ *   small maps
+ *     input    as above
+ *     fused    v, kernels (+ bias, ...)          -> y
+ *
+ * Transformed weights are four times the plain ones, so nobody keeps them: on large maps `weights`
+ * is a small part of a call, on small ones `fused` transforms what it needs into the cache.
+ *
+ * p is the padded input of conv_gather.cl, wide enough for whole tiles; c is a multiple of 16.
+ * Tiles are rounded up to ROWS: what the unused rows hold never reaches y. Transforms work on 16
+ * channels at a time. Tunables: those of conv_tile.h. Grid: jobs (common.h). */
 #include "common.h"
 #include "conv_tile.h"
 #include "conv_store.h"
@@ -26,7 +32,7 @@
 #define OUTPUT 4
 #define T 6
 #define POINTS 36
-#define PAD 16 /* points of u stand this much further apart, or all would meet in one set of the cache */
+#define PAD 16 /* between points in scratch: or all would meet in one set of the cache */
 #define A1 0.625f
 #define A2 (A1 * A1)
 #define B1 1.5f
@@ -57,12 +63,12 @@ INLINE void transform_output(const float16 q[T], float16 o[OUTPUT])
     o[3] = FMA(A2, odd_a, FMA(B2, odd_b, q[5]));
 }
 
-/* o = G g: the row of point p is (1, p, p*p) over the product of its distances to the other points. */
+/* o = G g: the row of point p is (1, p, p*p) over the product of its distances to the others. */
 INLINE void transform_weights(const float16 g[3], float16 o[T])
 {
-    const float near = 1.0f / (2 * A2 * (A2 - B2)), far = 1.0f / (2 * B2 * (B2 - A2));
-    float16 even_a = FMA(A2, g[2], g[0]) * near, odd_a = g[1] * (A1 * near);
-    float16 even_b = FMA(B2, g[2], g[0]) * far, odd_b = g[1] * (B1 * far);
+    const float scale_a = 1.0f / (2 * A2 * (A2 - B2)), scale_b = 1.0f / (2 * B2 * (B2 - A2));
+    float16 even_a = FMA(A2, g[2], g[0]) * scale_a, odd_a = g[1] * (A1 * scale_a);
+    float16 even_b = FMA(B2, g[2], g[0]) * scale_b, odd_b = g[1] * (B1 * scale_b);
     o[0] = g[0] * (1.0f / (A2 * B2));
     o[1] = even_a + odd_a;
     o[2] = even_a - odd_a;
@@ -71,46 +77,41 @@ INLINE void transform_weights(const float16 g[3], float16 o[T])
     o[5] = g[2];
 }
 
-/* ---- the parts: sixteen channels of one tile or kernel ------------------------------------------ */
+/* ---- the parts: sixteen channels of one tile or kernel ------------------------------------ */
 
-/* v = BT d B: d at p, rows and pixels so far apart, to v, points v_point apart. */
-INLINE void tile_input(__global const float *p, size_t row, int pixel, __global float *v,
-    size_t v_point)
+/* v = BT d B: d at p, rows and pixels so scale_b apart, to v, points v_point apart. */
+INLINE void tile_input(
+    __global const float *p, size_t row, int pixel, __global float *v, size_t v_point)
 {
     float16 columns[T][T], d[T], o[T];
-    UNROLL for (int x = 0; x < T; x++)
-    {
-        UNROLL for (int y = 0; y < T; y++)
+    EACH (x, T) {
+        EACH (y, T)
             d[y] = vload16(0, p + y * row + x * pixel);
         transform_input(d, o);
-        UNROLL for (int y = 0; y < T; y++)
+        EACH (y, T)
             columns[y][x] = o[y];
     }
-    UNROLL for (int y = 0; y < T; y++)
-    {
+    EACH (y, T) {
         transform_input(columns[y], o);
-        UNROLL for (int x = 0; x < T; x++)
+        EACH (x, T)
             vstore16(o[x], 0, v + (y * T + x) * v_point);
     }
 }
 
-/* u = G g GT of sixteen outputs' kernels at `from`, [9][PANEL]; points go to `to`, `point` apart. */
-INLINE void tile_weights(
-    __global const float *from, __global float *to, size_t point)
+/* u = G g GT of sixteen outputs' kernels at `from`, [9][PANEL]; to `to`, points `point` apart. */
+INLINE void tile_weights(__global const float *from, __global float *to, size_t point)
 {
     float16 columns[T][3], g[3], o[T];
-    UNROLL for (int x = 0; x < 3; x++)
-    {
-        UNROLL for (int y = 0; y < 3; y++)
+    EACH (x, 3) {
+        EACH (y, 3)
             g[y] = vload16(0, from + (y * 3 + x) * PANEL);
         transform_weights(g, o);
-        UNROLL for (int y = 0; y < T; y++)
+        EACH (y, T)
             columns[y][x] = o[y];
     }
-    UNROLL for (int y = 0; y < T; y++)
-    {
+    EACH (y, T) {
         transform_weights(columns[y], o);
-        UNROLL for (int x = 0; x < T; x++)
+        EACH (x, T)
             vstore16(o[x], 0, to + (y * T + x) * point);
     }
 }
@@ -119,15 +120,14 @@ INLINE void tile_weights(
 INLINE void tile_output(__global const float *q, size_t q_point, float16 y[OUTPUT][OUTPUT])
 {
     float16 columns[OUTPUT][T], d[T], o[OUTPUT];
-    UNROLL for (int x = 0; x < T; x++)
-    {
-        UNROLL for (int i = 0; i < T; i++)
+    EACH (x, T) {
+        EACH (i, T)
             d[i] = vload16(0, q + (i * T + x) * q_point);
         transform_output(d, o);
-        UNROLL for (int i = 0; i < OUTPUT; i++)
+        EACH (i, OUTPUT)
             columns[i][x] = o[i];
     }
-    UNROLL for (int i = 0; i < OUTPUT; i++)
+    EACH (i, OUTPUT)
         transform_output(columns[i], y[i]);
 }
 
@@ -138,16 +138,16 @@ INLINE void store_tile(const struct ending *ending, __global const float *q, siz
     int n = t / (down * across), y = t / across % down * OUTPUT, x = t % across * OUTPUT;
     float16 values[OUTPUT][OUTPUT];
     tile_output(q, q_point, values);
-    UNROLL for (int i = 0; i < OUTPUT; i++)
-        UNROLL for (int j = 0; j < OUTPUT; j++)
+    EACH (i, OUTPUT)
+        EACH (j, OUTPUT)
             store_output(ending, values[i][j], n, y + i, x + j, o);
 }
 
-/* ---- the kernels -------------------------------------------------------------------------------- */
+/* ---- the kernels -------------------------------------------------------------------------- */
 
 /* A job is `per` of tiles = images*down*across; v has room for v_tiles of them. */
-KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT(v), int depth, int v_tiles,
-    int v_stride, int tiles, int down, int across, int per, int jobs, JOB_COUNTER)
+KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT(v), int depth,
+    int v_tiles, int v_stride, int tiles, int down, int across, int per, int jobs, JOB_COUNTER)
 {
     size_t row = (size_t)in_width * c, point = (size_t)v_tiles * v_stride;
     JOBS(job, jobs)
@@ -155,7 +155,8 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
         int last = min((job + 1) * per, tiles);
         for (int t = job * per; t < last; t++) {
             int n = t / (down * across), y = t / across % down * OUTPUT, x = t % across * OUTPUT;
-            __global const float *from = TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
+            __global const float *from =
+                TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
             __global float *to = TENSOR_AT(v) + (size_t)t * v_stride;
             for (int i = 0; i < c; i += 16)
                 tile_input(from + i, row, c, to + i / depth * POINTS * point + i % depth, point);
@@ -165,8 +166,8 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
 }
 
 /* A job is 16 input channels of one panel. */
-KERNEL_CPU void weights(__global const float *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs,
-    JOB_COUNTER)
+KERNEL_CPU void weights(
+    __global const float *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs, JOB_COUNTER)
 {
     size_t point = (size_t)panels * c * PANEL + PAD;
     JOBS(job, jobs)
@@ -179,10 +180,11 @@ KERNEL_CPU void weights(__global const float *restrict kernels, int c, int panel
     JOBS_END
 }
 
-/* A job is one point x `panel_block` panels x `row_block` register tiles; a panel stays in the second
- * level of the cache for all row tiles of the job while these fetch the next panel, each its share. */
-KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int k, int panels, TENSOR_OUT(q), int q_stride,
-    int row_block, int panel_block, int jobs, JOB_COUNTER)
+/* A job is one point x `panel_block` panels x `row_block` register tiles; a panel stays in the
+ * second level of the cache for all row tiles of the job while these fetch the next panel, each its
+ * share. */
+KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int k, int panels,
+    TENSOR_OUT(q), int q_stride, int row_block, int panel_block, int jobs, JOB_COUNTER)
 {
     int row_tiles = tiles / ROWS, blocks_down = BLOCKS(row_tiles, row_block);
     int blocks_across = BLOCKS(panels, panel_block);
@@ -190,15 +192,19 @@ KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int
     JOBS(job, jobs)
     {
         int point = job / (blocks_across * blocks_down);
-        int first = job / blocks_across % blocks_down * row_block, last = min(first + row_block, row_tiles);
+        int first = job / blocks_across % blocks_down * row_block;
+        int last = min(first + row_block, row_tiles);
         int panel = job % blocks_across * panel_block, panel_end = min(panel + panel_block, panels);
         int ahead = BLOCKS(PANEL, last - first);
         for (; panel < panel_end; panel++)
             for (int t = first; t < last; t++) {
-                __global const float *a = TENSOR_AT(v) + ((size_t)point * tiles + t * ROWS) * v_stride;
-                __global const float *w = TENSOR_AT(u) + ((size_t)point * panels + panel) * k * PANEL + point * PAD;
+                __global const float *a =
+                    TENSOR_AT(v) + ((size_t)point * tiles + t * ROWS) * v_stride;
+                __global const float *w =
+                    TENSOR_AT(u) + ((size_t)point * panels + panel) * k * PANEL + point * PAD;
                 __global const float *next = w + (last - first > 1 ? k * PANEL : 16 * PANEL);
-                __global float *to = TENSOR_AT(q) + ((size_t)point * tiles + t * ROWS) * q_stride + panel * PANEL;
+                __global float *to =
+                    TENSOR_AT(q) + ((size_t)point * tiles + t * ROWS) * q_stride + panel * PANEL;
                 float16 tile[ROWS][VECTORS];
                 tile_clear(tile);
                 tile_multiply(tile, a, steps, w, k, next + (size_t)(t - first) * ahead * k, ahead);
@@ -209,8 +215,8 @@ KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int
 }
 
 /* A job is `per` tiles; they have room for q_tiles in q. */
-KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int down, int across, int per,
-    ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
+KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int down, int across,
+    int per, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
     size_t point = (size_t)q_tiles * q_stride;
@@ -219,18 +225,20 @@ KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int d
         int last = min((job + 1) * per, tiles);
         for (int t = job * per; t < last; t++)
             for (int o = 0; o < out; o += 16)
-                store_tile(&ending, TENSOR_AT(q) + (size_t)t * q_stride + o, point, t, down, across, o);
+                store_tile(
+                    &ending, TENSOR_AT(q) + (size_t)t * q_stride + o, point, t, down, across, o);
     }
     JOBS_END
 }
 
-/* ---- the fused form: product and output in one, weights transformed on the way ------------------ */
+/* ---- the fused form: product and output in one, weights transformed on the way ------------ */
 
-/* Adds the products of k channels to the sums [POINTS][count][PANEL] of `count` tiles, or begins them.
- * a: [POINTS][..][v_stride], points a_point apart; u: [POINTS][k][PANEL]. Meanwhile fetches `next`. */
-INLINE void add_products(__global float *sums, int sum_point, bool begin,
-    __global const float *a, size_t a_point, int v_stride, __global const float *u,
-    int u_point, int k, int count, __global const float *next)
+/* Adds the products of k channels to the sums [POINTS][count][PANEL] of `count` tiles, or begins
+ * them. a: [POINTS][..][v_stride], points a_point apart; u: [POINTS][k][PANEL]. Meanwhile fetches
+ * `next`. */
+INLINE void add_products(__global float *sums, int sum_point, bool begin, __global const float *a,
+    size_t a_point, int v_stride, __global const float *u, int u_point, int k, int count,
+    __global const float *next)
 {
     const struct steps steps = {v_stride, 4 * v_stride, 8 * v_stride};
     int ahead = BLOCKS(9 * PANEL, POINTS * count / ROWS);
@@ -242,23 +250,26 @@ INLINE void add_products(__global float *sums, int sum_point, bool begin,
                 tile_clear(tile);
             else
                 tile_load(tile, sum, PANEL);
-            tile_multiply(tile, a + point * a_point + (size_t)t * v_stride, steps, u + point * u_point, k,
-                next, ahead);
+            tile_multiply(tile, a + point * a_point + (size_t)t * v_stride, steps,
+                u + point * u_point, k, next, ahead);
             tile_save(tile, sum, PANEL);
         }
 }
 
-/* A job is one panel x `block` tiles. The work-item's own scratch, weights [POINTS][depth][PANEL] and sums
- * [POINTS][block][PANEL], stays in the second level of the cache. For `depth` channels after the other:
- * transform their kernels, add their products to the sums while the next kernels are fetched. */
-KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride, __global const float *restrict kernels, int k,
-    TENSOR_OUT(scratch), int depth, int block, int tiles, int down, int across, ENDING_ARGUMENTS, int jobs,
-    JOB_COUNTER)
+/* A job is one panel x `block` tiles. The work-item's own scratch, weights [POINTS][depth][PANEL]
+ * and sums [POINTS][block][PANEL], stays in the second level of the cache. For `depth` channels
+ * after the other: transform their kernels, add their products to the sums while the next kernels
+ * are fetched. */
+KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride,
+    __global const float *restrict kernels, int k, TENSOR_OUT(scratch), int depth, int block,
+    int tiles, int down, int across, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
-    int blocks = BLOCKS(v_tiles, block), u_point = depth * PANEL + PAD, sum_point = block * PANEL + PAD;
+    int blocks = BLOCKS(v_tiles, block);
+    int u_point = depth * PANEL + PAD, sum_point = block * PANEL + PAD;
     size_t v_point = (size_t)v_tiles * v_stride;
-    __global float *u = TENSOR_AT(scratch) + (size_t)get_global_id(0) * POINTS * (u_point + sum_point);
+    __global float *u =
+        TENSOR_AT(scratch) + (size_t)get_global_id(0) * POINTS * (u_point + sum_point);
     __global float *sums = u + POINTS * u_point;
     JOBS(job, jobs)
     {
@@ -270,7 +281,8 @@ KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride, __global const fl
             for (int i = 0; i < some * PANEL; i += 16)
                 tile_weights(from + i / PANEL * 9 * PANEL + i % PANEL, u + i, u_point);
             from += some * 9 * PANEL;
-            add_products(sums, sum_point, c == 0, a, v_point, v_stride, u, u_point, some, count, from);
+            add_products(
+                sums, sum_point, c == 0, a, v_point, v_stride, u, u_point, some, count, from);
         }
         for (int t = 0; t < count && first + t < tiles; t++)
             for (int o = 0; o < PANEL && panel * PANEL + o < out; o += 16)

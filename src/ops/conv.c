@@ -8,6 +8,7 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_PLAIN] = &conv_plain,
     [CONV_TILED] = &conv_tiled,
     [CONV_DIRECT] = &conv_direct,
+    [CONV_NARROW] = &conv_narrow,
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
 };
@@ -17,35 +18,41 @@ const struct conv_engine *conv_engine(enum conv_variant variant)
     return engines[variant];
 }
 
+bool conv_can(enum conv_variant variant, int out, int stride)
+{
+    const struct conv_engine *engine = engines[variant];
+    return stride <= engine->strides && (!engine->outputs || out <= engine->outputs);
+}
+
 /* The first row that a layer fits decides. */
 static const struct {
     bool cpu;
-    int strides;  /* largest stride */
-    int channels; /* least of in and out */
-    int pixels;   /* least, of output, per image */
-    int weights;  /* most in*out, in units of 1024; 0: any */
+    int in, out; /* least channels */
+    int pixels;  /* least, of output, per image */
+    int weights; /* most in*out, in units of 1024; 0: any */
     enum conv_variant variant;
 } choices[] = {
+    /* The last layers: their outputs would fill a quarter of a vector. */
+    {true, 32, 0, 0, 0, CONV_NARROW},
     /* From 64x64 on, transforming all weights takes less than a fifth of a call; the limit keeps
      * them, in scratch, below 64 MB. */
-    {true, 1, 32, 4096, 448, CONV_WINOGRAD},
+    {true, 32, 32, 4096, 448, CONV_WINOGRAD},
     /* Below, their way through memory costs more than transforming what a job needs in its cache.
      */
-    {true, 1, 32, 64, 0, CONV_WINOGRAD_FUSED},
+    {true, 32, 32, 64, 0, CONV_WINOGRAD_FUSED},
     /* Below 8x8 the time goes into reading the weights. Also few channels (transforms cost what
      * they save), stride 2 and maps of unknown size. */
-    {true, 2, 0, 0, 0, CONV_DIRECT},
-    {false, 2, 0, 0, 0, CONV_TILED},
+    {true, 0, 0, 0, 0, CONV_DIRECT},
+    {false, 0, 0, 0, 0, CONV_TILED},
 };
 
 enum conv_variant conv_choose(
     const struct device_facts *facts, int out, int in, int stride, int pixels)
 {
-    int channels = in < out ? in : out;
     size_t weights = (size_t)in * out;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        if (choices[i].cpu == facts->is_cpu && stride <= choices[i].strides &&
-            channels >= choices[i].channels && pixels >= choices[i].pixels &&
+        if (choices[i].cpu == facts->is_cpu && conv_can(choices[i].variant, out, stride) &&
+            in >= choices[i].in && out >= choices[i].out && pixels >= choices[i].pixels &&
             (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024))
             return choices[i].variant;
     return CONV_PLAIN;
@@ -104,9 +111,9 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
     struct filling weights = {conv, weight, engines[variant]->packed(conv)};
     struct filling biases = {
         conv, bias, conv_round_up(out, 16)}; /* kernels read sixteen at a time */
-    if (stride < 1 || stride > 2 || (stride == 2 && !engines[variant]->stride2))
-        FAIL(CLAT_ERROR_INTERNAL, "convolution variant %s: no stride %d", engines[variant]->name,
-            stride);
+    if (stride < 1 || !conv_can(variant, out, stride))
+        FAIL(CLAT_ERROR_INTERNAL, "convolution variant %s: no stride %d to %d channels",
+            engines[variant]->name, stride, out);
     TRY(buffer_new(device, weights.count * sizeof(float), &conv->weight));
     TRY(buffer_new(device, biases.count * sizeof(float), &conv->bias));
     if (weight)

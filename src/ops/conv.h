@@ -14,6 +14,7 @@ enum conv_variant {
     CONV_PLAIN,          /* the formula; any device */
     CONV_TILED,          /* implicit matrix product in local memory; any device */
     CONV_DIRECT,         /* nine shifted products; CPU */
+    CONV_NARROW,         /* lanes are input channels: at most 16 output channels; CPU */
     CONV_WINOGRAD,       /* F(4x4) in whole, for large maps; CPU, stride 1 */
     CONV_WINOGRAD_FUSED, /* F(4x4) job by job, for small maps; CPU, stride 1 */
     CONV_VARIANTS
@@ -21,7 +22,8 @@ enum conv_variant {
 
 struct conv_engine {
     const char *name;
-    bool stride2; /* can do stride 2 */
+    int strides; /* largest stride */
+    int outputs; /* most output channels; 0: any */
     /* Floats in the packed weights of [out][in][3][3], and the packing itself. */
     size_t (*packed)(const struct conv *conv);
     void (*pack)(const struct conv *conv, const float *weight, float *packed);
@@ -29,9 +31,11 @@ struct conv_engine {
     enum clat_status (*run)(
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
-extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_winograd,
+extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_narrow, conv_winograd,
     conv_winograd_fused;
 const struct conv_engine *conv_engine(enum conv_variant variant);
+/* Whether the variant can do such a layer. */
+bool conv_can(enum conv_variant variant, int out, int stride);
 
 /* The variant that conv_load takes, and conv_load with another one (tests, benches). */
 enum conv_variant conv_choose(

@@ -112,4 +112,4 @@ out:
     return status;
 }
 
-const struct conv_engine conv_direct = {"direct", true, packed, pack, run};
+const struct conv_engine conv_direct = {"direct", 2, 0, packed, pack, run};

@@ -50,5 +50,5 @@ static enum clat_status run_tiled(
     return run_kernel(pool, conv, call, "tiled", grid2(across * SIDE, down * SIDE, SIDE, SIDE));
 }
 
-const struct conv_engine conv_plain = {"plain", true, packed, pack, run_plain};
-const struct conv_engine conv_tiled = {"tiled", true, packed, pack, run_tiled};
+const struct conv_engine conv_plain = {"plain", 2, 0, packed, pack, run_plain};
+const struct conv_engine conv_tiled = {"tiled", 2, 0, packed, pack, run_tiled};

@@ -281,6 +281,6 @@ static enum clat_status run_fused_call(
     return run(pool, conv, call, true);
 }
 
-const struct conv_engine conv_winograd = {"winograd", false, packed, pack, run_whole_call};
+const struct conv_engine conv_winograd = {"winograd", 1, 0, packed, pack, run_whole_call};
 const struct conv_engine conv_winograd_fused = {
-    "winograd fused", false, packed, pack, run_fused_call};
+    "winograd fused", 1, 0, packed, pack, run_fused_call};
