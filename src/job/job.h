@@ -2,7 +2,7 @@
  *
  * A job comes from a YAML file, from long options, or both (the option wins); every key of the file
  * is also a long option (num_inference_steps and --num-inference-steps). Keys and meanings are
- * diffusers' (DESIGN: "Words"). Values are checked here once: whoever holds a struct job may trust
+ * diffusers'. Values are checked here once: whoever holds a struct job may trust
  * it. */
 #ifndef CLATENT_JOB_JOB_H
 #define CLATENT_JOB_JOB_H
