@@ -79,7 +79,7 @@ struct clat_option {
     const char *help;           /* one line */
 };
 
-/* ---- shared arithmetic ----------------------------------------------------------------------- */
+/* ---- shared arithmetic ---------------------------------------------------------------------- */
 /* What many schedulers have in common stands once, in the host. Choices are in the order of the
  * *_CHOICES lists, which option tables SHOULD use. */
 enum clat_beta_schedule { CLAT_LINEAR, CLAT_SCALED_LINEAR, CLAT_SQUAREDCOS_CAP_V2 };
@@ -132,7 +132,7 @@ struct clat_tools {
     void (*threshold)(double ratio, double largest, size_t count, float *x0, float *scratch);
 };
 
-/* ---- one run --------------------------------------------------------------------------------- */
+/* ---- one run -------------------------------------------------------------------------------- */
 struct clat_plan {
     int capacity;           /* of the arrays; 4 * steps + 16 at least */
     int steps;              /* in: steps asked for */

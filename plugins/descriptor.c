@@ -22,7 +22,7 @@ static bool is_printable(const char *text)
     return true;
 }
 
-/* ---- the option table ------------------------------------------------------------------------ */
+/* ---- the option table ----------------------------------------------------------------------- */
 
 static size_t field_size(enum clat_option_type type)
 {
@@ -117,7 +117,7 @@ out:
     return status;
 }
 
-/* ---- the descriptor -------------------------------------------------------------------------- */
+/* ---- the descriptor ------------------------------------------------------------------------- */
 
 /* magic, abi and size are where every version has them: only they are looked at before they are
  * right. */

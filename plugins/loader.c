@@ -27,7 +27,7 @@ static struct {
     bool searched;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- one file -------------------------------------------------------------------------------- */
+/* ---- one file ------------------------------------------------------------------------------- */
 
 enum clat_status plugin_open(const char *path, const struct clat_plugin **scheduler)
 {
@@ -54,7 +54,7 @@ out:
     return status;
 }
 
-/* ---- the registry ---------------------------------------------------------------------------- */
+/* ---- the registry --------------------------------------------------------------------------- */
 
 enum clat_status plugins_add_directory(const char *directory)
 {

@@ -76,7 +76,7 @@ out:
     return status;
 }
 
-/* ---- directories ----------------------------------------------------------------------------- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 /* In a sticky directory (/tmp) others may add files, not replace ours. A group of the owner's own
  * number is his private one, which a umask of 002 makes writable. */

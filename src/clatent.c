@@ -28,8 +28,7 @@ const char *clat_error(void)
     return status_text();
 }
 
-/* ---- context
- * ------------------------------------------------------------------------------------------- */
+/* ---- context -------------------------------------------------------------------------------- */
 
 /* Copies what the caller knows of the struct; an older caller's is shorter. */
 static enum clat_status copy_options(

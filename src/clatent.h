@@ -82,8 +82,7 @@ CLAT_API const char *clat_version(void);
  * Control characters from files are shown as '?'. */
 CLAT_API const char *clat_error(void);
 
-/* ---- context
- * ------------------------------------------------------------------------------------- */
+/* ---- context -------------------------------------------------------------------------------- */
 
 /* How far a job is. `phase` is what is being done, in words; while the phase is "sampling", step of
  * steps is done for the images [first_image, first_image + count) of `images`; in the other phases
@@ -139,8 +138,7 @@ CLAT_API void clat_free(const void *result);
  * program that must end now. */
 CLAT_API void clat_abandon_files(void);
 
-/* ---- jobs
- * ------------------------------------------------------------------------------------------ */
+/* ---- jobs ----------------------------------------------------------------------------------- */
 
 struct clat_job;
 
@@ -185,8 +183,7 @@ CLAT_API enum clat_status clat_keys(const struct clat_keys **keys);
  * finished files stay, half-written ones never do. */
 CLAT_API enum clat_status clat_generate(struct clat_context *context, struct clat_job *job);
 
-/* ---- looking around
- * ---------------------------------------------------------------------------------- */
+/* ---- looking around ------------------------------------------------------------------------- */
 
 struct clat_device {
     int index; /* what `device` accepts */

@@ -29,8 +29,7 @@ struct run {
     struct safetensors_writer *trace;
 };
 
-/* ---- before
- * ---------------------------------------------------------------------------------------------- */
+/* ---- before --------------------------------------------------------------------------------- */
 
 /* A job without a seed gets one of 32 bits, which is all that the generator of the noise uses. */
 static enum clat_status draw_seed(struct run *run)
@@ -128,8 +127,7 @@ out:
     return status;
 }
 
-/* ---- meanwhile
- * --------------------------------------------------------------------------------------------- */
+/* ---- meanwhile ------------------------------------------------------------------------------ */
 
 static void tell(struct run *run, const struct clat_progress *progress)
 {

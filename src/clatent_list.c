@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* ---- devices
- * -------------------------------------------------------------------------------------------- */
+/* ---- devices -------------------------------------------------------------------------------- */
 
 static enum clat_status copy_device(
     struct arena *arena, const struct device_entry *from, struct clat_device *to)
@@ -56,8 +55,7 @@ out:
     return status;
 }
 
-/* ---- schedulers
- * ------------------------------------------------------------------------------------------ */
+/* ---- schedulers ----------------------------------------------------------------------------- */
 
 /* "0 to 1", or "linear | scaled_linear"; "" if anything goes. */
 static enum clat_status describe_range(const struct clat_option *option, struct text *out)

@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names
- * --------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static enum clat_status make_path(
     const struct output *output, const struct output_image *image, size_t index, char **path)
@@ -124,8 +123,7 @@ out:
     return status;
 }
 
-/* ---- the record of an image
- * ------------------------------------------------------------------------------ */
+/* ---- the record of an image ----------------------------------------------------------------- */
 
 /* The job that makes this image alone. */
 static enum clat_status values_of_image(

@@ -19,7 +19,7 @@
 static size_t files, refused, harmless;
 static volatile float tensor_sum; /* so that every value is really read */
 
-/* ---- what a good file holds ---- */
+/* ---- what a good file holds ----------------------------------------------------------------- */
 
 struct seed {
     const char *name;
@@ -103,7 +103,7 @@ static void judge(struct seed *seed, const struct bytes *bytes, const char *what
         seed->name, what, status_text());
 }
 
-/* ---- kinds of damage ---- */
+/* ---- kinds of damage ------------------------------------------------------------------------ */
 
 static void cut_off(struct seed *seed)
 {
@@ -192,7 +192,7 @@ static void joined(struct seed *seed)
         }
 }
 
-/* ---- damage of whole models ---- */
+/* ---- damage of whole models ----------------------------------------------------------------- */
 
 static const char *const config_keys[] = {"_class_name", "act_fn", "attention_head_dim",
     "block_out_channels", "center_input_sample", "cross_attention_dim", "down_block_types",
@@ -301,7 +301,7 @@ static void components(void)
     remove(path);
 }
 
-/* ---- seeds ---- */
+/* ---- seeds ---------------------------------------------------------------------------------- */
 
 static void sweep(struct seed *seed)
 {

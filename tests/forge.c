@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* ---- bytes ---- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
 
 void forge_add(struct bytes *bytes, const void *data, size_t size)
 {
@@ -72,7 +72,7 @@ void forge_safetensors(struct bytes *bytes, const char *header, size_t data)
         forge_number(bytes, 1, i);
 }
 
-/* ---- pickle ---- */
+/* ---- pickle --------------------------------------------------------------------------------- */
 
 static void add_string(struct bytes *bytes, const char *text, size_t size)
 {
@@ -132,7 +132,7 @@ void forge_pickle(struct bytes *bytes, const char *words)
     }
 }
 
-/* ---- zip ---- */
+/* ---- zip ------------------------------------------------------------------------------------ */
 
 static void add_local(
     struct forged_zip *zip, size_t i, const struct forge_member *member, uint32_t crc)

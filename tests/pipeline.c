@@ -140,8 +140,7 @@ static struct job standard_job(uint64_t *seeds, size_t seed_count)
         .batch_size = 1};
 }
 
-/* ---- against the reference
- * ------------------------------------------------------------------------- */
+/* ---- against the reference ------------------------------------------------------------------ */
 
 static const float *traced(const struct record *record, const char *name, size_t count)
 {
@@ -246,8 +245,7 @@ static void check_reference_runs(void)
     free((char *)folder);
 }
 
-/* ---- what must not change a picture
- * ---------------------------------------------------------------- */
+/* ---- what must not change a picture --------------------------------------------------------- */
 
 static void check_same(const struct record *a, int i, const struct record *b, int j)
 {
@@ -344,8 +342,7 @@ static void check_memory(void)
     record_free(&record);
 }
 
-/* ---- what is refused
- * ------------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 static void check_refused(
     const char *folder, const struct job *job, enum clat_status code, const char *words)
@@ -447,8 +444,7 @@ static void check_cancel(void)
     record_free(&record);
 }
 
-/* ---- looking into a model
- * -------------------------------------------------------------------------- */
+/* ---- looking into a model ------------------------------------------------------------------- */
 
 static void check_inspect(void)
 {

@@ -166,7 +166,7 @@ static void wrong_options_are_refused(void)
     CHECK_OK(try_setting("timestep_spacing", "trailing", 61));
 }
 
-/* ---- images do not see each other ------------------------------------------------------------ */
+/* ---- images do not see each other ----------------------------------------------------------- */
 
 static enum clat_status quiet_network(
     void *user, const float *sample, double timestep, float *output)
@@ -209,7 +209,7 @@ static void images_are_independent(void)
     CHECK(memcmp(fresh, together, sizeof fresh) != 0, "values drawn before are not passed over");
 }
 
-/* ---- options from the model ------------------------------------------------------------------ */
+/* ---- options from the model ----------------------------------------------------------------- */
 
 static enum clat_status try_model(const char *key, const char *value, struct settings *effective)
 {

@@ -50,7 +50,7 @@ static void written_by_torch(void)
         "a dictionary of tensors is expected");
 }
 
-/* ---- pickles ---- */
+/* ---- pickles -------------------------------------------------------------------------------- */
 
 #define A FORGE_STORAGE("FloatStorage", "0", "6")
 
@@ -215,7 +215,7 @@ static void bad_pickles(void)
         check_pickle(cases[i].words, cases[i].expected);
 }
 
-/* ---- zip archives ---- */
+/* ---- zip archives --------------------------------------------------------------------------- */
 
 /* One number of one record replaced. */
 struct patch {

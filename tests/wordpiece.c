@@ -13,7 +13,7 @@
 
 #define ROOM 8192
 
-/* ---- recorded cases: "111 636166c3a9 12 507 33" ---------------------------------------------- */
+/* ---- recorded cases: "111 636166c3a9 12 507 33" --------------------------------------------- */
 
 /* The tokenizer with these flags; opened on first use, kept in all[]. */
 static struct wordpiece *with_flags(struct wordpiece *all[8], const char *vocab, const char *flags)
@@ -72,7 +72,7 @@ static int recorded_cases(const char *vocab, const char *path)
     return cases;
 }
 
-/* ---- the ends of a row ----------------------------------------------------------------------- */
+/* ---- the ends of a row ---------------------------------------------------------------------- */
 
 static int32_t id_of(const struct wordpiece *tokenizer, const char *token)
 {
@@ -133,7 +133,7 @@ static void long_prompts_end(const struct wordpiece *tokenizer)
     free(prompt);
 }
 
-/* ---- vocabularies ---------------------------------------------------------------------------- */
+/* ---- vocabularies --------------------------------------------------------------------------- */
 
 static const char *write_vocabulary(const char *name, const char *text)
 {

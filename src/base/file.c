@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- reading ---- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static enum clat_status cannot_read(const char *path, const char *why)
 {
@@ -157,7 +157,7 @@ enum clat_status file_join(const char *directory, const char *name, char **out)
     return status;
 }
 
-/* ---- temporary files that are open now ---- */
+/* ---- temporary files that are open now ------------------------------------------------------ */
 
 #define OPEN_OUTPUTS 16
 static struct {
@@ -193,7 +193,7 @@ void file_out_abandon_all(void)
             unlink(temporaries[i].path);
 }
 
-/* ---- writing ---- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static enum clat_status cannot_write(const char *path, int code)
 {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- growing string ---- */
+/* ---- growing string ------------------------------------------------------------------------- */
 
 static enum clat_status reserve(struct text *text, size_t more)
 {
@@ -58,7 +58,7 @@ void text_free(struct text *text)
     memset(text, 0, sizeof *text);
 }
 
-/* ---- UTF-8 ---- */
+/* ---- UTF-8 ---------------------------------------------------------------------------------- */
 
 /* Bytes of the well-formed sequence at `bytes`, 0 if it is not one (Unicode 15, table 3-7). */
 static size_t utf8_sequence(const unsigned char *bytes, size_t size)
@@ -97,7 +97,7 @@ bool text_is_utf8(const char *bytes, size_t size)
     return true;
 }
 
-/* ---- nearest name ---- */
+/* ---- nearest name --------------------------------------------------------------------------- */
 
 #define LONGEST_WORD 255
 
@@ -148,7 +148,7 @@ const char *text_nearest(const char *word, const char *const *names)
     return nearest;
 }
 
-/* ---- numbers ---- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {

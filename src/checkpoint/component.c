@@ -16,7 +16,7 @@
 #define INDEX_LIMIT ((size_t)64 << 20)
 #define SHARDS 1000
 
-/* ---- one file, or the index ---- */
+/* ---- one file, or the index ----------------------------------------------------------------- */
 
 /* %1$s is the stem, %2$s the variant. */
 static const struct {
@@ -138,7 +138,7 @@ out:
     return status;
 }
 
-/* ---- the index of shards ---- */
+/* ---- the index of shards -------------------------------------------------------------------- */
 
 static enum clat_status bad_index(const char *path, const char *name, const char *what)
 {

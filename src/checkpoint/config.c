@@ -26,7 +26,7 @@ static enum clat_status check_groups(
     return CLAT_OK;
 }
 
-/* ---- model_index.json ---- */
+/* ---- model_index.json ----------------------------------------------------------------------- */
 
 /* A component is ["library", "Class"], or [null, null] if the pipeline was saved without it. */
 static enum clat_status read_class(
@@ -81,7 +81,7 @@ out:
     return status;
 }
 
-/* ---- UNet2DConditionModel ---- */
+/* ---- UNet2DConditionModel ------------------------------------------------------------------- */
 
 static const struct unet_config unet_defaults = {
     .in_channels = 4,
@@ -220,7 +220,7 @@ out:
     return status;
 }
 
-/* ---- AutoencoderKL ---- */
+/* ---- AutoencoderKL -------------------------------------------------------------------------- */
 
 static const struct autoencoder_config autoencoder_defaults = {
     .in_channels = 3,
@@ -277,7 +277,7 @@ out:
     return status;
 }
 
-/* ---- LDMBertModel ---- */
+/* ---- LDMBertModel --------------------------------------------------------------------------- */
 
 static const struct ldmbert_config ldmbert_defaults = {
     .vocab_size = 30522,
@@ -312,7 +312,7 @@ out:
     return status;
 }
 
-/* ---- BertTokenizer ---- */
+/* ---- BertTokenizer -------------------------------------------------------------------------- */
 
 static const struct tokenizer_config tokenizer_defaults = {
     .do_lower_case = true,
@@ -350,7 +350,7 @@ out:
     return status;
 }
 
-/* ---- scheduler_config.json ---- */
+/* ---- scheduler_config.json ------------------------------------------------------------------ */
 
 static enum clat_status read_settings(const struct json *document, struct settings *settings)
 {

@@ -34,7 +34,7 @@ struct weights {
     size_t loan_count, loan_capacity;
 };
 
-/* ---- opening ---- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static bool begins(const struct file_map *map, size_t at, const char *bytes, size_t size)
 {
@@ -195,7 +195,7 @@ void weights_close(struct weights *weights)
     free(weights);
 }
 
-/* ---- facts ---- */
+/* ---- facts ---------------------------------------------------------------------------------- */
 
 size_t weights_count(const struct weights *weights)
 {
@@ -226,7 +226,7 @@ size_t weights_bytes(const struct weights *weights)
     return total;
 }
 
-/* ---- finding ---- */
+/* ---- finding -------------------------------------------------------------------------------- */
 
 static size_t find_place(const struct weights *weights, const char *name)
 {
@@ -294,7 +294,7 @@ static enum clat_status missing(const struct weights *weights, const char *name)
     return CLAT_ERROR_INPUT;
 }
 
-/* ---- handing out ---- */
+/* ---- handing out ---------------------------------------------------------------------------- */
 
 /* The same shape, or one of the two goes on with 1s. */
 static bool shapes_agree(const struct weight *weight, int rank, const size_t *shape)

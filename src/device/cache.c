@@ -52,8 +52,7 @@ static void name_of(const struct text *key, char name[NAME_SIZE])
         (unsigned long long)digest[1]);
 }
 
-/* ---- the folder
- * ---------------------------------------------------------------------------------- */
+/* ---- the folder ----------------------------------------------------------------------------- */
 
 static bool folder_name(char *path, size_t size)
 {
@@ -102,8 +101,7 @@ static int folder_open(bool make)
     return folder;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool read_all(int file, void *bytes, size_t size)
 {
@@ -190,8 +188,7 @@ void cache_remove(const struct text *key)
     close(folder);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool write_all(int file, const void *bytes, size_t size)
 {

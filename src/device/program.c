@@ -73,8 +73,7 @@ enum clat_status program_build(struct device *device, const char *file, const ch
         all_options, opencl_word(code), code, log);
 }
 
-/* ---- programs from the disk cache
- * ---------------------------------------------------------------- */
+/* ---- programs from the disk cache ----------------------------------------------------------- */
 
 /* CLATENT_CACHE=off: never. on: also where the driver has a better one. */
 static bool cache_wanted(const struct device *device)
@@ -138,8 +137,7 @@ static void program_store(const struct text *key, cl_program handle)
     free(binary);
 }
 
-/* ---- programs of a device
- * ------------------------------------------------------------------------ */
+/* ---- programs of a device ------------------------------------------------------------------- */
 
 static enum clat_status program_make(struct device *device, struct program *program)
 {

@@ -16,7 +16,7 @@ struct json {
     char *file;
 };
 
-/* ---- parsing ---- */
+/* ---- parsing -------------------------------------------------------------------------------- */
 
 /* The byte after the string that begins at `at`. */
 static size_t skip_string(const char *bytes, size_t size, size_t at)
@@ -101,7 +101,7 @@ void json_close(struct json *document)
     free(document);
 }
 
-/* ---- values ---- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 const struct json_t *json_root(const struct json *document)
 {
@@ -200,7 +200,7 @@ bool json_as_boolean(const struct json_t *value, bool *out)
     return true;
 }
 
-/* ---- values as text ---- */
+/* ---- values as text ------------------------------------------------------------------------- */
 
 static enum clat_status dump(const struct json_t *value, size_t digits, char **text)
 {
@@ -260,7 +260,7 @@ enum clat_status json_text(const struct json_t *value, char **text)
     }
 }
 
-/* ---- members with a default ---- */
+/* ---- members with a default ----------------------------------------------------------------- */
 
 static enum clat_status wrong_kind(
     const struct json *document, const char *key, const char *expected, const struct json_t *found)

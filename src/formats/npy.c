@@ -236,7 +236,7 @@ out:
     return status;
 }
 
-/* ---- writing ---- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static enum clat_status print_header(struct text *header, int rank, const size_t *shape)
 {

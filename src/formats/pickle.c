@@ -18,7 +18,7 @@
 #define MEMO 4000000
 #define STRING_LIMIT 65536
 
-/* ---- the machine ---- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 struct machine {
     const unsigned char *bytes;
@@ -146,7 +146,7 @@ static enum clat_status pop_mark(struct machine *machine, size_t *count)
     return CLAT_OK;
 }
 
-/* ---- opcodes ---- */
+/* ---- opcodes -------------------------------------------------------------------------------- */
 
 static enum clat_status read_string(struct machine *machine, int length_size, bool utf8)
 {

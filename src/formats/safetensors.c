@@ -55,7 +55,7 @@ struct reading {
     struct weight_list *list;
 };
 
-/* ---- one tensor ---- */
+/* ---- one tensor ----------------------------------------------------------------------------- */
 
 static enum clat_status bad_tensor(
     const struct reading *reading, const char *name, const char *expected, const char *found)
@@ -164,7 +164,7 @@ out:
     return status;
 }
 
-/* ---- the whole header ---- */
+/* ---- the whole header ----------------------------------------------------------------------- */
 
 static enum clat_status check_metadata(const struct reading *reading, const struct json_t *metadata)
 {

@@ -19,7 +19,7 @@
 
 #define PICKLE_LIMIT ((size_t)64 << 20)
 
-/* ---- the zip archive ---- */
+/* ---- the zip archive ------------------------------------------------------------------------ */
 
 bool torch_is_zip(const struct file_map *map)
 {
@@ -82,7 +82,7 @@ out:
     return status;
 }
 
-/* ---- the older container ---- */
+/* ---- the older container -------------------------------------------------------------------- */
 
 /* Magic number, protocol 1001. */
 static const unsigned char legacy_start[] = {0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20,

@@ -16,7 +16,7 @@ enum clat_status torch_bad(const struct torch_reading *reading, const char *what
     return status_set(CLAT_ERROR_INPUT, "'%s': %s", reading->map->path, what);
 }
 
-/* ---- storages ---- */
+/* ---- storages ------------------------------------------------------------------------------- */
 
 static bool find_dtype(const struct cell *name, enum dtype *dtype)
 {
@@ -117,7 +117,7 @@ static enum clat_status read_storage(
     return CLAT_OK;
 }
 
-/* ---- tensors ---- */
+/* ---- tensors -------------------------------------------------------------------------------- */
 
 static enum clat_status bad_tensor(const struct torch_reading *reading, const struct cell *name,
     const char *expected, const struct cell *found)

@@ -38,7 +38,7 @@ static enum clat_status bad(const struct file_map *map, size_t at, const char *w
     return status_set(CLAT_ERROR_INPUT, "'%s': zip archive, byte %zu: %s", map->path, at, what);
 }
 
-/* ---- the end of the archive ---- */
+/* ---- the end of the archive ----------------------------------------------------------------- */
 
 /* The last end record whose comment reaches exactly to the end of the file. */
 static bool find_end(const struct file_map *map, size_t *end)
@@ -112,7 +112,7 @@ static enum clat_status find_directory(const struct file_map *map, struct direct
     return CLAT_OK;
 }
 
-/* ---- the directory ---- */
+/* ---- the directory -------------------------------------------------------------------------- */
 
 static const char *name_fault(const char *name, size_t size)
 {

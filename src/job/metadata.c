@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- our JSON
- * ------------------------------------------------------------------------------------------ */
+/* ---- our JSON ------------------------------------------------------------------------------- */
 
 /* A number as JSON writes it: 1, -0.5, 1e-05; not 007, .5 or inf. */
 static bool is_json_number(const char *text)
@@ -125,8 +124,7 @@ out:
     return status == CLAT_ERROR_USAGE ? CLAT_ERROR_INPUT : status;
 }
 
-/* ---- the line that everybody reads
- * ---------------------------------------------------------------------- */
+/* ---- the line that everybody reads ---------------------------------------------------------- */
 
 static const struct job_value *find_value(const struct job_values *values, const char *name)
 {

@@ -57,8 +57,7 @@ enum clat_status job_values_copy(const struct job_values *from, struct job_value
     return status;
 }
 
-/* ---- strict readings
- * ------------------------------------------------------------------------------- */
+/* ---- strict readings ------------------------------------------------------------------------ */
 
 enum clat_status job_read_int(
     const struct job_key *key, const char *text, const char *where, int *out)
@@ -175,8 +174,7 @@ enum clat_status job_value_check(int index, const char *text, const char *where)
     }
 }
 
-/* ---- from the command line
- * --------------------------------------------------------------------------- */
+/* ---- from the command line ------------------------------------------------------------------ */
 
 /* "[1, 2]" as a list, anything else as one item. */
 static enum clat_status set_seeds(
@@ -268,8 +266,7 @@ out:
     return status;
 }
 
-/* ---- back to text
- * -------------------------------------------------------------------------------------- */
+/* ---- back to text --------------------------------------------------------------------------- */
 
 enum clat_status job_values_text(const struct job_values *values, int key, struct text *out)
 {

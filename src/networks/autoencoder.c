@@ -11,8 +11,7 @@
 
 #define NORM_EPS 1e-6f
 
-/* ---- loading
- * --------------------------------------------------------------------------------------- */
+/* ---- loading -------------------------------------------------------------------------------- */
 
 static enum clat_status load_level(struct loader *loader, const struct autoencoder_config *config,
     struct path path, int layers, int in, int out, int pixels, struct autoencoder_level *level)
@@ -142,8 +141,7 @@ void autoencoder_free(struct device *device, struct autoencoder *autoencoder)
     memset(autoencoder, 0, sizeof *autoencoder);
 }
 
-/* ---- running
- * --------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 /* The hidden tensor and the end of the pool where it stands. */
 struct hidden {

@@ -102,8 +102,7 @@ out:
     return status;
 }
 
-/* ---- transformer
- * --------------------------------------------------------------------------------- */
+/* ---- transformer ---------------------------------------------------------------------------- */
 
 static struct part part_of(const char *parent, const char *name, int out)
 {
@@ -283,8 +282,7 @@ out:
     return status;
 }
 
-/* ---- the autoencoder's attention
- * ----------------------------------------------------------------- */
+/* ---- the autoencoder's attention ------------------------------------------------------------ */
 
 enum clat_status attention_load(struct loader *loader, struct path path, int channels, int groups,
     float eps, struct attention *attention)
@@ -333,8 +331,7 @@ out:
     return status;
 }
 
-/* ---- resampling, and the end of a network
- * --------------------------------------------------------- */
+/* ---- resampling, and the end of a network --------------------------------------------------- */
 
 enum clat_status downsample_forward(const struct forward *run, const struct conv *conv,
     const char *path, const struct tensor *x, const struct tensor *y)

@@ -14,8 +14,7 @@ int unet_time_width(const struct unet_config *config)
     return 4 * config->block_out_channels[0];
 }
 
-/* ---- the prompt, once
- * ------------------------------------------------------------------------------ */
+/* ---- the prompt, once ----------------------------------------------------------------------- */
 
 static enum clat_status level_set_prompt(
     const struct forward *run, struct unet_level *level, int count, const struct tensor *context)
@@ -40,8 +39,7 @@ out:
     return status;
 }
 
-/* ---- one evaluation
- * -------------------------------------------------------------------------------- */
+/* ---- one evaluation ------------------------------------------------------------------------- */
 
 /* Every output of the way down, in order; the way up takes them from the end. */
 #define SKIPS (CONFIG_LEVELS * 32)

@@ -18,8 +18,7 @@ static int blocks(int count, int block)
     return (count + block - 1) / block;
 }
 
-/* ---- queries in the lanes
- * ---------------------------------------------------------------------------- */
+/* ---- queries in the lanes ------------------------------------------------------------------- */
 
 /* Keys in a tile: 12 unless 11 or 13 compute clearly fewer beyond the last. */
 static int choose_keys(int keys)
@@ -73,8 +72,7 @@ out:
     return status;
 }
 
-/* ---- portable
- * ---------------------------------------------------------------------------------------- */
+/* ---- portable ------------------------------------------------------------------------------- */
 
 /* Tokens of a group: as many sums as a work-item can hold. */
 static int choose_queries(int width)
@@ -103,8 +101,7 @@ out:
     return status;
 }
 
-/* ---- the op
- * ------------------------------------------------------------------------------------------ */
+/* ---- the op --------------------------------------------------------------------------------- */
 
 static enum clat_status check_shapes(const struct attention *a)
 {

@@ -51,8 +51,7 @@ int conv_round_up(int value, int step);
 void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
     const float *weight, float *packed);
 
-/* ---- conv_gather.c: the input of the CPU-shaped variants, in bands
- * -------------------------------- */
+/* ---- conv_gather.c: the input of the CPU-shaped variants, in bands -------------------------- */
 
 /* Scratch is bounded by working on a part of the output at a time: some whole images, or some rows
  * of one. */

@@ -30,8 +30,7 @@ int gemm_source_row(int column, int out, bool pairs)
     return pairs && block % 2 ? out + row : row;
 }
 
-/* ---- packing
- * --------------------------------------------------------------------------------------- */
+/* ---- packing -------------------------------------------------------------------------------- */
 
 struct packing {
     const float *weight, *bias;
@@ -137,8 +136,7 @@ void linear_free(struct device *device, struct linear *linear)
     *linear = (struct linear){0};
 }
 
-/* ---- products on a CPU
- * ----------------------------------------------------------------------------- */
+/* ---- products on a CPU ---------------------------------------------------------------------- */
 
 struct tile {
     int rows, vectors; /* rows x 16*vectors columns */
@@ -258,8 +256,7 @@ out:
     return status;
 }
 
-/* ---- products in work-groups
- * ----------------------------------------------------------------------- */
+/* ---- products in work-groups ---------------------------------------------------------------- */
 
 static enum clat_status run_groups(struct device *device, const struct product *p)
 {
@@ -287,8 +284,7 @@ enum clat_status gemm_run(struct device *device, const struct product *product)
     return run_groups(device, product);
 }
 
-/* ---- the op
- * ---------------------------------------------------------------------------------------- */
+/* ---- the op --------------------------------------------------------------------------------- */
 
 static enum clat_status check_shapes(const struct linear *linear, const struct tensor *x,
     const struct tensor *x2, const struct tensor *residual, const struct tensor *y)

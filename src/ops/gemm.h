@@ -33,8 +33,7 @@ int gemm_source_row(int column, int out, bool pairs);
  */
 enum clat_status gemm_run(struct device *device, const struct product *product);
 
-/* ---- gemm_clblast.c: rows as they are, products by CLBlast
- * --------------------------------------- */
+/* ---- gemm_clblast.c: rows as they are, products by CLBlast ---------------------------------- */
 enum gemm_engine gemm_engine_of(const struct device *device);
 
 /* CLAT_ERROR_USAGE if this library was built without CLBlast. */

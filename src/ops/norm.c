@@ -57,8 +57,7 @@ void norm_free(struct device *device, struct norm *norm)
     buffer_free(device, &norm->beta);
 }
 
-/* ---- group norm
- * ---------------------------------------------------------------------------------- */
+/* ---- group norm ----------------------------------------------------------------------------- */
 
 /* How the pixels of an image are cut. */
 struct cut {
@@ -197,8 +196,7 @@ out:
     return status;
 }
 
-/* ---- layer norm
- * ------------------------------------------------------------------------------------ */
+/* ---- layer norm ----------------------------------------------------------------------------- */
 
 enum clat_status op_layer_norm(
     struct pool *pool, const struct norm *norm, const struct tensor *x, const struct tensor *y)

@@ -73,8 +73,7 @@ struct conv_call {
 };
 enum clat_status op_conv(struct pool *pool, const struct conv *conv, const struct conv_call *call);
 
-/* ---- norm.c
- * --------------------------------------------------------------------------------------- */
+/* ---- norm.c --------------------------------------------------------------------------------- */
 struct norm {
     int channels, groups; /* groups = 0: layer norm */
     float eps;
@@ -104,8 +103,7 @@ enum clat_status op_layer_norm(
 enum clat_status op_attention(struct pool *pool, const struct tensor *q, const struct tensor *k,
     const struct tensor *v, int heads, float scale, bool causal, const struct tensor *y);
 
-/* ---- elementwise.c
- * --------------------------------------------------------------------------------- */
+/* ---- elementwise.c -------------------------------------------------------------------------- */
 /* y = act(x); NONE copies (also between strides). */
 enum clat_status op_activate(
     struct pool *pool, const struct tensor *x, enum activation activation, const struct tensor *y);
@@ -116,8 +114,7 @@ enum clat_status op_add(
 enum clat_status op_affine(
     struct pool *pool, const struct tensor *x, float scale, float shift, const struct tensor *y);
 
-/* ---- resample.c
- * ------------------------------------------------------------------------------------ */
+/* ---- resample.c ----------------------------------------------------------------------------- */
 /* Nearest neighbour to any size: source index = floor(destination * in / out). */
 enum clat_status op_resize_nearest(
     struct pool *pool, const struct tensor *x, const struct tensor *y);

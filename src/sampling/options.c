@@ -10,7 +10,7 @@
 
 #define REALS_LIMIT 100000 /* values in a list */
 
-/* ---- one value ------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------ */
 
 static bool parse_bool(const char *text, int *field)
 {
@@ -122,7 +122,7 @@ static enum clat_status parse(
     return CLAT_OK;
 }
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 /* "a number from 0 to 1", "one of leading, trailing, linspace", ... */
 static enum clat_status print_expected(const struct clat_option *option, struct text *text)
@@ -167,7 +167,7 @@ static enum clat_status unknown_key(const struct clat_plugin *plugin, const stru
         setting->where, plugin->name, setting->key, nearest ? nearest : plugin->name);
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static const struct clat_option *find_option(const struct clat_plugin *plugin, const char *name)
 {

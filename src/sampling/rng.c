@@ -13,7 +13,7 @@
 #define WORDS 624
 #define BLOCK 16
 
-/* ---- MT19937 --------------------------------------------------------------------------------- */
+/* ---- MT19937 -------------------------------------------------------------------------------- */
 
 void rng_seed(struct rng *rng, uint64_t seed)
 {
@@ -62,7 +62,7 @@ static double next_uniform_double(struct rng *rng)
     return (double)(bits & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
-/* ---- Cephes in float ------------------------------------------------------------------------- */
+/* ---- Cephes in float ------------------------------------------------------------------------ */
 
 /* x*c[0]... Horner's rule with every step fused. */
 static float polynomial(float x, const float *coefficients, int count)
@@ -120,7 +120,7 @@ static void sincos_cephes(float x, float *sine, float *cosine)
     *cosine = ~(j - 2) & 4 ? -c : c;
 }
 
-/* ---- normals --------------------------------------------------------------------------------- */
+/* ---- normals -------------------------------------------------------------------------------- */
 
 /* 16 uniforms become 16 normals in place: pair (u[j], u[j+8]) gives the radius and the angle. */
 static void transform_block(float *values)

@@ -164,7 +164,7 @@ size_t wordpiece_size(const struct wordpiece *tokenizer)
     return tokenizer->count;
 }
 
-/* ---- words into pieces ----------------------------------------------------------------------- */
+/* ---- words into pieces ---------------------------------------------------------------------- */
 
 struct encoder {
     const struct wordpiece *t;
@@ -231,7 +231,7 @@ static void add_to_word(struct encoder *e, utf8proc_int32_t c)
     e->size += (size_t)utf8proc_encode_char(c, (utf8proc_uint8_t *)e->word + e->size);
 }
 
-/* ---- code points into words ------------------------------------------------------------------ */
+/* ---- code points into words ----------------------------------------------------------------- */
 
 /* The block of 0x2B820 begins at 0x2B920 in the tokenizer that the models were trained with. */
 static bool is_ideograph(utf8proc_int32_t c)
