@@ -47,6 +47,7 @@ def compare(label, flop, forms, slot):
     theirs, ours = [], []
     for _ in range(ROUNDS):
         theirs.append(min(timed(form, count) for form in forms))
+        time.sleep(0.3)  # torch's threads spin for a while after a call, on the cores that we want
         ours.append(float(ask(f"run {slot} {max(3, count // 4)}")[1]))
     rate = lambda seconds: flop / seconds / 1e9
     print(f"{label:28s} torch {rate(statistics.median(theirs)):6.0f} ({rate(min(theirs)):5.0f})  "
