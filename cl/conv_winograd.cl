@@ -77,7 +77,7 @@ INLINE void transform_weights(const float16 g[3], float16 o[T])
     o[5] = g[2];
 }
 
-/* ---- the parts: sixteen channels of one tile or kernel ------------------------------------ */
+/* ---- the parts: sixteen channels of one tile or kernel -------------------------------------- */
 
 /* v = BT d B: d at p, rows and pixels so scale_b apart, to v, points v_point apart. */
 INLINE void tile_input(
@@ -143,7 +143,7 @@ INLINE void store_tile(const struct ending *ending, __global const float *q, siz
             store_output(ending, values[i][j], n, y + i, x + j, o);
 }
 
-/* ---- the kernels -------------------------------------------------------------------------- */
+/* ---- the kernels ---------------------------------------------------------------------------- */
 
 /* A job is `per` of tiles = images*down*across; v has room for v_tiles of them. */
 KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT(v), int depth,
@@ -231,7 +231,7 @@ KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int d
     JOBS_END
 }
 
-/* ---- the fused form: product and output in one, weights transformed on the way ------------ */
+/* ---- the fused form: product and output in one, weights transformed on the way -------------- */
 
 /* Adds the products of k channels to the sums [POINTS][count][PANEL] of `count` tiles, or begins
  * them. a: [POINTS][..][v_stride], points a_point apart; u: [POINTS][k][PANEL]. Meanwhile fetches

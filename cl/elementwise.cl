@@ -45,7 +45,7 @@ void affine_rows(TENSOR_IN(x), int x_stride, float scale, float shift, TENSOR_OU
             fma(TENSOR_AT(x)[(size_t)row * x_stride + column], scale, shift);
 }
 
-/* ---- the CPU shape --------------------------------------------------------------------------- */
+/* ---- the CPU shape -------------------------------------------------------------------------- */
 
 KERNEL_CPU void activate_rows_cpu(TENSOR_IN(x), int x_stride, TENSOR_OUT(y), int y_stride, int rows,
     int c, int block, JOB_COUNTER)

@@ -30,7 +30,7 @@
 #define GROUP_R 8
 #define GROUP_F 64
 
-/* ---- sums over a work-group -------------------------------------------------------------------- */
+/* ---- sums over a work-group ----------------------------------------------------------------- */
 
 /* The sum of `value` over the GROUP_R rows of a group, per column; for all work-items. */
 static inline float sum_rows(__local float *sums, float value)
@@ -60,7 +60,7 @@ static inline float sum_group(__local float *sums, float value)
     return sums[0];
 }
 
-/* ---- group norm: statistics ---------------------------------------------------------------------- */
+/* ---- group norm: statistics ----------------------------------------------------------------- */
 
 KERNEL_GROUP(GROUP_C, GROUP_R, 1)
 void group_stats(TENSOR_IN(x), int x_stride, TENSOR_OUT(partial), int first_channel, int channels,
@@ -170,7 +170,7 @@ KERNEL_CPU void group_stats_cpu(TENSOR_IN(x), int x_stride, TENSOR_OUT(partial),
     JOBS_END
 }
 
-/* ---- group norm: fold ------------------------------------------------------------------------------ */
+/* ---- group norm: fold ----------------------------------------------------------------------- */
 
 /* The pivot of a channel: the first pixel of x, then of x2. */
 static inline float pivot_of(__global const float *x, int c1, __global const float *x2, int channel)
@@ -267,7 +267,7 @@ KERNEL_CPU void group_fold_cpu(TENSOR_IN(x), int x_stride, int c1, TENSOR_IN(x2)
     JOBS_END
 }
 
-/* ---- group norm: apply ------------------------------------------------------------------------------- */
+/* ---- group norm: apply ---------------------------------------------------------------------- */
 
 KERNEL_GROUP(GROUP_C, GROUP_R, 1)
 void group_apply(TENSOR_IN(x), int x_stride, TENSOR_IN(fold), int fold_stride, TENSOR_OUT(y),
@@ -307,7 +307,7 @@ KERNEL_CPU void group_apply_cpu(TENSOR_IN(x), int x_stride, TENSOR_IN(fold), int
     JOBS_END
 }
 
-/* ---- layer norm ----------------------------------------------------------------------------------------- */
+/* ---- layer norm ----------------------------------------------------------------------------- */
 
 KERNEL_GROUP(GROUP_F, 1, 1)
 void layer_norm(TENSOR_IN(x), int x_stride, __global const float *gamma,

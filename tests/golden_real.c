@@ -16,8 +16,7 @@
 
 #define LATENTS (4 * 32 * 32)
 
-/* ---- numpy.random.RandomState(0).standard_normal
- * --------------------------------------------------- */
+/* ---- numpy.random.RandomState(0).standard_normal -------------------------------------------- */
 
 struct mersenne {
     uint32_t state[624];
@@ -87,8 +86,7 @@ static void check_numpy_normal(void)
     CHECK(fabs(sum - -109.071237) < 1e-4, "the sum is %.9g", sum);
 }
 
-/* ---- the runs
- * ------------------------------------------------------------------------------------------ */
+/* ---- the runs ------------------------------------------------------------------------------- */
 
 struct corner {
     const char *name;

@@ -187,7 +187,7 @@ static void open_directories_are_refused(void)
         CHECK_OK(trust_directory("/"));
 }
 
-/* ---- plugins that are loaded, and then go wrong ---------------------------------------------- */
+/* ---- plugins that are loaded, and then go wrong --------------------------------------------- */
 
 static enum clat_status still_network(
     void *user, const float *sample, double timestep, float *output)

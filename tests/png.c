@@ -23,8 +23,7 @@ static uint32_t get_u32(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* ---- building files by hand
- * ------------------------------------------------------------------------ */
+/* ---- building files by hand ----------------------------------------------------------------- */
 
 static void add_chunk(struct text *file, const char *type, const void *data, size_t size)
 {
@@ -60,8 +59,7 @@ static void check_refused(const struct text *file, const char *words)
     png_facts_free(&facts);
 }
 
-/* ---- pixels
- * ------------------------------------------------------------------------------------------- */
+/* ---- pixels --------------------------------------------------------------------------------- */
 
 static int paeth(int a, int b, int c)
 {
@@ -127,8 +125,7 @@ static void test_pixels(void)
     text_free(&file);
 }
 
-/* ---- texts
- * --------------------------------------------------------------------------------------------- */
+/* ---- texts ---------------------------------------------------------------------------------- */
 
 static bool holds(const struct text *file, const char *bytes, size_t size)
 {
