@@ -12,7 +12,6 @@
 #include <time.h>
 
 #define SLOTS 64
-#define RUNS 200
 
 static struct layer {
     struct conv conv;
@@ -72,7 +71,7 @@ static void add_layer(struct pool *pool, struct layer *layer, int in, int out, i
         "%d %s %zu\n", (int)(layer - layers), conv_engine(variant)->name, layer->conv.weight.size);
 }
 
-static double run(struct pool *pool, struct layer *layer)
+static double run(struct pool *pool, struct layer *layer, int times)
 {
     struct conv_call call = {.x = &layer->x,
         .fold = &layer->fold,
@@ -80,15 +79,10 @@ static double run(struct pool *pool, struct layer *layer)
         .residual = &layer->residual,
         .y = &layer->y};
     double start = now();
-    require(op_conv(pool, &layer->conv, &call));
+    for (int i = 0; i < times; i++)
+        require(op_conv(pool, &layer->conv, &call));
     require(device_finish(pool->device));
-    return now() - start;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    return (now() - start) / times;
 }
 
 int main(void)
@@ -97,7 +91,6 @@ int main(void)
     struct pool pool;
     char line[128];
     int count = 0, slot, times, in, out, side, batch, stride, variant;
-    double seconds[RUNS];
     require(device_open(NULL, &device));
     require(pool_open(device, (size_t)2000 << 20, &pool));
     while (fgets(line, sizeof line, stdin)) {
@@ -105,12 +98,9 @@ int main(void)
                 6 &&
             count < SLOTS) {
             add_layer(&pool, &layers[count++], in, out, side, batch, stride, variant);
-            run(&pool, &layers[count - 1]);
-        } else if (sscanf(line, "run %d %d", &slot, &times) == 2 && slot < count && times <= RUNS) {
-            for (int i = 0; i < times; i++)
-                seconds[i] = run(&pool, &layers[slot]);
-            qsort(seconds, times, sizeof seconds[0], compare);
-            printf("%.9f %.9f\n", seconds[0], seconds[times / 2]);
+            run(&pool, &layers[count - 1], 1);
+        } else if (sscanf(line, "run %d %d", &slot, &times) == 2 && slot < count && times > 0) {
+            printf("%.9f\n", run(&pool, &layers[slot], times));
         } else {
             fprintf(stderr, "bench_conv: not understood: %s", line);
         }
