@@ -32,8 +32,9 @@ struct linear {
     int in, out;
     enum activation activation;
     struct buffer weight; /* packed as `variant` wants it */
-    struct buffer bias;   /* [out] or [2*out], always present, zero if the layer has none */
-    int variant;          /* which packing, gemm.c */
+    struct buffer
+        bias;    /* always present, zero if the layer has none; packed as the weight's rows */
+    int variant; /* which packing, gemm.c */
 };
 /* weight [out][in] ([2*out][in] for GEGLU), bias [out] ([2*out]) or NULL. */
 enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
