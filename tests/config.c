@@ -64,6 +64,53 @@ static void variations(void)
     CHECK_OK(
         config_read_unet(put("{\"num_attention_heads\": null, \"sample_size\": null}"), &unet));
     CHECK(unet.attention_heads[0] == 8 && unet.sample_size == 0, "null is absent");
+    CHECK_OK(config_read_unet(put("{\"transformer_layers_per_block\": [1, 2, 3, 4]}"), &unet));
+    CHECK(unet.transformer_layers[0] == 1 && unet.transformer_layers[3] == 4, "a list of depths");
+}
+
+#define PLAIN "{\"_class_name\": \"UNet2DModel\", "
+
+/* As published with CompVis/ldm-super-resolution-4x-openimages and CompVis/ldm-celebahq-256. */
+static void without_text(void)
+{
+    struct unet_config unet;
+    struct autoencoder_config vae;
+    CHECK_OK(config_read_unet(
+        put(PLAIN "\"attention_head_dim\": 32, \"block_out_channels\": [160, 320, 320, 640],"
+                  "\"down_block_types\": [\"DownBlock2D\", \"DownBlock2D\", \"DownBlock2D\","
+                  "\"AttnDownBlock2D\"], \"up_block_types\": [\"AttnUpBlock2D\", \"UpBlock2D\","
+                  "\"UpBlock2D\", \"UpBlock2D\"], \"in_channels\": 6, \"sample_size\": 64}"),
+        &unet));
+    CHECK(unet.in_channels == 6 && unet.out_channels == 3 && unet.cross_attention_dim == 0, "sr");
+    CHECK(
+        unet.attention_heads[3] == 20, "640 channels in heads of 32: %d", unet.attention_heads[3]);
+    CHECK(unet.down_attention[3] == UNET_ATTENTION && unet.up_attention[0] == UNET_ATTENTION &&
+              unet.middle_attention == UNET_ATTENTION && !unet.down_attention[0],
+        "attention at the lowest level");
+    CHECK_OK(config_read_unet(put(PLAIN "\"attention_head_dim\": 32}"), &unet));
+    CHECK(unet.attention_heads[1] == 14 && unet.attention_heads[3] == 28 &&
+              unet.down_attention[1] == UNET_ATTENTION && !unet.up_attention[3],
+        "the class defaults are celebahq's");
+    CHECK_OK(config_read_unet(
+        put(PLAIN "\"attention_head_dim\": null, \"downsample_type\": \"resnet\","
+                  "\"upsample_type\": \"resnet\", \"down_block_types\": ["
+                  "\"ResnetDownsampleBlock2D\", \"AttnDownBlock2D\", \"AttnDownBlock2D\","
+                  "\"DownBlock2D\"], \"up_block_types\": [\"AttnUpBlock2D\", \"AttnUpBlock2D\","
+                  "\"ResnetUpsampleBlock2D\", \"UpBlock2D\"], \"num_class_embeds\": 10}"),
+        &unet));
+    CHECK(unet.resnet_samplers && unet.attention_heads[1] == 1 && unet.num_class_embeds == 10,
+        "resnets that resample, one head");
+    CHECK_OK(config_read_autoencoder(
+        put("{\"_class_name\": \"VQModel\", \"block_out_channels\": [128, 256, 512],"
+            "\"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\","
+            "\"AttnDownEncoderBlock2D\"], \"latent_channels\": 4, \"num_vq_embeddings\": 8192,"
+            "\"up_block_types\": [\"AttnUpDecoderBlock2D\", \"UpDecoderBlock2D\","
+            "\"UpDecoderBlock2D\"], \"vq_embed_dim\": 3}"),
+        &vae));
+    CHECK(vae.kind == AUTOENCODER_VQ && vae.num_vq_embeddings == 8192 && vae.scaling_factor == 1 &&
+              vae.z_channels == 4 && vae.latent_channels == 3,
+        "a codebook, no scaling");
+    CHECK(vae.down_attention[2] && vae.up_attention[0] && !vae.up_attention[2], "attention levels");
 }
 
 static void refusals(void)
@@ -80,7 +127,7 @@ static void refusals(void)
         {"{\"in_channels\": -1}", "expected 1 to 1024, found -1"},
         {"{\"in_channels\": 99999999999999999999}", "not JSON"},
         {"{\"act_fn\": \"gelu\"}", "'act_fn': expected silu, found gelu"},
-        {"{\"_class_name\": \"UNet2DModel\"}", "UNet2DModel"},
+        {"{\"_class_name\": \"UNet3DConditionModel\"}", "UNet3DConditionModel"},
         {"{\"class_embed_type\": \"timestep\"}", "class_embed_type"},
         {"{\"down_block_types\": [\"DownBlock2D\"]}", "expected 4 entries"},
         {"{\"down_block_types\": [\"DownBlock2D\", \"DownBlock2D\", \"DownBlock2D\", \"Down\"]}",
@@ -97,8 +144,15 @@ static void refusals(void)
         {"{\"attention_head_dim\": [8, 8]}", "expected 4 entries"},
         {"{\"attention_head_dim\": 0}", "attention_head_dim"},
         {"{\"norm_eps\": 0}", "norm_eps"},
-        {"{\"transformer_layers_per_block\": 2}", "transformer_layers_per_block"},
-        {"{\"transformer_layers_per_block\": [1, 2, 10, 1]}", "transformer_layers_per_block"},
+        {"{\"transformer_layers_per_block\": 0}", "transformer_layers_per_block"},
+        {"{\"transformer_layers_per_block\": [1, 2]}", "expected 4 entries"},
+        {"{\"resnet_time_scale_shift\": \"ada\"}", "expected default or scale_shift, found ada"},
+        {PLAIN "\"downsample_type\": \"fir\"}", "expected conv or resnet, found fir"},
+        {PLAIN "\"downsample_type\": \"resnet\"}", "cannot be mixed"},
+        {PLAIN "\"attention_head_dim\": 100}", "heads of width 100"},
+        {PLAIN "\"resnet_time_scale_shift\": \"scale_shift\"}", "attn_norm_num_groups"},
+        {PLAIN "\"attn_norm_num_groups\": 8}", "attn_norm_num_groups"},
+        {PLAIN "\"class_embed_type\": \"identity\"}", "class_embed_type"},
         {"{\"layers_per_block\": [2, 2, 2, 2]}", "layers_per_block"},
         {"{\"use_linear_projection\": 1}", "true or false"},
     };
@@ -108,8 +162,8 @@ static void refusals(void)
         CHECK(strstr(status_text(), path), "the file is named: %s", status_text());
     }
     struct autoencoder_config vae;
-    CHECK_FAILS(config_read_autoencoder(put("{\"_class_name\": \"VQModel\"}"), &vae),
-        CLAT_ERROR_INPUT, "AutoencoderKL");
+    CHECK_FAILS(config_read_autoencoder(put("{\"_class_name\": \"AutoencoderTiny\"}"), &vae),
+        CLAT_ERROR_INPUT, "expected AutoencoderKL or VQModel, found AutoencoderTiny");
     CHECK_FAILS(config_read_autoencoder(put("{\"scaling_factor\": \"1\"}"), &vae), CLAT_ERROR_INPUT,
         "scaling_factor");
     CHECK_FAILS(config_read_unet(check_scratch("config/none"), &unet), CLAT_ERROR_INPUT, "none");
@@ -193,6 +247,7 @@ int main(void)
 {
     published();
     variations();
+    without_text();
     refusals();
     deep();
     whole_models();

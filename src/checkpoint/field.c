@@ -1,6 +1,7 @@
 /* field.c - keys of a configuration that need more than a type and a range.
  * SPDX-License-Identifier: MIT */
 #include "checkpoint/field.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -94,9 +95,22 @@ enum clat_status field_wrong_count(
         json_file(document), key, levels, found);
 }
 
-/* A list of `levels` block types, each either `plain` or `attention`; attention[i] tells which. */
+static enum clat_status wrong_type(
+    const struct json *document, const char *key, const struct field_type *types, const char *found)
+{
+    enum clat_status status;
+    struct text known = {0};
+    for (const struct field_type *type = types; type->name; type++)
+        TRY(text_print(&known, "%s%s", type == types ? "" : " or ", type->name));
+    FAIL(CLAT_ERROR_INPUT, "'%s': key '%s': expected %s, found %s", json_file(document), key,
+        known.data, found);
+out:
+    text_free(&known);
+    return status;
+}
+
 enum clat_status field_blocks(const struct json *document, const char *key, int levels,
-    int default_levels, const char *plain, const char *with_attention, bool *attention)
+    int default_levels, const struct field_type *types, int kinds[CONFIG_LEVELS])
 {
     const struct json_t *value = json_member(json_root(document), key);
     if (json_kind(value) == KIND_ABSENT && levels == default_levels)
@@ -106,18 +120,42 @@ enum clat_status field_blocks(const struct json *document, const char *key, int 
     if (json_count(value) != (size_t)levels)
         return field_wrong_count(document, key, levels, json_count(value));
     for (int i = 0; i < levels; i++) {
-        const char *type = json_as_string(json_item(value, (size_t)i));
-        if (!type)
+        const struct field_type *type = types;
+        const char *name = json_as_string(json_item(value, (size_t)i));
+        if (!name)
             return field_bad_list(
                 document, key, "strings in the list", json_item(value, (size_t)i));
-        bool is_plain = strcmp(type, plain) == 0;
-        if (!is_plain && !(with_attention && strcmp(type, with_attention) == 0))
-            return status_set(CLAT_ERROR_INPUT, "'%s': key '%s': expected %s%s%s, found %s",
-                json_file(document), key, plain, with_attention ? " or " : "",
-                with_attention ? with_attention : "", type);
-        attention[i] = !is_plain;
+        while (type->name && strcmp(type->name, name) != 0)
+            type++;
+        if (!type->name)
+            return wrong_type(document, key, types, name);
+        kinds[i] = type->kind;
     }
     return CLAT_OK;
+}
+
+enum clat_status field_levels(const struct json *document, int channels[CONFIG_LEVELS], int *levels)
+{
+    int count;
+    enum clat_status status =
+        field_ints(document, "block_out_channels", CONFIG_CHANNELS, channels, &count);
+    if (status == CLAT_OK && count)
+        *levels = count;
+    return status;
+}
+
+enum clat_status field_groups(
+    const struct json *document, const int *channels, int levels, int *groups)
+{
+    enum clat_status status;
+    TRY(json_get_int(document, "norm_num_groups", 1, CONFIG_CHANNELS, groups));
+    for (int i = 0; i < levels; i++)
+        if (channels[i] % *groups)
+            FAIL(CLAT_ERROR_INPUT,
+                "'%s': block_out_channels: %d is not a multiple of norm_num_groups, %d",
+                json_file(document), channels[i], *groups);
+out:
+    return status;
 }
 
 /* A string into a fixed field. */

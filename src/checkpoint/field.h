@@ -8,6 +8,9 @@
 #include "checkpoint/config.h"
 #include "formats/json.h"
 
+#define CONFIG_BYTES ((size_t)1 << 20) /* longest file */
+#define CONFIG_CHANNELS 65536          /* widest layer */
+
 /* For features that the networks here do not have: the key is absent, null, or has this value. */
 enum clat_status field_expect_string(
     const struct json *document, const char *key, const char *only);
@@ -21,10 +24,21 @@ enum clat_status field_refuse_null(const struct json *document, const char *key)
  * the key is absent or null. */
 enum clat_status field_ints(
     const struct json *document, const char *key, int highest, int list[CONFIG_LEVELS], int *count);
-/* A list of `levels` block types, each `plain` or `with_attention` (NULL: only `plain`);
- * attention[i] tells which. Absent leaves the default, which must have as many levels. */
+/* A list of `levels` block types, each one of a table that ends with name NULL; kinds[i] becomes
+ * its kind. Absent leaves the default, which must have as many levels. */
+struct field_type {
+    const char *name;
+    int kind;
+};
 enum clat_status field_blocks(const struct json *document, const char *key, int levels,
-    int default_levels, const char *plain, const char *with_attention, bool *attention);
+    int default_levels, const struct field_type *types, int kinds[CONFIG_LEVELS]);
+
+/* block_out_channels and how many there are. */
+enum clat_status field_levels(
+    const struct json *document, int channels[CONFIG_LEVELS], int *levels);
+/* norm_num_groups: group norm needs whole groups at every width. */
+enum clat_status field_groups(
+    const struct json *document, const int *channels, int levels, int *groups);
 
 /* The sentences for a list of another kind, and of another length. */
 enum clat_status field_bad_list(
