@@ -62,7 +62,7 @@ enum clat_option_type {
     CLAT_BOOL = 1, /* int field, 0 or 1 */
     CLAT_INT,      /* int field; INT_MIN for null, allowed where the default is null */
     CLAT_REAL,     /* double field; NaN for null, allowed where the default is null */
-    CLAT_CHOICE,   /* int field: index into `choices` */
+    CLAT_CHOICE,   /* int field: index into `choices`; -1 for null, if the default is null */
     CLAT_REALS     /* struct clat_reals field: a list, empty when null */
 };
 struct clat_reals {
@@ -75,40 +75,132 @@ struct clat_option {
     size_t offset;              /* of the field: offsetof(struct options, field) */
     const char *initial;        /* the default as YAML text: "0.0001", "true", "leading", "null" */
     double lowest, highest;     /* range of numbers, both ends allowed; equal: no range */
-    const char *const *choices; /* NULL-terminated, for CLAT_CHOICE */
+    const char *const *choices; /* NULL-terminated, for CLAT_CHOICE: see CLAT_CHOICES */
     const char *help;           /* one line */
 };
+#define CLAT_CHOICES(...)                                                                          \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
-/* ---- shared arithmetic ---------------------------------------------------------------------- */
-/* What many schedulers have in common stands once, in the host. Choices are in the order of the
- * *_CHOICES lists, which option tables SHOULD use. */
-enum clat_beta_schedule { CLAT_LINEAR, CLAT_SCALED_LINEAR, CLAT_SQUAREDCOS_CAP_V2 };
-#define CLAT_BETA_SCHEDULE_CHOICES                                                                 \
-    {                                                                                              \
-        "linear", "scaled_linear", "squaredcos_cap_v2", NULL                                       \
-    }
+/* ---- shared arithmetic --------------------------------------------------------------------------
+ * What many schedulers have in common stands once, in the host: structs that a plugin puts into its
+ * options, rows for their fields, and tools that read them. All arithmetic is in the order and
+ * precision of diffusers, so that results are equal to the last bit. Values of choices are in the
+ * order of the lists here. */
+enum clat_beta_schedule {
+    CLAT_LINEAR,
+    CLAT_SCALED_LINEAR,
+    CLAT_SQUAREDCOS_CAP_V2,
+    CLAT_EXP,     /* exp(-12 t) (Heun) */
+    CLAT_LAPLACE, /* DDPM */
+    CLAT_SIGMOID  /* DDPM */
+};
 enum clat_spacing { CLAT_LEADING, CLAT_TRAILING, CLAT_LINSPACE };
-#define CLAT_SPACING_CHOICES                                                                       \
-    {                                                                                              \
-        "leading", "trailing", "linspace", NULL                                                    \
-    }
 enum clat_prediction { CLAT_EPSILON, CLAT_SAMPLE, CLAT_V_PREDICTION };
-#define CLAT_PREDICTION_CHOICES                                                                    \
-    {                                                                                              \
-        "epsilon", "sample", "v_prediction", NULL                                                  \
-    }
+enum clat_final_sigma { CLAT_FINAL_ZERO, CLAT_FINAL_SIGMA_MIN };
 
 /* The noise schedule a model was trained with. */
 struct clat_schedule {
-    int num_train_timesteps; /* T */
+    int num_train_timesteps; /* T; where trained_betas has values, their number counts */
     double beta_start, beta_end;
     int beta_schedule;               /* enum clat_beta_schedule */
     struct clat_reals trained_betas; /* if not empty: these, instead of the three above */
     int rescale_betas_zero_snr;      /* Lin et al. 2023, algorithm 1 */
 };
 
+/* Which noise levels a run visits (the words of diffusers). A scheduler offers rows for the fields
+ * it knows; the others stay 0, which means off, and NaN where so said. */
+struct clat_levels {
+    struct clat_schedule schedule;
+    int timestep_spacing, steps_offset;
+    int use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, use_flow_sigmas;
+    double sigma_min, sigma_max;         /* of the curves; 0 or NaN: those of the schedule */
+    double flow_shift;                   /* 0 means 1 */
+    int final_sigmas_type;               /* enum clat_final_sigma */
+    double lambda_min_clipped;           /* 0: not at all */
+    int log_linear;                      /* interpolation_type of Euler */
+    struct clat_reals timesteps, sigmas; /* the user's own, instead of all that */
+};
+
+/* How x0 is bounded. */
+struct clat_bounds {
+    int clip_sample, thresholding;
+    double clip_sample_range, dynamic_thresholding_ratio, sample_max_value;
+};
+
+/* Rows of option tables: `options` is the plugin's struct, `field` the member of the types above.
+ * A comma goes between them. */
+#define CLAT_SCHEDULE_ROWS(options, field, start, end, curve)                                      \
+    {"num_train_timesteps", CLAT_INT, offsetof(struct options, field.num_train_timesteps), "1000", \
+        1, 100000, NULL, "timesteps the model was trained with"},                                  \
+        {"beta_start", CLAT_REAL, offsetof(struct options, field.beta_start), start, 0, 1, NULL,   \
+            "first beta"},                                                                         \
+        {"beta_end", CLAT_REAL, offsetof(struct options, field.beta_end), end, 0, 1, NULL,         \
+            "last beta"},                                                                          \
+        {"beta_schedule", CLAT_CHOICE, offsetof(struct options, field.beta_schedule), curve, 0, 0, \
+            CLAT_CHOICES(                                                                          \
+                "linear", "scaled_linear", "squaredcos_cap_v2", "exp", "laplace", "sigmoid"),      \
+            "curve of the betas"},                                                                 \
+    {                                                                                              \
+        "trained_betas", CLAT_REALS, offsetof(struct options, field.trained_betas), "null", 0, 1,  \
+            NULL, "all betas, instead of a curve"                                                  \
+    }
+#define CLAT_ZERO_SNR_ROW(options, field)                                                          \
+    {                                                                                              \
+        "rescale_betas_zero_snr", CLAT_BOOL,                                                       \
+            offsetof(struct options, field.rescale_betas_zero_snr), "false", 0, 0, NULL,           \
+            "betas rescaled so that the last level is pure noise"                                  \
+    }
+#define CLAT_SPACING_ROWS(options, spacing, offset, standard)                                      \
+    {"timestep_spacing", CLAT_CHOICE, offsetof(struct options, spacing), standard, 0, 0,           \
+        CLAT_CHOICES("leading", "trailing", "linspace"), "how timesteps are spread"},              \
+    {                                                                                              \
+        "steps_offset", CLAT_INT, offsetof(struct options, offset), "0", 0, 100000, NULL,          \
+            "added to the timesteps of leading spacing"                                            \
+    }
+#define CLAT_PREDICTION_ROW(options, field)                                                        \
+    {                                                                                              \
+        "prediction_type", CLAT_CHOICE, offsetof(struct options, field), "epsilon", 0, 0,          \
+            CLAT_CHOICES("epsilon", "sample", "v_prediction"), "what the network predicts"         \
+    }
+#define CLAT_CURVE_ROWS(options, field)                                                            \
+    {"use_karras_sigmas", CLAT_BOOL, offsetof(struct options, field.use_karras_sigmas), "false",   \
+        0, 0, NULL, "sigmas of Karras et al. 2022, equation 5, rho 7"},                            \
+        {"use_exponential_sigmas", CLAT_BOOL,                                                      \
+            offsetof(struct options, field.use_exponential_sigmas), "false", 0, 0, NULL,           \
+            "sigmas evenly spread in their logarithm"},                                            \
+    {                                                                                              \
+        "use_beta_sigmas", CLAT_BOOL, offsetof(struct options, field.use_beta_sigmas), "false", 0, \
+            0, NULL, "sigmas spread as quantiles of Beta(0.6, 0.6)"                                \
+    }
+#define CLAT_CLIP_ROWS(options, field, standard)                                                   \
+    {"clip_sample", CLAT_BOOL, offsetof(struct options, field.clip_sample), standard, 0, 0, NULL,  \
+        "clamp the predicted x0 (wrong for latents)"},                                             \
+    {                                                                                              \
+        "clip_sample_range", CLAT_REAL, offsetof(struct options, field.clip_sample_range), "1", 0, \
+            1e6, NULL, "bound of clip_sample"                                                      \
+    }
+#define CLAT_THRESHOLD_ROWS(options, field)                                                        \
+    {"thresholding", CLAT_BOOL, offsetof(struct options, field.thresholding), "false", 0, 0, NULL, \
+        "dynamic thresholding of x0 (wrong for latents)"},                                         \
+        {"dynamic_thresholding_ratio", CLAT_REAL,                                                  \
+            offsetof(struct options, field.dynamic_thresholding_ratio), "0.995", 0, 1, NULL,       \
+            "quantile of thresholding"},                                                           \
+    {                                                                                              \
+        "sample_max_value", CLAT_REAL, offsetof(struct options, field.sample_max_value), "1", 1,   \
+            1e6, NULL, "upper bound of thresholding"                                               \
+    }
+
+struct clat_run;
+struct clat_plan;
+
 struct clat_tools {
     size_t size; /* of this struct: a later host may have more members */
+
+    /* T of a schedule: num_train_timesteps, or the number of trained_betas. */
+    int (*train_timesteps)(const struct clat_schedule *schedule);
 
     /* alphas_cumprod[T]: products of 1 - beta. Betas are float32, products are accumulated in
      * double and rounded to float32 one by one, as torch does. */
@@ -119,10 +211,44 @@ struct clat_tools {
     void (*timesteps)(
         int spacing, int num_train_timesteps, int steps, int offset, double *timesteps);
 
+    /* plan->signal and plan->noise of a variance-preserving run: sqrt(a) and sqrt(1 - a) of
+     * plan->timesteps (integers) and `alphas_cumprod`. */
+    void (*level_of_alphas)(struct clat_plan *plan, const float *alphas_cumprod);
+
+    /* sigmas[T]: sqrt((1 - a) / a) of alphas_cumprod, in float32; where a zero-SNR rescale made the
+     * last a 0, it is 2^-24. */
+    void (*sigma_table)(const struct clat_schedule *schedule, float *sigmas);
+
+    /* The whole plan of a scheduler with one level a step: plan->count, timesteps, sigmas (with the
+     * final one), and signal and noise of CLAT_SIGMA (1, sigma) or CLAT_VARIANCE_PRESERVING
+     * (1/sqrt(s^2+1), s/sqrt(s^2+1)). Two families of diffusers' classes differ in how they space:
+     * - plan_sigmas: Euler, LMS, Heun, DPM2: `steps` points over the table, timesteps fractional;
+     *   sets init_noise_sigma too (the largest sigma, or sqrt(s^2+1) with leading spacing)
+     * - plan_multistep: DPM-Solver, UniPC, DEIS: steps + 1 points, the last one dropped, integer.
+     * Returns 0, or what run->fail() returned: return it. */
+    int (*plan_sigmas)(
+        struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
+    int (*plan_multistep)(
+        struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
+
+    /* The timestep at which a model saw `sigma`, between the entries of a table of T sigmas, linear
+     * in their logarithm; fractional. */
+    double (*timestep_of_sigma)(const float *sigmas, int num_train_timesteps, double sigma);
+
     /* x0 and epsilon from what the network said at cumulative alpha `alpha` (variance preserving);
      * `prediction` tells what it predicts. x0 and epsilon may not overlap the inputs. */
     void (*predict)(int prediction, float alpha, size_t count, const float *sample,
         const float *output, float *x0, float *epsilon);
+
+    /* x0 from what the network said at `sigma` (CLAT_SIGMA): sample - sigma output for epsilon. x0
+     * may be `output`. */
+    void (*predict_sigma)(int prediction, float sigma, size_t count, const float *sample,
+        const float *output, float *x0);
+
+    /* Thresholds or clips x0 [images][elements] of a run, as the bounds say; `scratch` has
+     * `elements` floats. */
+    void (*bound)(
+        const struct clat_run *run, const struct clat_bounds *bounds, float *x0, float *scratch);
 
     /* Clamps to +-range. */
     void (*clip)(float range, size_t count, float *x0);
@@ -133,13 +259,22 @@ struct clat_tools {
 };
 
 /* ---- one run -------------------------------------------------------------------------------- */
+/* A step is what a user counts: one or more evaluations that bring the sample from one noise level
+ * to the next. At the start of step i a clean x0 would be signal[i] x0 + noise[i] epsilon: that is
+ * what the host makes of an image when a run starts in the middle. */
 struct clat_plan {
-    int capacity;           /* of the arrays; 4 * steps + 16 at least */
-    int steps;              /* in: steps asked for */
-    int count;              /* out: timesteps planned */
-    int evaluations;        /* out: how often run() calls evaluate(), at most: more is refused */
-    double *timesteps;      /* out [count], one a step; each MUST be finite and in 0..T-1 */
-    float *sigmas;          /* out [count + 1] for schedulers in sigma space; else left alone */
+    int capacity;      /* of the arrays; 4 * (steps, or the longest list among the options) + 16 */
+    int steps;         /* in: steps asked for */
+    double strength;   /* in: share of the run that is asked for, above 0 up to 1 */
+    int count;         /* out: steps planned; a user's own list of timesteps may change it */
+    int first;         /* out: the step to start with. -1 beforehand, which leaves it to the host:
+                          count - (int)(count * strength) */
+    int evaluations;   /* out: how often a run of all steps calls evaluate(), at most: more is
+                          refused */
+    double *timesteps; /* out [count], of each step's first evaluation; MUST be finite, 0..T-1 */
+    float *sigmas;     /* out [count + 1]: noise / signal of each step and at the end; may be left
+                          alone in variance-preserving space */
+    float *signal, *noise;  /* out [count], finite, 0 or more */
     float init_noise_sigma; /* out: what start noise is multiplied by; 1 beforehand */
 };
 
@@ -148,20 +283,27 @@ struct clat_run {
     const struct clat_tools *tools;
     const void *options;          /* the plugin's struct */
     const struct clat_plan *plan; /* what plan() gave; NULL during plan() */
-    int first; /* first planned step to run: 0, or later when starting in the middle */
-    size_t images, elements; /* sample has images * elements floats, image after image */
-    float *sample;           /* in: start noise times init_noise_sigma; out: latents */
-    void *host;              /* the host's own */
+    int compat;                   /* 1: keep the known defects of diffusers' class, for comparing */
+    size_t images, elements;      /* sample has images * elements floats, image after image */
+    float *sample; /* in: start noise times init_noise_sigma, or an image with the noise
+                      of step plan->first; out: latents */
+    void *host;    /* the host's own */
 
     /* During plan() only scratch() and fail() may be called. Once a call has failed, all others
      * return the same code. */
 
     /* The guided prediction of the network for all images at `timestep` (as trained; may be
-     * fractional). `output` has the size of sample. */
-    int (*evaluate)(struct clat_run *run, const float *sample, double timestep, float *output);
+     * fractional). The network sees sample / divisor: 1 in variance-preserving space,
+     * sqrt(sigma^2 + 1) in sigma space. `output` has the size of sample, and may not be it. */
+    int (*evaluate)(
+        struct clat_run *run, const float *sample, float divisor, double timestep, float *output);
     /* Fresh N(0,1) values for all images; each image has its own stream, read in the order of the
      * calls. */
     int (*noise)(struct clat_run *run, float *values);
+    /* For solvers of stochastic differential equations: (W(b) - W(a)) / sqrt|b - a| of a Brownian
+     * path W over sigma, one path per image, keyed by its seed: N(0,1) values; the same interval
+     * gives the same ones, overlapping intervals give correlated ones. */
+    int (*brownian)(struct clat_run *run, double a, double b, float *values);
     /* Memory for `count` floats, zeroed, that lives until the call of plan() or run() returns; NULL
      * if there is none: then return run->fail(run, "no memory"). */
     float *(*scratch)(struct clat_run *run, size_t count);
@@ -175,7 +317,22 @@ struct clat_run {
 /* Where a scheduler's samples live. */
 enum clat_space {
     CLAT_VARIANCE_PRESERVING, /* sample = sqrt(alpha) x0 + sqrt(1 - alpha) noise */
-    CLAT_SIGMA                /* sample = x0 + sigma noise; the plugin scales the network's input */
+    CLAT_SIGMA                /* sample = x0 + sigma noise; the network sees it scaled */
+};
+
+/* A further name, and the options it stands for ("use_karras_sigmas=true,solver_order=3") or NULL.
+ * Names are compared without case, blanks, '-', '_' and '.', '+' read as 'p'. The host itself
+ * understands names that end in "Karras", "Exponential", "Beta", "Trailing" and the like. */
+struct clat_alias {
+    const char *name;
+    const char *options;
+};
+
+/* A value that configurations of other classes have for an option, and ours for it: a model made
+ * for UniPC says solver_type bh2 where DPM-Solver says midpoint. Heard in scheduler_config.json
+ * only. */
+struct clat_foreign {
+    const char *option, *theirs, *ours;
 };
 
 struct clat_plugin {
@@ -186,12 +343,16 @@ struct clat_plugin {
     const char *title;      /* one line: what it is */
     const char *source;     /* paper and equation */
     const char *version;
+    const struct clat_alias *aliases;   /* ends with name NULL; or NULL */
+    const struct clat_foreign *foreign; /* ends with option NULL; or NULL */
     enum clat_space space;
+    int order;      /* of convergence at the default options */
+    int stochastic; /* 1: draws noise at the default options */
     size_t options_size;
     const struct clat_option *options; /* ends with name NULL */
     /* Plans plan->steps steps. */
     int (*plan)(struct clat_run *run, struct clat_plan *plan);
-    /* Runs the planned steps from run->first on. */
+    /* Runs the planned steps from plan->first on. */
     int (*run)(struct clat_run *run);
 };
 

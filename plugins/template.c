@@ -9,38 +9,33 @@
 
 /* What users can set. The host fills this struct by the table below; add a field and a row. */
 struct options {
-    struct clat_schedule schedule; /* the noise the model was trained with: from its own config */
+    struct clat_schedule schedule;
     int prediction_type;
 };
 
-static const char *const beta_schedules[] = CLAT_BETA_SCHEDULE_CHOICES;
-static const char *const predictions[] = CLAT_PREDICTION_CHOICES;
-
-/* name, type, field, default, lowest, highest, choices, help */
+/* Rows that many schedulers share are in the header; one of your own looks like
+ *     {"eta", CLAT_REAL, offsetof(struct options, eta), "0", 0, 1, NULL, "one line of help"}, */
 static const struct clat_option options[] = {
-    {"num_train_timesteps", CLAT_INT, offsetof(struct options, schedule.num_train_timesteps),
-        "1000", 1, 100000, NULL, "timesteps the model was trained with"},
-    {"beta_start", CLAT_REAL, offsetof(struct options, schedule.beta_start), "0.00085", 0, 1, NULL,
-        "first beta"},
-    {"beta_end", CLAT_REAL, offsetof(struct options, schedule.beta_end), "0.012", 0, 1, NULL,
-        "last beta"},
-    {"beta_schedule", CLAT_CHOICE, offsetof(struct options, schedule.beta_schedule),
-        "scaled_linear", 0, 0, beta_schedules, "curve of the betas"},
-    {"prediction_type", CLAT_CHOICE, offsetof(struct options, prediction_type), "epsilon", 0, 0,
-        predictions, "what the network predicts"},
-    {NULL}};
+    CLAT_SCHEDULE_ROWS(options, schedule, "0.00085", "0.012", "scaled_linear"),
+    CLAT_PREDICTION_ROW(options, prediction_type), {NULL}};
 
 /* Says which timesteps will be visited, largest first, so that the host can show and count them. */
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    if (plan->steps > o->schedule.num_train_timesteps)
+    int train = run->tools->train_timesteps(&o->schedule);
+    float *alphas = run->scratch(run, (size_t)train);
+    if (!alphas)
+        return run->fail(run, "no memory");
+    if (plan->steps > train)
         return run->fail(run, "num_inference_steps is larger than num_train_timesteps");
-    run->tools->timesteps(
-        CLAT_TRAILING, o->schedule.num_train_timesteps, plan->steps, 0, plan->timesteps);
+    run->tools->timesteps(CLAT_TRAILING, train, plan->steps, 0, plan->timesteps);
     plan->count = plan->steps;
     plan->evaluations =
         plan->steps; /* calls of evaluate(): a second-order method has twice as many */
+    /* how much image and noise there is at the start of each step */
+    run->tools->alphas_cumprod(&o->schedule, alphas);
+    run->tools->level_of_alphas(plan, alphas);
     return 0;
 }
 
@@ -50,18 +45,18 @@ static int sample(struct clat_run *run)
 {
     const struct options *o = run->options;
     size_t n = run->images * run->elements;
-    float *alphas = run->scratch(run, (size_t)o->schedule.num_train_timesteps);
+    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->schedule));
     float *output = run->scratch(run, n), *x0 = run->scratch(run, n), *e = run->scratch(run, n);
     if (!alphas || !output || !x0 || !e)
         return run->fail(run, "no memory");
     run->tools->alphas_cumprod(&o->schedule, alphas);
 
-    for (int i = run->first; i < run->plan->count; i++) {
+    for (int i = run->plan->first; i < run->plan->count; i++) {
         int t = (int)run->plan->timesteps[i];
         int next = i + 1 < run->plan->count ? (int)run->plan->timesteps[i + 1] : -1;
         float alpha = next >= 0 ? alphas[next] : 1; /* the last step ends without noise */
 
-        int code = run->evaluate(run, run->sample, t, output);
+        int code = run->evaluate(run, run->sample, 1, t, output);
         if (code)
             return code; /* cancelled, or the device failed: always hand it back at once */
         run->tools->predict(o->prediction_type, alphas[t], n, run->sample, output, x0, e);
@@ -83,6 +78,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .source = "Song, Meng, Ermon 2020, arXiv 2010.02502, equation 12",
     .version = "1",
     .space = CLAT_VARIANCE_PRESERVING,
+    .order = 1, /* of convergence: clatent-plugin-check measures it */
     .options_size = sizeof(struct options),
     .options = options,
     .plan = plan,

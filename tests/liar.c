@@ -28,6 +28,7 @@ static struct clat_option options[] = {
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     plan->timesteps[0] = 1;
+    plan->signal[0] = 1;
     plan->count = plan->evaluations = 1;
     return run->size ? 0 : -1;
 }

@@ -24,7 +24,7 @@ static int choice(const char *word, const char *const *choices)
 /* "alphas/scaled_linear/0.00085/0.012/1000/0" */
 static void compare_alphas(const struct weight *recorded)
 {
-    static const char *const curves[] = CLAT_BETA_SCHEDULE_CHOICES;
+    static const char *const curves[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
     struct clat_schedule s = {0};
     char curve[32];
     int read = sscanf(recorded->name, "alphas/%31[^/]/%lf/%lf/%d/%d", curve, &s.beta_start,
@@ -48,7 +48,7 @@ static void compare_alphas(const struct weight *recorded)
 /* "timesteps/leading/1000/1/30" */
 static void compare_timesteps(const struct weight *recorded)
 {
-    static const char *const spacings[] = CLAT_SPACING_CHOICES;
+    static const char *const spacings[] = {"leading", "trailing", "linspace", NULL};
     char spacing[32];
     int train, offset, steps;
     int read =

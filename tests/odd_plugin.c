@@ -39,9 +39,10 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     plan->count = fault == NO_STEPS ? 0 : fault == TOO_MANY ? plan->capacity + 1 : 1;
     plan->evaluations = 1;
     plan->timesteps[0] = fault == NAN_TIMESTEP ? (double)NAN : 999;
+    plan->signal[0] = 1;
     plan->init_noise_sigma = fault == NAN_SIGMA ? NAN : 1;
     if (fault == EARLY_NETWORK)
-        return run->evaluate(run, NULL, 0, NULL);
+        return run->evaluate(run, NULL, 1, 0, NULL);
     if (fault == EARLY_NOISE)
         return run->noise(run, NULL);
     return fault == PLAN_CODE ? 1234 : 0;
@@ -62,13 +63,13 @@ static int sample(struct clat_run *run)
     if (fault == WRONG_STEP)
         return run->step_done(run, 1, run->sample);
     for (int i = 0; fault == ENDLESS && i < 1000; i++)
-        run->evaluate(run, run->sample, 999, output);
+        run->evaluate(run, run->sample, 1, 999, output);
     if (fault == DEAF) { /* does not look at what the host returns */
-        run->evaluate(run, run->sample, 999, output);
+        run->evaluate(run, run->sample, 1, 999, output);
         run->step_done(run, 0, run->sample);
         return 0;
     }
-    int code = run->evaluate(run, run->sample, fault == NAN_ASKED ? (double)NAN : 999, output);
+    int code = run->evaluate(run, run->sample, 1, fault == NAN_ASKED ? (double)NAN : 999, output);
     if (fault == NAN_LEFT)
         run->sample[run->elements] = NAN;
     return code ? code : fault == RUN_CODE ? -1 : run->step_done(run, 0, run->sample);

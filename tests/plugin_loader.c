@@ -190,23 +190,23 @@ static void open_directories_are_refused(void)
 /* ---- plugins that are loaded, and then go wrong --------------------------------------------- */
 
 static enum clat_status still_network(
-    void *user, const float *sample, double timestep, float *output)
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
-    (void)user, (void)sample, (void)timestep, (void)output;
+    (void)user, (void)sample, (void)divisor, (void)timestep, (void)output;
     return CLAT_OK;
 }
 
 static enum clat_status cancelled_network(
-    void *user, const float *sample, double timestep, float *output)
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
-    (void)user, (void)sample, (void)timestep, (void)output;
+    (void)user, (void)sample, (void)divisor, (void)timestep, (void)output;
     return status_set(CLAT_CANCELLED, "stopped");
 }
 
 /* Two images of 20 values through the scheduler `name`; scratch memory is freed whatever happens.
  */
 static enum clat_status run_scheduler(const char *name, const char *fault,
-    enum clat_status (*network)(void *, const float *, double, float *))
+    enum clat_status (*network)(void *, const float *, float, double, float *))
 {
     struct settings user = {0};
     struct scheduler *scheduler = NULL;
@@ -264,11 +264,12 @@ static void faults_are_caught(void)
 /* ---- the template ------------------------------------------------------------------------------
  */
 
-static enum clat_status toy_network(void *user, const float *sample, double timestep, float *output)
+static enum clat_status toy_network(
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
     (void)user;
     for (int i = 0; i < 20; i++)
-        output[i] = 0.2f * sample[i] + (float)(0.0004 * timestep - 0.1);
+        output[i] = 0.2f * (sample[i] / divisor) + (float)(0.0004 * timestep - 0.1);
     return CLAT_OK;
 }
 

@@ -24,14 +24,15 @@ struct recorded {
     int calls, done;
 };
 
-static enum clat_status toy_network(void *user, const float *sample, double timestep, float *output)
+static enum clat_status toy_network(
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
     struct recorded *run = user;
     CHECK(timestep == run->timesteps[run->done], "%s: timestep %g at step %d", run->label, timestep,
         run->done);
     float shift = (float)(0.0004 * timestep - 0.1);
     for (int i = 0; i < ELEMENTS; i++) {
-        float scaled = sample[i] * 0.2f;
+        float scaled = sample[i] / divisor * 0.2f;
         output[i] = scaled + shift;
     }
     return CLAT_OK;
@@ -169,8 +170,9 @@ static void wrong_options_are_refused(void)
 /* ---- images do not see each other ----------------------------------------------------------- */
 
 static enum clat_status quiet_network(
-    void *user, const float *sample, double timestep, float *output)
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
+    (void)divisor;
     size_t count = *(const size_t *)user;
     for (size_t i = 0; i < count; i++)
         output[i] = sample[i] * 0.2f + (float)(0.0004 * timestep - 0.1);

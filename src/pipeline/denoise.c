@@ -30,10 +30,11 @@ static enum clat_status trace_images(
     return run_trace(run, text, 4, shape, values, NULL);
 }
 
-static enum clat_status evaluate(void *user, const float *sample, double timestep, float *output)
+static enum clat_status evaluate(
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
     struct group *group = user;
-    return denoiser_evaluate(&group->denoiser, sample, timestep, output);
+    return denoiser_evaluate(&group->denoiser, sample, divisor, timestep, output);
 }
 
 static enum clat_status evaluated(void *user, int index, const float *prediction)

@@ -80,7 +80,8 @@ static void guide(
         output[i] = unconditional[i] + scale * (conditional[i] - unconditional[i]);
 }
 
-enum clat_status denoiser_evaluate(void *user, const float *sample, double timestep, float *output)
+enum clat_status denoiser_evaluate(
+    void *user, const float *sample, float divisor, double timestep, float *output)
 {
     enum clat_status status;
     struct denoiser *denoiser = user;
@@ -88,9 +89,10 @@ enum clat_status denoiser_evaluate(void *user, const float *sample, double times
     size_t count = (size_t)denoiser->images * denoiser->elements;
     bool guided = denoiser->rows > denoiser->images;
 
-    memcpy(denoiser->input, sample, count * sizeof *sample);
+    for (size_t i = 0; i < count; i++)
+        denoiser->input[i] = sample[i] / divisor;
     if (guided)
-        memcpy(denoiser->input + count, sample, count * sizeof *sample);
+        memcpy(denoiser->input + count, denoiser->input, count * sizeof *sample);
     TRY(tensor_write_nchw(device, &denoiser->sample, denoiser->input));
     TRY(unet_forward(
         &denoiser->run, denoiser->unet, &denoiser->sample, timestep, &denoiser->output));

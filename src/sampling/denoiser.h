@@ -35,7 +35,7 @@ void denoiser_close(struct denoiser *denoiser);
 /* The `evaluate` of struct sampler_host; user is the denoiser. A value that is not finite is
  * CLAT_ERROR_CHECK. */
 enum clat_status denoiser_evaluate(
-    void *denoiser, const float *sample, double timestep, float *output);
+    void *denoiser, const float *sample, float divisor, double timestep, float *output);
 
 /* CLAT_ERROR_CHECK, naming `what`, if any of the values is not finite. */
 enum clat_status check_finite(const float *values, size_t count, const char *what, ...)

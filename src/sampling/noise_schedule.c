@@ -71,9 +71,14 @@ static void rescale_zero_snr(float *alphas, int count)
     cumulative_product(alphas, count);
 }
 
+static int train_timesteps(const struct clat_schedule *s)
+{
+    return s->trained_betas.count ? (int)s->trained_betas.count : s->num_train_timesteps;
+}
+
 static void alphas_cumprod(const struct clat_schedule *s, float *alphas)
 {
-    int count = s->trained_betas.count ? (int)s->trained_betas.count : s->num_train_timesteps;
+    int count = train_timesteps(s);
     for (int i = 0; i < count; i++)
         alphas[i] = 1 - beta_at(s, count, i);
     cumulative_product(alphas, count);
@@ -152,8 +157,46 @@ static void threshold(double ratio, double largest, size_t count, float *x0, flo
         x0[i] = (x0[i] < -s ? -s : x0[i] > s ? s : x0[i]) / s;
 }
 
+static void level_of_alphas(struct clat_plan *plan, const float *alphas)
+{
+    for (int i = 0; i < plan->count; i++) {
+        float alpha = alphas[(int)plan->timesteps[i]];
+        plan->signal[i] = sqrtf(alpha);
+        plan->noise[i] = sqrtf(1 - alpha);
+    }
+}
+
+static void predict_sigma(
+    int prediction, float sigma, size_t count, const float *x, const float *m, float *x0)
+{
+    float s2 = sigma * sigma + 1, c = -sigma / sqrtf(s2);
+    for (size_t i = 0; i < count; i++) {
+        if (prediction == CLAT_EPSILON)
+            x0[i] = x[i] - sigma * m[i];
+        else if (prediction == CLAT_SAMPLE)
+            x0[i] = m[i];
+        else
+            x0[i] = m[i] * c + x[i] / s2;
+    }
+}
+
+static void bound(
+    const struct clat_run *run, const struct clat_bounds *bounds, float *x0, float *scratch)
+{
+    if (bounds->thresholding)
+        for (size_t i = 0; i < run->images; i++)
+            threshold(bounds->dynamic_thresholding_ratio, bounds->sample_max_value, run->elements,
+                x0 + i * run->elements, scratch);
+    else if (bounds->clip_sample)
+        clip((float)bounds->clip_sample_range, run->images * run->elements, x0);
+}
+
 const struct clat_tools noise_schedule_tools = {
     .size = sizeof(struct clat_tools),
+    .train_timesteps = train_timesteps,
+    .level_of_alphas = level_of_alphas,
+    .predict_sigma = predict_sigma,
+    .bound = bound,
     .alphas_cumprod = alphas_cumprod,
     .timesteps = timesteps,
     .predict = predict,

@@ -31,9 +31,10 @@ enum clat_status scheduler_plan(
 
 struct sampler_host {
     void *user;
-    /* Guided prediction of the network at `sample` ([images][c][h][w] floats), timestep as trained.
-     */
-    enum clat_status (*evaluate)(void *user, const float *sample, double timestep, float *output);
+    /* Guided prediction of the network at sample / divisor ([images][c][h][w] floats), timestep as
+     * trained. */
+    enum clat_status (*evaluate)(
+        void *user, const float *sample, float divisor, double timestep, float *output);
     /* After step `step` (0-based) of `steps`; may return CLAT_CANCELLED. */
     enum clat_status (*step_done)(void *user, int step, int steps, const float *sample);
 };

@@ -57,6 +57,8 @@ static void plan_free(struct clat_plan *plan)
 {
     free(plan->timesteps);
     free(plan->sigmas);
+    free(plan->signal);
+    free(plan->noise);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -128,13 +130,16 @@ static int broken(struct host *host, const char *what, double found)
     return (int)host->failed;
 }
 
-static int host_evaluate(struct clat_run *run, const float *sample, double timestep, float *output)
+static int host_evaluate(
+    struct clat_run *run, const float *sample, float divisor, double timestep, float *output)
 {
     struct host *host = run->host;
     if (host->failed)
         return (int)host->failed;
     if (!host->pipeline)
         return broken(host, "it asked for the network while planning", timestep);
+    if (!(divisor > 0) || !isfinite(divisor))
+        return broken(host, "it asked for the network with a divisor of", (double)divisor);
     if (!isfinite(timestep))
         return broken(
             host, "it asked for the network at a timestep that is not a number", timestep);
@@ -142,7 +147,8 @@ static int host_evaluate(struct clat_run *run, const float *sample, double times
         return broken(
             host, "it asked for the network more often than it planned", run->plan->evaluations);
     host->evaluations++;
-    host->failed = host->pipeline->evaluate(host->pipeline->user, sample, timestep, output);
+    host->failed =
+        host->pipeline->evaluate(host->pipeline->user, sample, divisor, timestep, output);
     return (int)host->failed;
 }
 
@@ -163,7 +169,7 @@ static int host_step_done(struct clat_run *run, int step, const float *sample)
     struct host *host = run->host;
     if (host->failed)
         return (int)host->failed;
-    if (!host->pipeline || step != run->first + host->steps || step >= run->plan->count)
+    if (!host->pipeline || step != run->plan->first + host->steps || step >= run->plan->count)
         return broken(host, "it reported a step out of order", step);
     host->steps++;
     if (host->pipeline->step_done)
@@ -210,6 +216,12 @@ static enum clat_status check_plan(const struct scheduler *scheduler)
         if (!isfinite(plan->timesteps[i]) || plan->timesteps[i] < 0)
             return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned timestep %g at step %d",
                 name, plan->timesteps[i], i + 1);
+    for (int i = 0; i < plan->count; i++)
+        if (!isfinite(plan->signal[i]) || plan->signal[i] < 0 || !isfinite(plan->noise[i]) ||
+            plan->noise[i] < 0 || plan->signal[i] + plan->noise[i] <= 0)
+            return status_set(CLAT_ERROR_INTERNAL,
+                "scheduler '%s' planned signal %g and noise %g at step %d", name,
+                (double)plan->signal[i], (double)plan->noise[i], i + 1);
     for (int i = 0; scheduler->plugin->space == CLAT_SIGMA && i <= plan->count; i++)
         if (!isfinite(plan->sigmas[i]) || plan->sigmas[i] < 0)
             return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned sigma %g at step %d",
@@ -232,12 +244,18 @@ enum clat_status scheduler_plan(
         FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more, at most %d", steps,
             STEPS_LIMIT);
     plan->steps = steps;
+    plan->strength = 1;
+    plan->first = -1;
     plan->capacity = 4 * steps + 16;
     plan->init_noise_sigma = 1;
     TRY(memory_new((size_t)plan->capacity, sizeof *plan->timesteps, &plan->timesteps));
     TRY(memory_new((size_t)plan->capacity + 1, sizeof *plan->sigmas, &plan->sigmas));
+    TRY(memory_new((size_t)plan->capacity, sizeof *plan->signal, &plan->signal));
+    TRY(memory_new((size_t)plan->capacity, sizeof *plan->noise, &plan->noise));
     TRY(outcome(&host, scheduler->plugin->plan(&run, plan)));
     TRY(check_plan(scheduler));
+    if (plan->first < 0)
+        plan->first = plan->count - (int)(plan->count * plan->strength);
     *evaluations = plan->evaluations;
     *init_noise_sigma = plan->init_noise_sigma;
 out:
@@ -270,7 +288,7 @@ out:
 static enum clat_status check_steps(struct clat_run *run)
 {
     struct host *host = run->host;
-    if (run->first + host->steps < run->plan->count)
+    if (run->plan->first + host->steps < run->plan->count)
         broken(host, "it returned before its last step", host->steps);
     return host->failed;
 }
