@@ -13,6 +13,8 @@
  *     stats:  x -> partial [image][block][2][channels]: mean less pivot, sum of squared deviations,
  *             of `block` pixels. Once per source tensor, channels first_channel .. + c of `channels`.
  *     fold:   partial -> fold [image][2][channels]: scale, shift. A group may lie in x and x2.
+ *     modulate: fold -> fold [image][2][channels]: scale*(1 + s), shift*(1 + s) + t of modulation
+ *             [image][2*channels]: s, then t.
  *     apply:  y = act(x*scale + shift), once per source tensor.
  *
  * GPU shape: stats has groups of GROUP_C channels x GROUP_R rows, grid (channels, blocks * GROUP_R,
@@ -265,6 +267,24 @@ KERNEL_CPU void group_fold_cpu(TENSOR_IN(x), int x_stride, int c1, TENSOR_IN(x2)
         }
     }
     JOBS_END
+}
+
+/* ---- group norm: modulate ------------------------------------------------------------------- */
+
+/* Grid: (channels, images). */
+KERNEL_GROUP(64, 1, 1)
+void group_modulate(TENSOR_IN(fold), int fold_stride, TENSOR_IN(modulation), int modulation_stride,
+    TENSOR_OUT(y), int y_stride, int c)
+{
+    int column = get_global_id(0), image = get_global_id(1);
+    __global const float *in = TENSOR_AT(fold) + (size_t)image * 2 * fold_stride;
+    __global const float *change = TENSOR_AT(modulation) + (size_t)image * modulation_stride;
+    __global float *out = TENSOR_AT(y) + (size_t)image * 2 * y_stride;
+    if (column >= c)
+        return;
+    float scale = 1.0f + change[column];
+    out[column] = in[column] * scale;
+    out[y_stride + column] = fma(in[fold_stride + column], scale, change[c + column]);
 }
 
 /* ---- group norm: apply ---------------------------------------------------------------------- */

@@ -143,6 +143,30 @@ static void check_layer_norm(const struct shape *s, float offset)
     pool_release(&pool, POOL_FRONT, mark);
 }
 
+/* norm(x)*(1 + scale) + shift; scale and shift are a slice of wider rows. */
+static void check_modulate(int n, int c)
+{
+    enum { MOST = 2 * 2 * 200 };
+    static float fold[MOST], change[MOST], got[MOST], want[MOST];
+    struct pool_mark mark = pool_mark(&pool);
+    CHECK_OK(pool_poison(&pool));
+    struct tensor tf = take(n, 1, 2, c, 3), tm = take(n, 1, 1, 2 * c, 5), ty = take(n, 1, 2, c, 2);
+    check_random(fold, (size_t)n * 2 * c, 6);
+    check_random(change, (size_t)n * 2 * c, 7);
+    for (int i = 0; i < n * c; i++) {
+        int at = i / c * 2 * c + i % c;
+        double scale = 1.0 + change[at];
+        want[at] = (float)(fold[at] * scale);
+        want[at + c] = (float)(fold[at + c] * scale + change[at + c]);
+    }
+    CHECK_OK(tensor_write(device, &tf, fold));
+    CHECK_OK(tensor_write(device, &tm, change));
+    CHECK_OK(op_group_norm_modulate(&pool, &tf, &tm, &ty));
+    CHECK_OK(tensor_read(device, &ty, got));
+    check_near("modulate", got, want, (size_t)n * 2 * c, 3e-7);
+    pool_release(&pool, POOL_FRONT, mark);
+}
+
 /* An image whose first pixel, the pivot, is far from all others. */
 static void check_outlier(void)
 {
@@ -187,6 +211,8 @@ static void check_refusals(void)
     CHECK_FAILS(op_layer_norm(&pool, &norm, &x, &x), CLAT_ERROR_INTERNAL, "rows of 3");
     CHECK_FAILS(op_group_norm_apply(&pool, &x, NULL, &fold, ACTIVATION_GELU, &x),
         CLAT_ERROR_INTERNAL, "activation 2");
+    CHECK_FAILS(
+        op_group_norm_modulate(&pool, &fold, &x, &fold), CLAT_ERROR_INTERNAL, "its modulation 1x3");
     norm_free(device, &norm);
 }
 
@@ -205,6 +231,8 @@ int main(void)
                 check_layer_norm(&shapes[i], offsets[j]);
             }
         check_outlier();
+        check_modulate(1, 1);
+        check_modulate(2, 200);
     }
     check_refusals();
     CHECK(pool.front == 0 && pool.back == 0, "%zu and %zu bytes left", pool.front, pool.back);

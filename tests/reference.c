@@ -96,3 +96,47 @@ void reference_resize_nearest(
                         x[(((size_t)i * h + from_row) * w + from_column) * c + k];
             }
 }
+
+static double mean_of(const float *x, int w, int c, double scale, double shift, bool silu)
+{
+    double sum = 0;
+    for (int i = 0; i < 4; i++) {
+        double v = x[((size_t)(i / 2) * w + i % 2) * c] * scale + shift;
+        sum += silu ? reference_activation(ACTIVATION_SILU, v) : v;
+    }
+    return sum / 4;
+}
+
+void reference_mean_2x2(
+    const float *x, int n, int h, int w, int c, const float *fold, bool silu, float *y)
+{
+    for (int i = 0; i < n; i++)
+        for (int row = 0; row < h / 2; row++)
+            for (int column = 0; column < w / 2; column++)
+                for (int k = 0; k < c; k++) {
+                    double scale = fold ? fold[((size_t)i * 2) * c + k] : 1;
+                    double shift = fold ? fold[((size_t)i * 2 + 1) * c + k] : 0;
+                    const float *from = x + (((size_t)i * h + 2 * row) * w + 2 * column) * c + k;
+                    *y++ = (float)mean_of(from, w, c, scale, shift, silu);
+                }
+}
+
+void reference_quantize(
+    const float *x, size_t rows, int c, const float *codes, int count, float *indices, float *y)
+{
+    for (size_t row = 0; row < rows; row++, x += c, y += c) {
+        double least = INFINITY;
+        int best = 0;
+        for (int j = 0; j < count; j++) {
+            double distance = 0;
+            for (int k = 0; k < c; k++)
+                distance += ((double)x[k] - codes[(size_t)j * c + k]) *
+                            ((double)x[k] - codes[(size_t)j * c + k]);
+            best = distance < least ? j : best;
+            least = distance < least ? distance : least;
+        }
+        indices[row] = (float)best;
+        for (int k = 0; k < c; k++)
+            y[k] = x[k] + (codes[(size_t)best * c + k] - x[k]);
+    }
+}

@@ -25,6 +25,14 @@ void reference_layer_norm(const float *x, size_t rows, int c, double eps, const 
 void reference_resize_nearest(
     const float *x, int n, int h, int w, int c, int out_h, int out_w, float *y);
 
+/* The mean of 2x2 pixels of silu?(x*scale + shift), fold [n][2][c] or NULL; sizes rounded down. */
+void reference_mean_2x2(
+    const float *x, int n, int h, int w, int c, const float *fold, bool silu, float *y);
+
+/* Per row of x the number of the nearest of `codes` rows, the first of equals, and x + (e - x). */
+void reference_quantize(
+    const float *x, size_t rows, int c, const float *codes, int count, float *indices, float *y);
+
 /* y[r][o] = act(sum_i x[r][i] w[o][i] + bias[o]) + residual[r][o]; bias and residual may be NULL.
  * With GEGLU w and bias have 2*out rows, values then gates. */
 void reference_linear(const float *x, size_t rows, int in, const float *w, const float *bias,

@@ -196,6 +196,25 @@ out:
     return status;
 }
 
+/* A few thousand values: one kernel does for every device. */
+enum clat_status op_group_norm_modulate(struct pool *pool, const struct tensor *fold,
+    const struct tensor *modulation, const struct tensor *y)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    if (modulation->n != fold->n || modulation->c != 2 * fold->c || y->n != fold->n ||
+        y->c != fold->c || fold->w != 2 || y->w != 2)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_group_norm_modulate: fold is %dx%dx%d, its modulation %dx%d, the result %dx%dx%d",
+            fold->n, fold->w, fold->c, modulation->n, modulation->c, y->n, y->w, y->c);
+    TRY(kernel_find(pool->device, "norm", "group_modulate", "", &kernel));
+    TRY(launch(pool->device, kernel, grid2((size_t)fold->c, (size_t)fold->n, 64, 1),
+        ARG_TENSOR(fold), ARG_INT(fold->stride), ARG_TENSOR(modulation),
+        ARG_INT(modulation->stride), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(fold->c)));
+out:
+    return status;
+}
+
 /* ---- layer norm ----------------------------------------------------------------------------- */
 
 enum clat_status op_layer_norm(

@@ -92,6 +92,10 @@ enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
 enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
     const struct tensor *x2, const struct tensor *fold, enum activation activation,
     const struct tensor *y);
+/* The fold of (norm(x))*(1 + scale) + shift: y = fold[0]*(1 + scale), fold[1]*(1 + scale) + shift.
+ * modulation [n][1][1][2*channels] (any stride): scale, then shift, per image and channel. */
+enum clat_status op_group_norm_modulate(struct pool *pool, const struct tensor *fold,
+    const struct tensor *modulation, const struct tensor *y);
 /* Over the channels of every row. */
 enum clat_status op_layer_norm(
     struct pool *pool, const struct norm *norm, const struct tensor *x, const struct tensor *y);
@@ -119,5 +123,25 @@ enum clat_status op_affine(
 /* Nearest neighbour to any size: source index = floor(destination * in / out). */
 enum clat_status op_resize_nearest(
     struct pool *pool, const struct tensor *x, const struct tensor *y);
+/* The mean of 2x2 pixels of pre(x), pre as in conv_call: y is h/2 x w/2, rounded down. fold may be
+ * NULL. */
+enum clat_status op_mean_2x2(struct pool *pool, const struct tensor *x, const struct tensor *fold,
+    bool silu, const struct tensor *y);
+
+/* ---- quantize.c ----------------------------------------------------------------------------- */
+/* The rows that a VQ autoencoder's latents are rounded to. */
+struct codebook {
+    int codes, width;
+    struct buffer values; /* [codes][width] */
+};
+enum clat_status codebook_load(
+    struct device *device, const float *values, int codes, int width, struct codebook *codebook);
+void codebook_free(struct device *device, struct codebook *codebook);
+
+/* y = x + (e - x), e the code nearest to the pixel x (Euclid; of equals the first). The number of
+ * the code goes, as float, into indices [n][h][w][1], unless that is NULL. A value that is not a
+ * number takes code 0. */
+enum clat_status op_quantize(struct pool *pool, const struct codebook *codebook,
+    const struct tensor *x, const struct tensor *y, const struct tensor *indices);
 
 #endif
