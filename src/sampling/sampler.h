@@ -8,6 +8,7 @@
 
 #include "base/option.h"
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,11 @@ void scheduler_close(struct scheduler *scheduler);
 const char *scheduler_name(const struct scheduler *scheduler);
 /* All effective options as settings, defaults included (for metadata). */
 enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings);
+
+/* How runs planned from now on are made; otherwise 1 and false. strength: the share of the run,
+ * above 0 up to 1, that is asked for: less than 1 starts in the middle, from an image with noise.
+ * compat: with the known defects of diffusers' class, for comparing. */
+void scheduler_start(struct scheduler *scheduler, double strength, bool compat);
 
 /* Plans `steps` steps. *evaluations: how often the network will be called; *init_noise_sigma: what
  * start noise is to be multiplied by. */

@@ -22,6 +22,8 @@ struct scheduler {
     const struct clat_plugin *plugin;
     struct option_values options;
     struct clat_plan plan;
+    double strength; /* 0 < strength <= 1 */
+    bool compat;
 };
 
 const char *scheduler_name(const struct scheduler *scheduler)
@@ -46,11 +48,18 @@ enum clat_status scheduler_open(const char *name, const struct settings *model,
     TRY(memory_new(1, sizeof *made, &made));
     TRY(plugins_find(name ? name : class_name->value, &made->plugin));
     TRY(options_fill(&made->options, made->plugin, model, user));
+    scheduler_start(made, 1, false);
     *scheduler = made;
     return CLAT_OK;
 out:
     scheduler_close(made);
     return status;
+}
+
+void scheduler_start(struct scheduler *scheduler, double strength, bool compat)
+{
+    scheduler->strength = strength;
+    scheduler->compat = compat;
 }
 
 static void plan_free(struct clat_plan *plan)
@@ -184,6 +193,7 @@ static struct clat_run start_run(const struct scheduler *scheduler, struct host 
         .size = sizeof(struct clat_run),
         .tools = &noise_schedule_tools,
         .options = scheduler->options.fields,
+        .compat = scheduler->compat,
         .host = host,
         .evaluate = host_evaluate,
         .noise = host_noise,
@@ -244,7 +254,7 @@ enum clat_status scheduler_plan(
         FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more, at most %d", steps,
             STEPS_LIMIT);
     plan->steps = steps;
-    plan->strength = 1;
+    plan->strength = scheduler->strength;
     plan->first = -1;
     plan->capacity = 4 * steps + 16;
     plan->init_noise_sigma = 1;

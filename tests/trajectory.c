@@ -1,0 +1,215 @@
+/* trajectory.c - replaying recorded runs of schedulers. SPDX-License-Identifier: MIT */
+#include "trajectory.h"
+#include "check.h"
+#include "checkpoint/weights.h"
+#include "formats/json.h"
+#include "golden.h"
+#include "sampling/rng.h"
+#include "sampling/sampler.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 11         /* of the recorded runs, */
+#define SECTION_SEED 0  /* and of those in section_g */
+#define TIMESTEPS 1000. /* limits of timesteps are relative to it */
+
+/* One case as recorded, and how far its replay is. */
+struct replay {
+    const struct expected *expected;
+    const char *file, *label;
+    const double *timesteps;       /* [calls] */
+    const float *start, *x;        /* [elements], [calls][elements] */
+    int calls, evaluations, steps; /* recorded; done so far */
+    size_t elements;
+};
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+
+static bool compare(const struct replay *replay, const char *what, const float *got)
+{
+    char label[256];
+    int done = replay->evaluations;
+    const float *want = done ? replay->x + (size_t)(done - 1) * replay->elements : replay->start;
+    snprintf(label, sizeof label, "%s/%s: %s after %d of %d evaluations", replay->file,
+        replay->label, what, done, replay->calls);
+    if (replay->expected->limit > 0)
+        return check_near(label, got, want, replay->elements, replay->expected->limit);
+    size_t i = 0;
+    while (i < replay->elements && memcmp(&got[i], &want[i], sizeof *got) == 0)
+        i++;
+    return CHECK(i == replay->elements, "%s: value %zu is %a, recorded %a", label, i,
+        (double)got[i], (double)want[i]);
+}
+
+/* The network: sees the sample scaled and the timestep, both as recorded. */
+static enum clat_status toy_network(
+    void *user, const float *sample, float divisor, double timestep, float *output)
+{
+    struct replay *replay = user;
+    if (!CHECK(replay->evaluations < replay->calls, "%s/%s: more than %d evaluations", replay->file,
+            replay->label, replay->calls))
+        return CLAT_CANCELLED;
+    double want = replay->timesteps[replay->evaluations];
+    bool same = CHECK(fabs(timestep - want) <= replay->expected->limit * TIMESTEPS,
+        "%s/%s: evaluation %d at timestep %.9g, recorded %.9g", replay->file, replay->label,
+        replay->evaluations, timestep, want);
+    if (!compare(replay, "input", sample) || !same)
+        return CLAT_CANCELLED;
+    float shift = (float)(0.0004 * timestep - 0.1);
+    for (size_t i = 0; i < replay->elements; i++) {
+        float scaled = sample[i] / divisor * 0.2f;
+        output[i] = scaled + shift;
+    }
+    replay->evaluations++;
+    return CLAT_OK;
+}
+
+static enum clat_status step_done(void *user, int step, int steps, const float *sample)
+{
+    struct replay *replay = user;
+    (void)step, (void)steps;
+    replay->steps++;
+    return compare(replay, "sample", sample) ? CLAT_OK : CLAT_CANCELLED;
+}
+
+/* The recorded start is the first draw of the stream times init_noise_sigma; where a run starts in
+ * the middle, it is the draw itself. */
+static void check_start(const struct replay *replay, uint64_t seed, float sigma)
+{
+    struct rng rng;
+    float *noise = malloc(replay->elements * sizeof *noise);
+    rng_seed(&rng, seed);
+    rng_normal(&rng, noise, replay->elements);
+    for (size_t i = 0; i < replay->elements; i++)
+        noise[i] *= sigma;
+    compare(replay, "start", noise);
+    free(noise);
+}
+
+/* ---- one case ------------------------------------------------------------------------------- */
+
+/* All options as if a user had said them: one that the plugin does not know is refused. */
+static void add_all(struct settings *settings, const struct json_t *object)
+{
+    void *place = NULL;
+    const char *key;
+    const struct json_t *value;
+    while (json_next(object, &place, &key, &value)) {
+        char *text = NULL;
+        CHECK_OK(json_text(value, &text));
+        CHECK_OK(settings_set(settings, key, text, "recorded"));
+        free(text);
+    }
+}
+
+static void run_case(struct replay *replay, const struct json_t *facts, struct scheduler *scheduler)
+{
+    long long steps = 0;
+    double strength = 1;
+    int evaluations = 0;
+    float sigma = 0, *sample = malloc(replay->elements * sizeof *sample);
+    struct sampler_host host = {replay, toy_network, step_done};
+    uint64_t seed = strcmp(replay->file, "section_g") == 0 ? SECTION_SEED : SEED;
+    json_as_integer(json_member(facts, "n"), &steps);
+    bool middle = json_as_number(json_member(facts, "strength"), &strength);
+    memcpy(sample, replay->start, replay->elements * sizeof *sample);
+    scheduler_start(scheduler, strength, replay->expected->compat);
+    if (CHECK_OK(scheduler_plan(scheduler, (int)steps, &evaluations, &sigma))) {
+        check_start(replay, seed, middle ? 1 : sigma);
+        CHECK(middle || evaluations == replay->calls, "%s/%s: %d evaluations planned, recorded %d",
+            replay->file, replay->label, evaluations, replay->calls);
+        if (CHECK_OK(scheduler_run(
+                scheduler, &host, 1, replay->elements, &seed, replay->elements, sample))) {
+            CHECK(replay->evaluations == replay->calls, "%s/%s: %d evaluations, recorded %d",
+                replay->file, replay->label, replay->evaluations, replay->calls);
+            CHECK(replay->steps == (int)((double)steps * strength), "%s/%s: %d steps", replay->file,
+                replay->label, replay->steps);
+            compare(replay, "result", sample);
+        }
+    }
+    free(sample);
+}
+
+static const struct weight *recorded(
+    const struct weights *file, const struct replay *replay, const char *part)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", replay->label, part);
+    const struct weight *weight = weights_find(file, name);
+    if (!CHECK(weight, "%s: %s is not recorded", replay->file, name))
+        exit(check_result());
+    return weight;
+}
+
+static void replay_case(const struct weights *file, const struct expected *expected,
+    const char *label, const struct json_t *facts)
+{
+    struct settings options = {0};
+    struct scheduler *scheduler = NULL;
+    struct replay replay = {.expected = expected, .file = expected->file, .label = label};
+    const struct weight *start = recorded(file, &replay, "x0"), *x = recorded(file, &replay, "x");
+    replay.timesteps = (const double *)(const void *)recorded(file, &replay, "timesteps")->data;
+    replay.start = (const float *)(const void *)start->data;
+    replay.x = (const float *)(const void *)x->data;
+    replay.calls = (int)x->shape[0];
+    replay.elements = golden_count(start);
+    add_all(&options, json_member(facts, "config"));
+    add_all(&options, json_member(facts, "step"));
+    const char *class_name = json_as_string(json_member(facts, "cls"));
+    if (CHECK_OK(scheduler_open(class_name, NULL, &options, &scheduler)))
+        run_case(&replay, facts, scheduler);
+    scheduler_close(scheduler);
+    settings_free(&options);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* The row about a case: that with its label, else the one without. */
+static const struct expected *row_of(
+    const struct expected *table, size_t count, const char *file, const char *label)
+{
+    const struct expected *general = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].file, file) != 0)
+            continue;
+        if (!table[i].label)
+            general = &table[i];
+        else if (strcmp(table[i].label, label) == 0)
+            return &table[i];
+    }
+    return general;
+}
+
+static void replay_file(const struct expected *table, size_t count, const char *stem)
+{
+    char name[128];
+    struct weights *file = NULL;
+    struct json *cases = NULL;
+    snprintf(name, sizeof name, "goldens/schedulers/%s.safetensors", stem);
+    CHECK_OK(weights_open_file(check_data(name), &file));
+    snprintf(name, sizeof name, "goldens/schedulers/%s.json", stem);
+    CHECK_OK(json_open(check_data(name), 1 << 20, &cases));
+    if (file && cases) {
+        void *place = NULL;
+        const char *label;
+        const struct json_t *facts;
+        while (json_next(json_member(json_root(cases), "cases"), &place, &label, &facts))
+            replay_case(file, row_of(table, count, stem, label), label, facts);
+    }
+    json_close(cases);
+    weights_close(file);
+}
+
+void trajectories_replay(const struct expected *table, size_t count)
+{
+    golden_schedulers();
+    for (size_t i = 0; i < count; i++) {
+        CHECK((table[i].limit > 0) == (table[i].reason != NULL), "%s: a limit needs its reason",
+            table[i].file);
+        if (!table[i].label)
+            replay_file(table, count, table[i].file);
+    }
+}
