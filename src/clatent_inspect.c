@@ -55,8 +55,10 @@ static enum clat_status add_components(struct maker *maker, const struct model *
     maker->result->components = list;
     for (int i = 0; i < COMPONENTS; i++) {
         struct component_info info = {0};
+        if (!model_has(model, (enum component)i))
+            continue;
         TRY(model_inspect(model, (enum component)i, &info));
-        status = copy_component(maker, &info, &list[i]);
+        status = copy_component(maker, &info, &list[maker->result->component_count]);
         component_info_free(&info);
         if (status != CLAT_OK)
             goto out;

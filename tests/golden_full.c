@@ -48,7 +48,7 @@ static void check_text_encoder(void)
     struct ldmbert bert;
     struct pool pool;
     size_t bytes;
-    golden_model_open(&opened, folder, NULL, COMPONENT_TEXT_ENCODER, device);
+    golden_model_open(&opened, folder, NULL, COMPONENT_CONDITION, device);
     CHECK_OK(ldmbert_load(&opened.loader, &opened.model->text_encoder, &bert));
     CHECK_OK(ldmbert_measure(&bert, dry, 1, TOKENS, &bytes));
     CHECK_OK(pool_open(device, bytes, &pool));

@@ -46,7 +46,7 @@ static void check_layout(const char *folder, const char *variant, double limit)
     struct golden_model opened;
     struct ldmbert bert;
     struct golden_tap tap = {device, goldens, "act/bert.", 0};
-    golden_model_open(&opened, folder, variant, COMPONENT_TEXT_ENCODER, device);
+    golden_model_open(&opened, folder, variant, COMPONENT_CONDITION, device);
     if (CHECK_OK(ldmbert_load(&opened.loader, &opened.model->text_encoder, &bert))) {
         size_t row = (size_t)TOKENS * (size_t)bert.config.d_model;
         float *values = malloc(4 * row * sizeof *values);
@@ -70,7 +70,7 @@ static void check_bad_id(void)
     float values[TOKENS * 40];
     int32_t ids[TOKENS] = {0};
     golden_model_open(
-        &opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_TEXT_ENCODER, device);
+        &opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_CONDITION, device);
     ids[3] = opened.model->text_encoder.vocab_size;
     CHECK_FAILS(
         ldmbert_embed(opened.loader.weights, &opened.model->text_encoder, ids, 1, TOKENS, values),

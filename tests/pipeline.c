@@ -396,7 +396,7 @@ static void check_broken_models(void)
     check_broken_model("model_index.json", "LDMTextToImagePipeline", "StableDiffusionPipeline",
         "'StableDiffusionPipeline' is not supported; clatent runs LDMTextToImagePipeline");
     check_broken_model("model_index.json", "AutoencoderKL", "VQModel",
-        "component 'vqvae': expected class 'AutoencoderKL', found 'VQModel'");
+        "expected class VQModel as in model_index.json, found AutoencoderKL");
 }
 
 static void check_bad_jobs(void)
@@ -455,7 +455,7 @@ static void check_inspect(void)
     for (int i = 0; i < COMPONENTS; i++) {
         if (!CHECK_OK(model_inspect(model, (enum component)i, &info)))
             continue;
-        size_t unused = i == COMPONENT_TEXT_ENCODER ? 2 : 0; /* to_logits */
+        size_t unused = i == COMPONENT_CONDITION ? 2 : 0; /* to_logits */
         CHECK(info.tensors - info.used == unused && info.fault_count == 0 && info.missing == 0,
             "%s: %zu tensors, %zu used, %zu faults", info.folder, info.tensors, info.used,
             info.fault_count);

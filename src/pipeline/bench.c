@@ -145,7 +145,7 @@ static const struct trial {
     enum clat_status (*open)(struct subject *subject, struct bench_stage *stage);
     enum clat_status (*run)(struct subject *subject);
 } trials[BENCH_STAGES] = {
-    {"text_encoder", COMPONENT_TEXT_ENCODER, 1, open_text, run_text},
+    {"text_encoder", COMPONENT_CONDITION, 1, open_text, run_text},
     {"unet", COMPONENT_UNET, 2, open_unet, run_unet},
     {"decoder", COMPONENT_AUTOENCODER, 1, open_decoder, run_decoder},
 };
@@ -199,9 +199,11 @@ out:
 enum clat_status bench_model(struct device *device, const struct model *model, int height,
     int width, int runs, struct bench_stage stages[BENCH_STAGES])
 {
-    enum clat_status status;
+    enum clat_status status = model_check_task(model);
     int h = (height ? height : model_default_size(model)) / model->latent_scale;
     int w = (width ? width : model_default_size(model)) / model->latent_scale;
+    if (status != CLAT_OK)
+        return status;
     for (int i = 0; i < BENCH_STAGES; i++) {
         stages[i] = (struct bench_stage){
             .name = trials[i].name, .batch = trials[i].batch, .runs = runs > 0 ? runs : 1};

@@ -109,7 +109,7 @@ enum clat_status run_encode_prompts(struct run *run)
     TRY(tokenise(run));
     TRY(memory_new(shape[0] * shape[1] * shape[2], sizeof(float), &run->embeddings));
     TRY(loading_open(
-        &loading, run, COMPONENT_TEXT_ENCODER, PHASE_LOAD_TEXT, run->memory.text_tensors));
+        &loading, run, COMPONENT_CONDITION, PHASE_LOAD_TEXT, run->memory.text_tensors));
     TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
     TRY(encode(run, loading.loader.weights, &bert));
     TRY(run_trace(run, "text_embeddings", 3, shape, run->embeddings, NULL));

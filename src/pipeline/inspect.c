@@ -43,7 +43,7 @@ static enum clat_status load_dry(
     struct ldmbert bert = {0};
     struct unet unet = {0};
     switch (component) {
-    case COMPONENT_TEXT_ENCODER:
+    case COMPONENT_CONDITION:
         status = ldmbert_load(loader, &model->text_encoder, &bert);
         ldmbert_free(loader->device, &bert);
         return status;

@@ -34,7 +34,7 @@ static enum clat_status measure_text(
     enum clat_status status;
     struct loader loader = {0};
     struct ldmbert bert = {0};
-    TRY(open_dry_loader(model, COMPONENT_TEXT_ENCODER, dry, 0, &memory->text_tensors, &loader));
+    TRY(open_dry_loader(model, COMPONENT_CONDITION, dry, 0, &memory->text_tensors, &loader));
     TRY(ldmbert_load(&loader, &model->text_encoder, &bert));
     memory->text_weights = device_memory_used(dry);
     TRY(ldmbert_measure(
@@ -92,7 +92,8 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     int h = height / model->latent_scale, w = width / model->latent_scale;
     *memory = (struct model_memory){0};
     TRY(device_open_dry(facts, &dry));
-    TRY(measure_text(model, dry, memory));
+    if (model_has(model, COMPONENT_CONDITION))
+        TRY(measure_text(model, dry, memory));
     TRY(measure_unet(model, dry, h, w, images * (guided ? 2 : 1), memory));
     TRY(measure_decoder(model, dry, h, w, memory));
     memory->peak_sampling = memory->unet_weights + memory->decoder_weights +

@@ -1,9 +1,10 @@
-/* model.h - an opened model folder: what it is, what lies in it, what it needs.
+/* model.h - an opened model: what it is, what it makes, what lies in it, what it needs.
  * SPDX-License-Identifier: MIT
  *
- * A diffusers folder: model_index.json names the pipeline's class and its components, each in a
- * folder of its own with a config.json and its weights. Opening reads the small json files only;
- * weights are mapped when a component is loaded or looked into. */
+ * A model is a diffusers folder (model_index.json names the pipeline's class and its components,
+ * each in a folder of its own with a config.json and its weights), the same with Paddle's files,
+ * one autoencoder's folder, or a CompVis checkpoint with its yaml. Opening reads the small files
+ * only; weights are mapped when a component is loaded or looked into. */
 #ifndef CLATENT_PIPELINE_MODEL_H
 #define CLATENT_PIPELINE_MODEL_H
 
@@ -11,23 +12,52 @@
 #include "checkpoint/weights.h"
 #include "device/device.h"
 
-enum component { COMPONENT_TEXT_ENCODER, COMPONENT_UNET, COMPONENT_AUTOENCODER, COMPONENTS };
+/* What a model makes, found from its own files, and so what stands beside the noisy latents. */
+enum task {
+    TASK_TEXT_TO_IMAGE,      /* text_encoder with its tokenizer, by cross-attention */
+    TASK_SUPER_RESOLUTION,   /* the small image itself, behind the latents' channels */
+    TASK_UNCONDITIONAL,      /* nothing */
+    TASK_CLASS_CONDITIONAL,  /* class_embedder, a row as one token of cross-attention */
+    TASK_INPAINTING,         /* latents of the masked image and the mask, behind the latents */
+    TASK_SEMANTIC_SYNTHESIS, /* rescaler, over a one-hot label map, behind the latents */
+    TASK_LAYOUT_TO_IMAGE,    /* text_encoder over the tokens of boxes, by cross-attention */
+    TASK_RETRIEVAL,          /* embeddings from outside, by cross-attention */
+    TASK_AUTOENCODER,        /* no UNet: encode and decode only */
+    TASKS
+};
+const char *task_name(enum task task); /* "text_to_image" */
+
+/* Who wrote the files, and so what tensors are called and how they lie. */
+enum model_source { SOURCE_DIFFUSERS, SOURCE_PADDLE, SOURCE_COMPVIS };
+const char *model_source_name(enum model_source source); /* "diffusers" */
+
+enum component { COMPONENT_CONDITION, COMPONENT_UNET, COMPONENT_AUTOENCODER, COMPONENTS };
 
 struct model {
-    char *folder;
+    char *folder;  /* or file, as given */
     char *variant; /* NULL, "fp16", ... */
-    struct model_index index;
-    struct ldmbert_config text_encoder;
+    enum task task;
+    enum model_source source;
+    struct model_index index;                    /* classes and folders of the components */
+    struct ldmbert_config text_encoder;          /* text to image, layout to image */
+    struct class_embedder_config class_embedder; /* class-conditional */
+    struct spatial_rescaler_config rescaler;     /* semantic synthesis */
     struct unet_config unet;
     struct autoencoder_config autoencoder;
     struct tokenizer_config tokenizer;
-    struct settings scheduler; /* scheduler_config.json */
+    struct settings scheduler; /* scheduler_config.json, or what the yaml says in its words */
     int latent_scale;          /* pixels per latent pixel: 8 */
 };
 
-/* A folder of a kind that is not supported is CLAT_ERROR_INPUT and the sentence says what is. */
+/* A model of a kind that is not supported is CLAT_ERROR_INPUT and the sentence says what is. */
 enum clat_status model_open(const char *folder, const char *variant, struct model **model);
 void model_close(struct model *model); /* NULL is allowed */
+
+/* CLAT_ERROR_INPUT if this model is for another task than those that generate runs. */
+enum clat_status model_check_task(const struct model *model);
+
+/* The condition has weights for text, layout, class and label map; an autoencoder has no UNet. */
+bool model_has(const struct model *model, enum component component);
 
 /* The default image, in pixels. */
 int model_default_size(const struct model *model);

@@ -10,6 +10,7 @@ static enum clat_status make_images(struct run *run)
     enum clat_status status;
     float init_noise_sigma;
     int steps = run->job->num_inference_steps;
+    TRY(model_check_task(run->model));
     TRY(run_settle(run));
     TRY(scheduler_plan(run->scheduler, steps, &run->evaluations, &init_noise_sigma));
     TRY(run_check_memory(run));
