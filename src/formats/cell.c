@@ -87,7 +87,7 @@ const struct cell *cell_find(const struct cell *dict, const char *key)
 void cell_describe(const struct cell *cell, char *text, size_t size)
 {
     static const char *const names[] = {"None", "a boolean", "an integer", "a number", "a string",
-        "a tuple", "a list", "a dictionary", "the name", "a call of", "a storage"};
+        "bytes", "a tuple", "a list", "a dictionary", "the name", "a call of", "a storage"};
     const char *what = names[cell->kind];
     for (int depth = 0; cell->kind == CELL_CALL && depth < 8; depth++)
         cell = cell->items[0];

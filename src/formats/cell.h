@@ -13,11 +13,13 @@ enum cell_kind {
     CELL_INTEGER,
     CELL_FLOAT,
     CELL_STRING,
+    CELL_BYTES,
     CELL_TUPLE,
     CELL_LIST,
     CELL_DICT,       /* also a collections.OrderedDict */
     CELL_NAME,       /* a class or function: "module name", never looked up */
-    CELL_CALL,       /* items[0] is the callable, items[1] the arguments: never called */
+    CELL_CALL,       /* items[0] is the callable, items[1] the arguments: never called; items[2], if
+                        there, the state that the object was given */
     CELL_PERSISTENT, /* items[0] is the persistent id */
 };
 
@@ -26,7 +28,7 @@ struct cell {
     union {
         int64_t integer; /* also of a boolean */
         double real;
-        struct { /* inside the pickle's bytes, not terminated */
+        struct { /* of a string, bytes or a name: inside the pickle's bytes, not terminated */
             const char *text;
             size_t text_size;
         };

@@ -1,9 +1,9 @@
 /* pickle.c - a pickle as plain cells. SPDX-License-Identifier: MIT
  *
  * A pickle is a program for a stack machine. This one has no way to do anything: a name of a class
- * or function is kept as text, a call is kept as the pair (name, arguments). Only the 33 opcodes
- * that torch writes are taken; everything is bounded: opcodes, stack, marks, memo, strings. Source:
- * Python's pickletools. */
+ * or function is kept as text, a call is kept as name, arguments and state. Only the opcodes that
+ * the file's writer uses are taken; everything is bounded: opcodes, stack, marks, memo, strings.
+ * Source: Python's pickletools. */
 #include "formats/pickle.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -17,6 +17,7 @@
 #define MARKS 64
 #define MEMO 4000000
 #define STRING_LIMIT 65536
+#define NAME_LIMIT 1024
 
 /* ---- the machine ---------------------------------------------------------------------------- */
 
@@ -24,13 +25,14 @@ struct machine {
     const unsigned char *bytes;
     size_t size, at;
     const char *file, *part;
+    enum pickle_writer writer;
     struct pickle *pickle;
     struct cell **stack;
     size_t count, capacity;
     size_t marks[MARKS]; /* stack heights */
     size_t mark_count;
     struct cell **memo;
-    size_t memo_capacity;
+    size_t memo_capacity, memo_next; /* where MEMOIZE writes */
     size_t cells;
 };
 
@@ -148,23 +150,35 @@ static enum clat_status pop_mark(struct machine *machine, size_t *count)
 
 /* ---- opcodes -------------------------------------------------------------------------------- */
 
-static enum clat_status read_string(struct machine *machine, int length_size, bool utf8)
+/* The length has `length_size` bytes. */
+static enum clat_status read_text(struct machine *machine, int length_size, enum cell_kind kind)
 {
     uint64_t length = 0;
     const unsigned char *text = NULL;
     struct cell *cell = NULL;
     enum clat_status status;
     TRY(take_number(machine, length_size, &length));
-    if (length > STRING_LIMIT)
+    if (length > STRING_LIMIT && machine->writer == PICKLE_TORCH)
         return bad(machine, "a string of more than 65536 bytes");
+    if (length > SIZE_MAX / 2)
+        return bad(machine, "the pickle ends in the middle of an opcode");
     TRY(take_bytes(machine, (size_t)length, &text));
-    if (utf8 && !text_is_utf8((const char *)text, (size_t)length))
-        return bad(machine, "a string is not UTF-8");
-    TRY(push_new(machine, CELL_STRING, &cell));
+    TRY(push_new(machine, kind, &cell));
     cell->text = (const char *)text;
     cell->text_size = (size_t)length;
 out:
     return status;
+}
+
+static enum clat_status read_unicode(struct machine *machine, int length_size)
+{
+    enum clat_status status = read_text(machine, length_size, CELL_STRING);
+    if (status != CLAT_OK)
+        return status;
+    const struct cell *cell = machine->stack[machine->count - 1];
+    if (cell->text_size <= STRING_LIMIT && !text_is_utf8(cell->text, cell->text_size))
+        return bad(machine, "a string is not UTF-8");
+    return CLAT_OK;
 }
 
 /* "module LF name LF"; the cell's text is both with the LF between. */
@@ -175,7 +189,7 @@ static enum clat_status read_name(struct machine *machine)
     const char *first = memchr(begin, '\n', left);
     const char *second = first ? memchr(first + 1, '\n', left - (size_t)(first + 1 - begin)) : NULL;
     struct cell *cell = NULL;
-    if (!second || second - begin > 1024 || !text_is_utf8(begin, (size_t)(second - begin)))
+    if (!second || second - begin > NAME_LIMIT || !text_is_utf8(begin, (size_t)(second - begin)))
         return bad(machine, "module and name of at most 1024 bytes are expected");
     enum clat_status status = push_new(machine, CELL_NAME, &cell);
     if (status != CLAT_OK)
@@ -184,6 +198,28 @@ static enum clat_status read_name(struct machine *machine)
     cell->text_size = (size_t)(second - begin);
     machine->at += cell->text_size + 1;
     return CLAT_OK;
+}
+
+/* Module and name as two strings on the stack. */
+static enum clat_status join_name(struct machine *machine)
+{
+    struct cell *module = NULL, *name = NULL, *cell = NULL;
+    char *text = NULL;
+    enum clat_status status;
+    TRY(pop(machine, &name));
+    TRY(pop(machine, &module));
+    if (module->kind != CELL_STRING || name->kind != CELL_STRING ||
+        module->text_size > NAME_LIMIT || name->text_size > NAME_LIMIT)
+        return bad(machine, "module and name of at most 1024 bytes are expected");
+    TRY(push_new(machine, CELL_NAME, &cell));
+    cell->text_size = module->text_size + 1 + name->text_size;
+    TRY(cell_take(&machine->pickle->store, cell->text_size, &text));
+    memcpy(text, module->text, module->text_size);
+    text[module->text_size] = '\n';
+    memcpy(text + module->text_size + 1, name->text, name->text_size);
+    cell->text = text;
+out:
+    return status;
 }
 
 /* Two's complement of 0 to 8 bytes. */
@@ -227,13 +263,11 @@ static enum clat_status read_integer(struct machine *machine, int size)
         machine, CELL_INTEGER, size == 4 ? (int64_t)(int32_t)(uint32_t)value : (int64_t)value);
 }
 
-/* An index needs at least two bytes of pickle, so the size of the pickle bounds the memo. */
-static enum clat_status put_memo(struct machine *machine, int size)
+/* An index needs at least one byte of pickle, so the size of the pickle bounds the memo. */
+static enum clat_status set_memo(struct machine *machine, uint64_t index)
 {
-    uint64_t index = 0;
     struct cell *cell = NULL;
     enum clat_status status;
-    TRY(take_number(machine, size, &index));
     TRY(top(machine, &cell));
     if (index >= MEMO || index >= machine->size)
         return bad(machine, "a memo index that no writer would reach");
@@ -244,6 +278,13 @@ static enum clat_status put_memo(struct machine *machine, int size)
     machine->memo[index] = cell;
 out:
     return status;
+}
+
+static enum clat_status put_memo(struct machine *machine, int size)
+{
+    uint64_t index = 0;
+    enum clat_status status = take_number(machine, size, &index);
+    return status == CLAT_OK ? set_memo(machine, index) : status;
 }
 
 static enum clat_status get_memo(struct machine *machine, int size)
@@ -327,7 +368,7 @@ out:
     return status;
 }
 
-/* The state of an object is dropped; so are the attributes of an OrderedDict. */
+/* An object keeps its last state; the attributes of an OrderedDict are dropped. */
 static enum clat_status build(struct machine *machine)
 {
     struct cell *state = NULL, *object = NULL;
@@ -336,6 +377,10 @@ static enum clat_status build(struct machine *machine)
     TRY(top(machine, &object));
     if (object->kind != CELL_CALL && object->kind != CELL_DICT)
         return bad(machine, "a state is given to something that is no object");
+    if (object->kind == CELL_CALL && object->count == 2)
+        return cell_extend(&machine->pickle->store, object, &state, 1);
+    if (object->kind == CELL_CALL)
+        object->items[2] = state;
 out:
     return status;
 }
@@ -371,19 +416,47 @@ static enum clat_status protocol(struct machine *machine)
 {
     uint64_t version = 0;
     enum clat_status status = take_number(machine, 1, &version);
-    if (status == CLAT_OK && version != 2 && version != 3)
+    if (status == CLAT_OK && machine->writer == PICKLE_TORCH && version != 2 && version != 3)
         return bad(machine, "pickle protocol 2 is expected");
+    if (status == CLAT_OK && (version < 2 || version > 4))
+        return bad(machine, "pickle protocol 2 to 4 is expected");
+    return status;
+}
+
+/* A hint for readers that load the pickle piece by piece; this one has it all. */
+static enum clat_status frame(struct machine *machine)
+{
+    uint64_t length = 0;
+    enum clat_status status = take_number(machine, 8, &length);
+    if (status == CLAT_OK && length > machine->size - machine->at)
+        return bad(machine, "a frame that is longer than the pickle");
     return status;
 }
 
 static enum clat_status unknown(const struct machine *machine, unsigned char opcode)
 {
     return status_set(CLAT_ERROR_INPUT,
-        "'%s': %s, byte %zu: the pickle opcode 0x%02x is none that torch writes for tensors",
-        machine->file, machine->part, machine->at - 1, opcode);
+        "'%s': %s, byte %zu: the pickle opcode 0x%02x is none that %s writes for tensors",
+        machine->file, machine->part, machine->at - 1, opcode,
+        machine->writer == PICKLE_TORCH ? "torch" : "Paddle");
 }
 
 /* clang-format off */
+static enum clat_status step_paddle(struct machine *machine, unsigned char opcode)
+{
+    switch (opcode) {
+    case 0x95: return frame(machine);
+    case 0x94: return set_memo(machine, machine->memo_next++);
+    case 0x8C: return read_unicode(machine, 1);
+    case 0x8D: return read_unicode(machine, 8);
+    case 0x93: return join_name(machine);
+    case 'C': return read_text(machine, 1, CELL_BYTES);
+    case 'B': return read_text(machine, 4, CELL_BYTES);
+    case 0x8E: return read_text(machine, 8, CELL_BYTES);
+    default: return unknown(machine, opcode);
+    }
+}
+
 static enum clat_status step(struct machine *machine, unsigned char opcode)
 {
     switch (opcode) {
@@ -397,8 +470,8 @@ static enum clat_status step(struct machine *machine, unsigned char opcode)
     case 'M': return read_integer(machine, 2);
     case 0x8A: return read_long(machine);
     case 'G': return read_float(machine);
-    case 'X': return read_string(machine, 4, true);
-    case 'U': return read_string(machine, 1, false);
+    case 'X': return read_unicode(machine, 4);
+    case 'U': return read_text(machine, 1, CELL_STRING);
     case ')': return gather(machine, CELL_TUPLE, 0);
     case 't': return marked_tuple(machine);
     case 0x85: return gather(machine, CELL_TUPLE, 1);
@@ -419,7 +492,9 @@ static enum clat_status step(struct machine *machine, unsigned char opcode)
     case 'R': return call(machine);
     case 0x81: return call(machine);
     case 'b': return build(machine);
-    default: return unknown(machine, opcode);
+    default:
+        return machine->writer == PICKLE_PADDLE ? step_paddle(machine, opcode)
+                                                : unknown(machine, opcode);
     }
 }
 /* clang-format on */
@@ -448,10 +523,14 @@ static enum clat_status run(struct machine *machine)
 }
 
 enum clat_status pickle_read(const unsigned char *bytes, size_t size, const char *file,
-    const char *part, struct pickle *pickle)
+    const char *part, enum pickle_writer writer, struct pickle *pickle)
 {
-    struct machine machine = {
-        .bytes = bytes, .size = size, .file = file, .part = part, .pickle = pickle};
+    struct machine machine = {.bytes = bytes,
+        .size = size,
+        .file = file,
+        .part = part,
+        .writer = writer,
+        .pickle = pickle};
     enum clat_status status;
     memset(pickle, 0, sizeof *pickle);
     TRY(run(&machine));

@@ -54,7 +54,8 @@ static enum clat_status read_object(
     if (object->crc && (crc = zip_checksum(object->data, object->size)) != object->crc)
         return status_set(CLAT_ERROR_INPUT,
             "'%s' is damaged: data.pkl has CRC-32 %08x, expected %08x", path, crc, object->crc);
-    enum clat_status status = pickle_read(object->data, object->size, path, "data.pkl", pickle);
+    enum clat_status status =
+        pickle_read(object->data, object->size, path, "data.pkl", PICKLE_TORCH, pickle);
     if (status == CLAT_OK && pickle->used != object->size)
         return torch_bad(reading, "data.pkl goes on after its end");
     return status;
@@ -98,8 +99,8 @@ static enum clat_status next_pickle(
 {
     const struct file_map *map = reading->map;
     size_t left = map->size - *at;
-    enum clat_status status = pickle_read(
-        map->data + *at, left < PICKLE_LIMIT ? left : PICKLE_LIMIT, map->path, part, pickle);
+    enum clat_status status = pickle_read(map->data + *at,
+        left < PICKLE_LIMIT ? left : PICKLE_LIMIT, map->path, part, PICKLE_TORCH, pickle);
     if (status == CLAT_OK)
         *at += pickle->used;
     return status;

@@ -62,6 +62,7 @@ enum clat_status weight_list_add(struct weight_list *list, const char *file, con
     if (status != CLAT_OK)
         return status;
     made.used = false;
+    made.stored = NULL;
     status = memory_new(name_size + 1, 1, &made.name);
     if (status != CLAT_OK)
         return status;
@@ -88,10 +89,13 @@ enum clat_status weight_list_sort(struct weight_list *list, const char *file)
 
 void weight_list_free(struct weight_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].name);
+        free(list->items[i].stored);
+    }
     free(list->items);
     free(list->checks);
+    free(list->pieces);
     memset(list, 0, sizeof *list);
 }
 
@@ -117,6 +121,8 @@ bool weight_set_row_major(struct weight *weight, size_t *elements)
 bool weight_is_row_major(const struct weight *weight)
 {
     size_t product = 1;
+    if (weight->group)
+        return false;
     for (int axis = weight->rank - 1; axis >= 0; axis--) {
         if (weight->shape[axis] != 1 && weight->stride[axis] != product)
             return false;

@@ -38,16 +38,30 @@ struct weight_check {
     bool done;
 };
 
+/* Bytes of a tensor that are not simply there: a slice of it, or text in UTF-8 whose characters
+ * U+0000 to U+00FF are the bytes (so pickles of protocol 2 hold them). */
+struct weight_piece {
+    const unsigned char *data; /* inside a mapped file */
+    size_t size;               /* in the file */
+    size_t bytes;              /* of the tensor */
+    bool text;
+};
+
 struct weight {
-    char *name; /* as the networks call it (diffusers' current names) */
+    char *name;   /* as the networks call it (diffusers' current names) */
+    char *stored; /* as the file calls it; NULL: the same */
     enum dtype dtype;
     int rank; /* 0 is a scalar */
     size_t shape[WEIGHT_RANK];
     size_t stride[WEIGHT_RANK]; /* in elements; row-major if the tensor is contiguous */
+    size_t group, group_stride; /* not 0: the first axis comes in groups of so many, and so many
+                                   elements lie from one group's first to the next one's */
     const unsigned char *data;  /* first element, unaligned, inside a mapped file */
     size_t bytes;               /* from the first to past the last element reached */
-    bool used;                  /* a network asked for it */
-    struct weight_check *check; /* or NULL; owned by the list */
+    const struct weight_piece *pieces; /* [piece_count], one after the other; owned by the list */
+    size_t piece_count;                /* not 0: `data` is only where the first piece lies */
+    bool used;                         /* a network asked for it */
+    struct weight_check *check;        /* or NULL; owned by the list */
 };
 
 /* Zero-initialise. */
@@ -55,6 +69,7 @@ struct weight_list {
     struct weight *items;
     size_t count, capacity;
     struct weight_check *checks; /* one array, made by the reader */
+    struct weight_piece *pieces; /* the same */
     const char *format;          /* "safetensors", "torch zip", ... */
 };
 /* Adds a tensor with a copy of the name; refuses names that are too long, hold control characters
@@ -72,8 +87,11 @@ bool weight_is_row_major(const struct weight *weight);
 
 /* True for F32, F16, BF16 and F64. */
 bool dtype_is_float(enum dtype dtype);
-/* values[] = a tensor of such numbers in row-major order. Exact for F32, F16 and BF16; F64 is
- * rounded to nearest. */
+/* Puts the pieces of a tensor together; bytes[weight->bytes]. False if a text is not such a text.
+ */
+bool weight_join(const struct weight *weight, unsigned char *bytes);
+/* values[] = a tensor of such numbers (without pieces) in row-major order. Exact for F32, F16 and
+ * BF16; F64 is rounded to nearest. */
 void weight_to_float(const struct weight *weight, float *values);
 /* True if the file's own bytes can serve as that array. */
 bool weight_is_float_array(const struct weight *weight);

@@ -1,7 +1,7 @@
 /* weight_convert.c - stored numbers as float32. SPDX-License-Identifier: MIT
  *
  * Rows along the last axis are converted one after the other; an odometer over the other axes walks
- * strided (transposed, channels-last) tensors in row-major order. */
+ * strided (transposed, channels-last, grouped) tensors in row-major order. */
 
 #include "formats/weight.h"
 
@@ -70,37 +70,58 @@ static void convert_row(
     }
 }
 
-/* The next index of the axes before the last; false after the last one. */
-static bool advance(const struct weight *weight, size_t index[WEIGHT_RANK])
+/* A tensor's axes; those of groups are two. */
+struct walk {
+    int rank;
+    size_t shape[WEIGHT_RANK + 1], stride[WEIGHT_RANK + 1], index[WEIGHT_RANK + 1];
+};
+
+static void begin_walk(const struct weight *weight, struct walk *walk)
 {
-    for (int axis = weight->rank - 2; axis >= 0; axis--) {
-        if (++index[axis] < weight->shape[axis])
+    int first = weight->group ? 1 : 0;
+    *walk = (struct walk){.rank = weight->rank + first};
+    memcpy(walk->shape + first, weight->shape, sizeof weight->shape);
+    memcpy(walk->stride + first, weight->stride, sizeof weight->stride);
+    if (weight->group) {
+        walk->shape[0] = weight->shape[0] / weight->group;
+        walk->stride[0] = weight->group_stride;
+        walk->shape[1] = weight->group;
+    }
+}
+
+/* The next index of the axes before the last; false after the last one. */
+static bool advance(struct walk *walk)
+{
+    for (int axis = walk->rank - 2; axis >= 0; axis--) {
+        if (++walk->index[axis] < walk->shape[axis])
             return true;
-        index[axis] = 0;
+        walk->index[axis] = 0;
     }
     return false;
 }
 
-static size_t place(const struct weight *weight, const size_t index[WEIGHT_RANK])
+static size_t place(const struct walk *walk)
 {
     size_t at = 0;
-    for (int axis = 0; axis < weight->rank - 1; axis++)
-        at += index[axis] * weight->stride[axis];
+    for (int axis = 0; axis < walk->rank - 1; axis++)
+        at += walk->index[axis] * walk->stride[axis];
     return at;
 }
 
 void weight_to_float(const struct weight *weight, float *values)
 {
-    size_t size = dtype_size(weight->dtype), index[WEIGHT_RANK] = {0};
-    size_t last = weight->rank ? weight->shape[weight->rank - 1] : 1;
-    size_t step = weight->rank ? weight->stride[weight->rank - 1] * size : size;
-    for (int axis = 0; axis < weight->rank; axis++)
-        if (weight->shape[axis] == 0)
+    struct walk walk;
+    begin_walk(weight, &walk);
+    size_t size = dtype_size(weight->dtype);
+    size_t last = walk.rank ? walk.shape[walk.rank - 1] : 1;
+    size_t step = walk.rank ? walk.stride[walk.rank - 1] * size : size;
+    for (int axis = 0; axis < walk.rank; axis++)
+        if (walk.shape[axis] == 0)
             return;
     do {
-        convert_row(weight->dtype, weight->data + place(weight, index) * size, step, last, values);
+        convert_row(weight->dtype, weight->data + place(&walk) * size, step, last, values);
         values += last;
-    } while (advance(weight, index));
+    } while (advance(&walk));
 }
 
 bool weight_is_float_array(const struct weight *weight)
@@ -108,6 +129,35 @@ bool weight_is_float_array(const struct weight *weight)
     const uint16_t one = 1;
     unsigned char first;
     memcpy(&first, &one, 1);
-    return first == 1 && weight->dtype == DTYPE_F32 && weight_is_row_major(weight) &&
-           (uintptr_t)weight->data % _Alignof(float) == 0;
+    return first == 1 && weight->dtype == DTYPE_F32 && !weight->piece_count &&
+           weight_is_row_major(weight) && (uintptr_t)weight->data % _Alignof(float) == 0;
+}
+
+/* Characters of two bytes are C2 80 to C3 BF. */
+static bool decode_text(const struct weight_piece *piece, unsigned char *bytes)
+{
+    const unsigned char *at = piece->data, *end = at + piece->size;
+    for (size_t i = 0; i < piece->bytes; i++) {
+        if (at < end && *at < 0x80) {
+            bytes[i] = *at++;
+            continue;
+        }
+        if (end - at < 2 || (at[0] != 0xC2 && at[0] != 0xC3) || (at[1] & 0xC0) != 0x80)
+            return false;
+        bytes[i] = (unsigned char)((at[0] & 3) << 6 | (at[1] & 0x3F));
+        at += 2;
+    }
+    return at == end;
+}
+
+bool weight_join(const struct weight *weight, unsigned char *bytes)
+{
+    for (size_t i = 0; i < weight->piece_count; bytes += weight->pieces[i++].bytes) {
+        const struct weight_piece *piece = &weight->pieces[i];
+        if (!piece->text)
+            memcpy(bytes, piece->data, piece->bytes);
+        else if (!decode_text(piece, bytes))
+            return false;
+    }
+    return true;
 }
