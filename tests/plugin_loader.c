@@ -210,16 +210,17 @@ static enum clat_status run_scheduler(const char *name, const char *fault,
 {
     struct settings user = {0};
     struct scheduler *scheduler = NULL;
-    struct sampler_host host = {NULL, network, NULL};
-    float sample[40] = {0}, sigma;
-    int evaluations;
+    struct sampler_host host = {.evaluate = network};
+    struct plan_request request = {.steps = 4, .strength = 1};
+    struct plan_outline outline;
+    float sample[40] = {0};
     if (fault)
         settings_set(&user, "fault", fault, "test");
     enum clat_status status = scheduler_open(name, NULL, &user, &scheduler);
     if (status == CLAT_OK)
-        status = scheduler_plan(scheduler, 4, &evaluations, &sigma);
+        status = scheduler_plan(scheduler, &request, &outline);
     if (status == CLAT_OK)
-        status = scheduler_run(scheduler, &host, 2, 20, (uint64_t[]){1, 2}, 20, sample);
+        status = scheduler_run(scheduler, &host, 2, 20, sample);
     scheduler_close(scheduler);
     settings_free(&user);
     return status;
@@ -276,13 +277,13 @@ static enum clat_status toy_network(
 static void run_toy(const char *name, const struct settings *model, float *sample)
 {
     struct scheduler *scheduler = NULL;
-    struct sampler_host host = {NULL, toy_network, NULL};
-    int evaluations;
-    float sigma;
+    struct sampler_host host = {.evaluate = toy_network};
+    struct plan_request request = {.steps = 10, .strength = 1};
+    struct plan_outline outline;
     check_random(sample, 20, 3);
     if (CHECK_OK(scheduler_open(name, model, NULL, &scheduler)) &&
-        CHECK_OK(scheduler_plan(scheduler, 10, &evaluations, &sigma)))
-        CHECK_OK(scheduler_run(scheduler, &host, 1, 20, (uint64_t[]){1}, 0, sample));
+        CHECK_OK(scheduler_plan(scheduler, &request, &outline)))
+        CHECK_OK(scheduler_run(scheduler, &host, 1, 20, sample));
     scheduler_close(scheduler);
 }
 

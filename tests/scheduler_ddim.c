@@ -7,6 +7,7 @@
 #include "checkpoint/weights.h"
 #include "formats/json.h"
 #include "plugins/loader.h"
+#include "sampling/noise.h"
 #include "sampling/sampler.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct recorded {
     const double *timesteps;
     double eta;
     int calls, done;
+    struct noise *noise;
 };
 
 static enum clat_status toy_network(
@@ -61,6 +63,12 @@ static enum clat_status compare_step(void *user, int step, int steps, const floa
     return CLAT_OK;
 }
 
+static enum clat_status recorded_noise(void *user, float *values)
+{
+    noise_draw(((struct recorded *)user)->noise, values);
+    return CLAT_OK;
+}
+
 static const void *tensor(const struct weights *file, const char *label, const char *part)
 {
     char name[128];
@@ -88,8 +96,8 @@ static void replay(const struct weights *file, const char *label, const struct j
     struct settings model = {0}, user = {0};
     struct scheduler *scheduler = NULL;
     long long steps = 0;
-    int evaluations = 0;
-    float sigma = 0, sample[ELEMENTS];
+    struct noise_source source = {.seeds = (uint64_t[]){SEED}, .images = 1, .elements = ELEMENTS};
+    float sample[ELEMENTS];
     double eta = 0;
     json_as_integer(json_member(facts, "n"), &steps);
     json_as_number(json_member(json_member(facts, "step"), "eta"), &eta);
@@ -97,15 +105,20 @@ static void replay(const struct weights *file, const char *label, const struct j
     add_all(&user, json_member(facts, "step"), "test");
     struct recorded run = {label, .x = tensor(file, label, "x"),
         .timesteps = tensor(file, label, "timesteps"), .calls = (int)steps, .eta = eta};
-    struct sampler_host host = {&run, toy_network, compare_step};
+    struct plan_request request = {.steps = (int)steps, .strength = 1};
+    struct plan_outline outline;
+    struct sampler_host host = {&run, toy_network, compare_step, recorded_noise, NULL};
+    CHECK_OK(noise_open(&source, 0, 1, &run.noise));
+    noise_skip(run.noise); /* the start noise */
     memcpy(sample, tensor(file, label, "x0"), sizeof sample);
     if (CHECK_OK(scheduler_open("DDIMScheduler", &model, &user, &scheduler)) &&
-        CHECK_OK(scheduler_plan(scheduler, (int)steps, &evaluations, &sigma))) {
-        CHECK(evaluations == (int)steps && sigma == 1, "%s: %d evaluations", label, evaluations);
-        CHECK_OK(
-            scheduler_run(scheduler, &host, 1, ELEMENTS, (uint64_t[]){SEED}, ELEMENTS, sample));
+        CHECK_OK(scheduler_plan(scheduler, &request, &outline))) {
+        CHECK(outline.evaluations == (int)steps && outline.init_noise_sigma == 1,
+            "%s: %d evaluations", label, outline.evaluations);
+        CHECK_OK(scheduler_run(scheduler, &host, 1, ELEMENTS, sample));
         CHECK(run.done == (int)steps, "%s: %d steps", label, run.done);
     }
+    noise_close(run.noise);
     scheduler_close(scheduler);
     settings_free(&model);
     settings_free(&user);
@@ -136,12 +149,12 @@ static enum clat_status try_setting(const char *key, const char *value, int step
 {
     struct settings user = {0};
     struct scheduler *scheduler = NULL;
-    int evaluations;
-    float sigma;
+    struct plan_request request = {.steps = steps, .strength = 1};
+    struct plan_outline outline;
     settings_set(&user, key, value, "job.yaml:7");
     enum clat_status status = scheduler_open("ddim", NULL, &user, &scheduler);
     if (status == CLAT_OK)
-        status = scheduler_plan(scheduler, steps, &evaluations, &sigma);
+        status = scheduler_plan(scheduler, &request, &outline);
     scheduler_close(scheduler);
     settings_free(&user);
     return status;
@@ -169,46 +182,88 @@ static void wrong_options_are_refused(void)
 
 /* ---- images do not see each other ----------------------------------------------------------- */
 
+struct quiet {
+    size_t count;
+    struct noise *noise;
+};
+
 static enum clat_status quiet_network(
     void *user, const float *sample, float divisor, double timestep, float *output)
 {
     (void)divisor;
-    size_t count = *(const size_t *)user;
-    for (size_t i = 0; i < count; i++)
+    const struct quiet *quiet = user;
+    for (size_t i = 0; i < quiet->count; i++)
         output[i] = sample[i] * 0.2f + (float)(0.0004 * timestep - 0.1);
     return CLAT_OK;
 }
 
-/* Runs `images` images of 20 values with eta 1 from a start of zeros; `drawn` values were taken. */
-static void run_images(size_t images, const uint64_t *seeds, size_t drawn, float *sample)
+static enum clat_status quiet_noise(void *user, float *values)
+{
+    noise_draw(((struct quiet *)user)->noise, values);
+    return CLAT_OK;
+}
+
+/* Runs the images first .. first+count of three of 20 values with eta 1 from a start of zeros. */
+static void run_images(size_t first, size_t count, float *sample)
 {
     struct settings user = {0};
     struct scheduler *scheduler = NULL;
-    size_t count = images * 20;
-    struct sampler_host host = {&count, quiet_network, NULL};
-    int evaluations;
-    float sigma;
-    memset(sample, 0, count * sizeof *sample);
+    struct noise_source source = {.seeds = (uint64_t[]){7, 8, 9}, .images = 3, .elements = 20};
+    struct quiet quiet = {.count = count * 20};
+    struct sampler_host host = {.user = &quiet, .evaluate = quiet_network, .noise = quiet_noise};
+    struct plan_request request = {.steps = 5, .strength = 1};
+    struct plan_outline outline;
+    memset(sample, 0, count * 20 * sizeof *sample);
+    CHECK_OK(noise_open(&source, first, count, &quiet.noise));
     CHECK_OK(settings_set(&user, "eta", "1", "test"));
     if (CHECK_OK(scheduler_open("ddim", NULL, &user, &scheduler)) &&
-        CHECK_OK(scheduler_plan(scheduler, 5, &evaluations, &sigma)))
-        CHECK_OK(scheduler_run(scheduler, &host, images, 20, seeds, drawn, sample));
+        CHECK_OK(scheduler_plan(scheduler, &request, &outline)))
+        CHECK_OK(scheduler_run(scheduler, &host, count, 20, sample));
     scheduler_close(scheduler);
+    noise_close(quiet.noise);
     settings_free(&user);
 }
 
 static void images_are_independent(void)
 {
-    static const uint64_t seeds[] = {7, 8, 9};
-    float together[60], alone[20], fresh[20];
-    run_images(3, seeds, 20, together);
-    for (int i = 0; i < 3; i++) {
-        run_images(1, &seeds[i], 20, alone);
+    float together[60], alone[20];
+    run_images(0, 3, together);
+    for (size_t i = 0; i < 3; i++) {
+        run_images(i, 1, alone);
         CHECK(
-            memcmp(alone, together + 20 * i, sizeof alone) == 0, "image %d changes in a batch", i);
+            memcmp(alone, together + 20 * i, sizeof alone) == 0, "image %zu changes in a batch", i);
     }
-    run_images(1, seeds, 0, fresh);
-    CHECK(memcmp(fresh, together, sizeof fresh) != 0, "values drawn before are not passed over");
+}
+
+/* ---- the middle of a run -------------------------------------------------------------------- */
+
+static enum clat_status try_strength(int steps, double strength, struct plan_outline *outline)
+{
+    struct scheduler *scheduler = NULL;
+    struct plan_request request = {.steps = steps, .strength = strength};
+    enum clat_status status = scheduler_open("ddim", NULL, NULL, &scheduler);
+    if (status == CLAT_OK)
+        status = scheduler_plan(scheduler, &request, outline);
+    scheduler_close(scheduler);
+    return status;
+}
+
+/* As many steps are done as fit, by a product in double: 50 * 0.58 is a little less than 29. */
+static void strength_is_a_share_of_the_steps(void)
+{
+    static const struct {
+        int steps;
+        double strength;
+        int first;
+    } rows[] = {{50, 1, 0}, {50, 0.8, 10}, {50, 0.58, 22}, {100, 0.29, 72}, {10, 0.1, 9}};
+    struct plan_outline outline;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (CHECK_OK(try_strength(rows[i].steps, rows[i].strength, &outline)))
+            CHECK(outline.first == rows[i].first, "row %zu: first step %d", i, outline.first);
+    CHECK_FAILS(try_strength(10, 0, &outline), CLAT_ERROR_USAGE, "strength is 0, expected more");
+    CHECK_FAILS(try_strength(10, 1.5, &outline), CLAT_ERROR_USAGE, "strength is 1.5, expected");
+    CHECK_FAILS(try_strength(10, 0.05, &outline), CLAT_ERROR_USAGE,
+        "a strength of 0.05 leaves none of 10 steps to do, expected a strength of at least 0.1");
 }
 
 /* ---- options from the model ----------------------------------------------------------------- */
@@ -266,6 +321,7 @@ int main(void)
     replay_file("ddim_eta1");
     wrong_options_are_refused();
     images_are_independent();
+    strength_is_a_share_of_the_steps();
     the_model_is_heard();
     names_are_resolved();
     return check_result();

@@ -4,7 +4,7 @@
 #include "checkpoint/weights.h"
 #include "formats/json.h"
 #include "golden.h"
-#include "sampling/rng.h"
+#include "sampling/noise.h"
 #include "sampling/sampler.h"
 
 #include <math.h>
@@ -24,6 +24,7 @@ struct replay {
     const float *start, *x;        /* [elements], [calls][elements] */
     int calls, evaluations, steps; /* recorded; done so far */
     size_t elements;
+    struct noise *noise; /* the stream that the run was recorded with */
 };
 
 /* ---- comparing ------------------------------------------------------------------------------ */
@@ -75,14 +76,18 @@ static enum clat_status step_done(void *user, int step, int steps, const float *
     return compare(replay, "sample", sample) ? CLAT_OK : CLAT_CANCELLED;
 }
 
+static enum clat_status draw_noise(void *user, float *values)
+{
+    noise_draw(((struct replay *)user)->noise, values);
+    return CLAT_OK;
+}
+
 /* The recorded start is the first draw of the stream times init_noise_sigma; where a run starts in
  * the middle, it is the draw itself. */
-static void check_start(const struct replay *replay, uint64_t seed, float sigma)
+static void check_start(const struct replay *replay, float sigma)
 {
-    struct rng rng;
     float *noise = malloc(replay->elements * sizeof *noise);
-    rng_seed(&rng, seed);
-    rng_normal(&rng, noise, replay->elements);
+    noise_draw(replay->noise, noise);
     for (size_t i = 0; i < replay->elements; i++)
         noise[i] *= sigma;
     compare(replay, "start", noise);
@@ -109,20 +114,19 @@ static void run_case(struct replay *replay, const struct json_t *facts, struct s
 {
     long long steps = 0;
     double strength = 1;
-    int evaluations = 0;
-    float sigma = 0, *sample = malloc(replay->elements * sizeof *sample);
-    struct sampler_host host = {replay, toy_network, step_done};
-    uint64_t seed = strcmp(replay->file, "section_g") == 0 ? SECTION_SEED : SEED;
+    struct plan_outline plan;
+    float *sample = malloc(replay->elements * sizeof *sample);
+    struct sampler_host host = {replay, toy_network, step_done, draw_noise, NULL};
     json_as_integer(json_member(facts, "n"), &steps);
     bool middle = json_as_number(json_member(facts, "strength"), &strength);
+    struct plan_request request = {(int)steps, strength, replay->expected->compat};
     memcpy(sample, replay->start, replay->elements * sizeof *sample);
-    scheduler_start(scheduler, strength, replay->expected->compat);
-    if (CHECK_OK(scheduler_plan(scheduler, (int)steps, &evaluations, &sigma))) {
-        check_start(replay, seed, middle ? 1 : sigma);
-        CHECK(middle || evaluations == replay->calls, "%s/%s: %d evaluations planned, recorded %d",
-            replay->file, replay->label, evaluations, replay->calls);
-        if (CHECK_OK(scheduler_run(
-                scheduler, &host, 1, replay->elements, &seed, replay->elements, sample))) {
+    if (CHECK_OK(scheduler_plan(scheduler, &request, &plan))) {
+        check_start(replay, middle ? 1 : plan.init_noise_sigma);
+        CHECK(middle || plan.evaluations == replay->calls,
+            "%s/%s: %d evaluations planned, recorded %d", replay->file, replay->label,
+            plan.evaluations, replay->calls);
+        if (CHECK_OK(scheduler_run(scheduler, &host, 1, replay->elements, sample))) {
             CHECK(replay->evaluations == replay->calls, "%s/%s: %d evaluations, recorded %d",
                 replay->file, replay->label, replay->evaluations, replay->calls);
             CHECK(replay->steps == (int)((double)steps * strength), "%s/%s: %d steps", replay->file,
@@ -156,6 +160,9 @@ static void replay_case(const struct weights *file, const struct expected *expec
     replay.x = (const float *)(const void *)x->data;
     replay.calls = (int)x->shape[0];
     replay.elements = golden_count(start);
+    uint64_t seed = strcmp(replay.file, "section_g") == 0 ? SECTION_SEED : SEED;
+    struct noise_source source = {.seeds = &seed, .images = 1, .elements = replay.elements};
+    CHECK_OK(noise_open(&source, 0, 1, &replay.noise));
     add_all(&options, json_member(facts, "config"));
     add_all(&options, json_member(facts, "step"));
     const char *class_name = json_as_string(json_member(facts, "cls"));
@@ -163,6 +170,7 @@ static void replay_case(const struct weights *file, const struct expected *expec
         run_case(&replay, facts, scheduler);
     scheduler_close(scheduler);
     settings_free(&options);
+    noise_close(replay.noise);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 struct group {
     struct run *run;
     struct denoiser denoiser;
+    struct noise *noise;
     int first, count;
 };
 
@@ -35,6 +36,13 @@ static enum clat_status evaluate(
 {
     struct group *group = user;
     return denoiser_evaluate(&group->denoiser, sample, divisor, timestep, output);
+}
+
+static enum clat_status draw_noise(void *user, float *values)
+{
+    struct group *group = user;
+    noise_draw(group->noise, values);
+    return CLAT_OK;
 }
 
 static enum clat_status evaluated(void *user, int index, const float *prediction)
@@ -77,6 +85,18 @@ out:
     return status;
 }
 
+/* The group's noise, past what its start took. */
+static enum clat_status open_noise(struct group *group)
+{
+    const struct run *run = group->run;
+    enum clat_status status;
+    TRY(noise_open(&run->noise, (size_t)group->first, (size_t)group->count, &group->noise));
+    if (run->drawn)
+        noise_skip(group->noise);
+out:
+    return status;
+}
+
 /* A pool for the group, as large as its forward pass measures. */
 static enum clat_status open_pool(struct group *group, struct pool *pool)
 {
@@ -99,7 +119,8 @@ enum clat_status run_sample(struct run *run, int first, int count)
     struct group group = {.run = run, .first = first, .count = count};
     struct pool pool = {0};
     float *context = NULL, *sample = run->latents + (size_t)first * run->elements;
-    struct sampler_host host = {.user = &group, .evaluate = evaluate, .step_done = step_done};
+    struct sampler_host host = {
+        .user = &group, .evaluate = evaluate, .step_done = step_done, .noise = draw_noise};
     run_phase(run, PHASE_SAMPLE, first, run->images);
     TRY(gather_context(&group, &context));
     TRY(open_pool(&group, &pool));
@@ -107,11 +128,12 @@ enum clat_status run_sample(struct run *run, int first, int count)
         run->job->guidance_scale, context, run->tokens));
     group.denoiser.evaluated = run->events->trace ? evaluated : NULL;
     group.denoiser.user = &group;
-    TRY(scheduler_run(run->scheduler, &host, (size_t)count, run->elements, run->seeds + first,
-        run->drawn ? run->elements : 0, sample));
+    TRY(open_noise(&group));
+    TRY(scheduler_run(run->scheduler, &host, (size_t)count, run->elements, sample));
     run_phase(run, PHASE_SAMPLE, first + count, run->images);
 out:
     denoiser_close(&group.denoiser);
+    noise_close(group.noise);
     pool_close(&pool);
     free(context);
     return status;

@@ -4,25 +4,21 @@
 #include "checkpoint/weights.h"
 #include "formats/npy.h"
 #include "pipeline/run.h"
-#include "sampling/rng.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static enum clat_status draw(struct run *run, float init_noise_sigma)
+static enum clat_status draw(struct run *run)
 {
     enum clat_status status;
-    struct rng *rng = NULL;
-    TRY(memory_new(1, sizeof *rng, &rng));
-    for (int i = 0; i < run->images; i++) {
-        float *image = run->latents + (size_t)i * run->elements;
-        rng_seed(rng, run->seeds[i]);
-        rng_normal(rng, image, run->elements);
-        for (size_t j = 0; j < run->elements; j++)
-            image[j] *= init_noise_sigma;
-    }
+    struct noise *noise = NULL;
+    size_t images = (size_t)run->images;
+    TRY(noise_open(&run->noise, 0, images, &noise));
+    noise_draw(noise, run->latents);
+    for (size_t i = 0; i < images * run->elements; i++)
+        run->latents[i] *= run->plan.init_noise_sigma;
 out:
-    free(rng);
+    noise_close(noise);
     return status;
 }
 
@@ -102,14 +98,14 @@ static bool ends_with(const char *text, const char *ending)
     return size >= tail && strcmp(text + size - tail, ending) == 0;
 }
 
-enum clat_status run_start_latents(struct run *run, float init_noise_sigma)
+enum clat_status run_start_latents(struct run *run)
 {
     enum clat_status status;
     size_t shape[] = {(size_t)run->images, (size_t)run->channels, (size_t)run->h, (size_t)run->w};
     TRY(memory_new((size_t)run->images * run->elements, sizeof(float), &run->latents));
     run->drawn = !run->job->latents;
     if (run->drawn)
-        TRY(draw(run, init_noise_sigma));
+        TRY(draw(run));
     else
         TRY(ends_with(run->job->latents, ".npy") ? read_npy(run) : read_safetensors(run));
     TRY(run_trace(run, "latents.init", 4, shape, run->latents, NULL));

@@ -8,14 +8,13 @@
 static enum clat_status make_images(struct run *run)
 {
     enum clat_status status;
-    float init_noise_sigma;
-    int steps = run->job->num_inference_steps;
+    struct plan_request request = {.steps = run->job->num_inference_steps, .strength = 1};
     TRY(model_check_task(run->model));
     TRY(run_settle(run));
-    TRY(scheduler_plan(run->scheduler, steps, &run->evaluations, &init_noise_sigma));
+    TRY(scheduler_plan(run->scheduler, &request, &run->plan));
     TRY(run_check_memory(run));
     TRY(run_encode_prompts(run));
-    TRY(run_start_latents(run, init_noise_sigma));
+    TRY(run_start_latents(run));
     TRY(run_load_unet(run));
     for (int first = 0; first < run->images; first += run->group) {
         int left = run->images - first, count = left < run->group ? left : run->group;

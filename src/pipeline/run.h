@@ -8,6 +8,7 @@
 #include "networks/unet.h"
 #include "pipeline/model.h"
 #include "pipeline/pipeline.h"
+#include "sampling/noise.h"
 #include "sampling/sampler.h"
 
 struct run {
@@ -28,12 +29,13 @@ struct run {
     float *embeddings;      /* [rows][tokens][width_text] */
     int rows;
     float *latents; /* [images][elements]: start noise, then samples */
-    bool drawn;     /* latents came from the seeds, not from a file */
+    bool drawn;     /* noise was drawn from the seeds for them, not only a file read */
     float *decoded; /* [images][3][height][width], kept for the trace only */
 
     struct model_memory memory; /* as predicted */
     struct scheduler *scheduler;
-    int evaluations; /* of the UNet, planned */
+    struct plan_outline plan;
+    struct noise_source noise;
 
     struct unet unet;
     struct autoencoder decoder;
@@ -49,7 +51,7 @@ enum clat_status run_check_memory(struct run *run);
 /* condition.c */
 enum clat_status run_encode_prompts(struct run *run);
 /* latents.c */
-enum clat_status run_start_latents(struct run *run, float init_noise_sigma);
+enum clat_status run_start_latents(struct run *run);
 /* load.c */
 enum clat_status run_load_unet(struct run *run);
 enum clat_status run_load_decoder(struct run *run);

@@ -61,6 +61,8 @@ enum clat_status run_settle(struct run *run)
     run->guided = job->guidance_scale != 1.0f;
     TRY(settle_size(run));
     TRY(settle_seeds(run));
+    run->noise = (struct noise_source){
+        .seeds = run->seeds, .images = (size_t)run->images, .elements = run->elements};
     TRY(scheduler_open(
         job->scheduler, &run->model->scheduler, &job->scheduler_options, &run->scheduler));
 out:

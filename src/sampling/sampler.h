@@ -10,7 +10,6 @@
 #include "base/status.h"
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct scheduler;
 
@@ -25,15 +24,23 @@ const char *scheduler_name(const struct scheduler *scheduler);
 /* All effective options as settings, defaults included (for metadata). */
 enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings);
 
-/* How runs planned from now on are made; otherwise 1 and false. strength: the share of the run,
- * above 0 up to 1, that is asked for: less than 1 starts in the middle, from an image with noise.
- * compat: with the known defects of diffusers' class, for comparing. */
-void scheduler_start(struct scheduler *scheduler, double strength, bool compat);
-
-/* Plans `steps` steps. *evaluations: how often the network will be called; *init_noise_sigma: what
- * start noise is to be multiplied by. */
+/* What is asked of a run. */
+struct plan_request {
+    int steps;       /* num_inference_steps */
+    double strength; /* share of the steps that are run, above 0 up to 1 */
+    bool compat;     /* keep the known defects of diffusers' classes */
+};
+/* What will be done. */
+struct plan_outline {
+    int count, first;       /* steps planned; those before `first` are left out */
+    int evaluations;        /* of the network in a run of all steps, at most */
+    float init_noise_sigma; /* what start noise is multiplied by; when starting from clean latents
+                               instead, the sample is signal x0 + noise epsilon: */
+    float signal, noise;
+};
+/* A strength that leaves no step to do is CLAT_ERROR_USAGE, as is one out of range. */
 enum clat_status scheduler_plan(
-    struct scheduler *scheduler, int steps, int *evaluations, float *init_noise_sigma);
+    struct scheduler *scheduler, const struct plan_request *request, struct plan_outline *outline);
 
 struct sampler_host {
     void *user;
@@ -41,14 +48,18 @@ struct sampler_host {
      * trained. */
     enum clat_status (*evaluate)(
         void *user, const float *sample, float divisor, double timestep, float *output);
-    /* After step `step` (0-based) of `steps`; may return CLAT_CANCELLED. */
+    /* After step `step` (0-based) of the `steps` that are run; may return CLAT_CANCELLED. NULL:
+     * nobody listens. */
     enum clat_status (*step_done)(void *user, int step, int steps, const float *sample);
+    /* The next N(0,1) values of every image; increments of every image's Brownian path, as struct
+     * clat_run has it. (noise.h makes both.) */
+    enum clat_status (*noise)(void *user, float *values);
+    enum clat_status (*brownian)(void *user, double a, double b, float *values);
 };
 
-/* Runs the loop in place over `sample` ([images][elements] floats, start noise in, latents out).
- * seeds[i] starts the noise stream of image i, continued after `drawn` values (those of the start
- * noise: 0 if the latents were given). */
+/* Runs the loop in place over `sample` ([images][elements] floats): in, what the outline says; out,
+ * latents. */
 enum clat_status scheduler_run(struct scheduler *scheduler, const struct sampler_host *host,
-    size_t images, size_t elements, const uint64_t *seeds, size_t drawn, float *sample);
+    size_t images, size_t elements, float *sample);
 
 #endif

@@ -10,7 +10,6 @@
 #include "plugins/loader.h"
 #include "sampling/noise_schedule.h"
 #include "sampling/options.h"
-#include "sampling/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +21,6 @@ struct scheduler {
     const struct clat_plugin *plugin;
     struct option_values options;
     struct clat_plan plan;
-    double strength; /* 0 < strength <= 1 */
     bool compat;
 };
 
@@ -48,18 +46,11 @@ enum clat_status scheduler_open(const char *name, const struct settings *model,
     TRY(memory_new(1, sizeof *made, &made));
     TRY(plugins_find(name ? name : class_name->value, &made->plugin));
     TRY(options_fill(&made->options, made->plugin, model, user));
-    scheduler_start(made, 1, false);
     *scheduler = made;
     return CLAT_OK;
 out:
     scheduler_close(made);
     return status;
-}
-
-void scheduler_start(struct scheduler *scheduler, double strength, bool compat)
-{
-    scheduler->strength = strength;
-    scheduler->compat = compat;
 }
 
 static void plan_free(struct clat_plan *plan)
@@ -92,7 +83,6 @@ struct scratch {
 struct host {
     const struct scheduler *scheduler;
     const struct sampler_host *pipeline; /* NULL during plan() */
-    struct rng *streams;                 /* [images] */
     struct scratch *scratch;
     enum clat_status failed; /* of the first call that failed; CLAT_OK: none so far */
     int evaluations, steps;  /* so far */
@@ -166,11 +156,23 @@ static int host_noise(struct clat_run *run, float *values)
     struct host *host = run->host;
     if (host->failed)
         return (int)host->failed;
-    if (!host->pipeline)
+    if (!host->pipeline || !host->pipeline->noise)
         return broken(host, "it asked for noise while planning", 0);
-    for (size_t image = 0; image < run->images; image++)
-        rng_normal(&host->streams[image], values + image * run->elements, run->elements);
-    return 0;
+    host->failed = host->pipeline->noise(host->pipeline->user, values);
+    return (int)host->failed;
+}
+
+static int host_brownian(struct clat_run *run, double a, double b, float *values)
+{
+    struct host *host = run->host;
+    if (host->failed)
+        return (int)host->failed;
+    if (!host->pipeline || !host->pipeline->brownian)
+        return broken(host, "it asked for noise while planning", 0);
+    if (!isfinite(a) || !isfinite(b) || a == b)
+        return broken(host, "it asked for Brownian noise over an interval that ends at", b);
+    host->failed = host->pipeline->brownian(host->pipeline->user, a, b, values);
+    return (int)host->failed;
 }
 
 static int host_step_done(struct clat_run *run, int step, const float *sample)
@@ -182,8 +184,8 @@ static int host_step_done(struct clat_run *run, int step, const float *sample)
         return broken(host, "it reported a step out of order", step);
     host->steps++;
     if (host->pipeline->step_done)
-        host->failed =
-            host->pipeline->step_done(host->pipeline->user, step, run->plan->count, sample);
+        host->failed = host->pipeline->step_done(host->pipeline->user, step - run->plan->first,
+            run->plan->count - run->plan->first, sample);
     return (int)host->failed;
 }
 
@@ -197,6 +199,7 @@ static struct clat_run start_run(const struct scheduler *scheduler, struct host 
         .host = host,
         .evaluate = host_evaluate,
         .noise = host_noise,
+        .brownian = host_brownian,
         .scratch = host_scratch,
         .step_done = host_step_done,
         .fail = host_fail,
@@ -242,32 +245,86 @@ static enum clat_status check_plan(const struct scheduler *scheduler)
     return CLAT_OK;
 }
 
+/* The longest list among the options: a user's own timesteps or sigmas make that many steps. */
+static size_t longest_list(const struct scheduler *scheduler)
+{
+    size_t longest = 0;
+    for (const struct clat_option *o = scheduler->plugin->options; o && o->name; o++) {
+        const void *field = (const char *)scheduler->options.fields + o->offset;
+        const struct clat_reals *list = field;
+        if (o->type == CLAT_REALS && list->count > longest)
+            longest = list->count;
+    }
+    return longest;
+}
+
+static enum clat_status new_plan(
+    const struct scheduler *scheduler, const struct plan_request *request, struct clat_plan *plan)
+{
+    enum clat_status status;
+    size_t longest = longest_list(scheduler), steps = (size_t)request->steps;
+    size_t capacity = 4 * (steps > longest ? steps : longest) + 16;
+    plan->capacity = (int)capacity;
+    plan->steps = request->steps;
+    plan->strength = request->strength;
+    plan->first = -1;
+    plan->init_noise_sigma = 1;
+    TRY(memory_new(capacity, sizeof *plan->timesteps, &plan->timesteps));
+    TRY(memory_new(capacity + 1, sizeof *plan->sigmas, &plan->sigmas));
+    TRY(memory_new(capacity, sizeof *plan->signal, &plan->signal));
+    TRY(memory_new(capacity, sizeof *plan->noise, &plan->noise));
+out:
+    return status;
+}
+
+static enum clat_status check_request(const struct plan_request *request)
+{
+    if (request->steps < 1 || request->steps > STEPS_LIMIT)
+        return status_set(CLAT_ERROR_USAGE,
+            "num_inference_steps is %d, expected 1 or more, at most %d", request->steps,
+            STEPS_LIMIT);
+    if (!(request->strength > 0 && request->strength <= 1))
+        return status_set(
+            CLAT_ERROR_USAGE, "strength is %g, expected more than 0, at most 1", request->strength);
+    return CLAT_OK;
+}
+
+/* Where the plugin leaves it to us, as many steps are run as fit into the share asked for. */
+static enum clat_status settle_first(const struct scheduler *scheduler, struct clat_plan *plan)
+{
+    if (plan->first == -1)
+        plan->first = plan->count - (int)(plan->count * plan->strength);
+    if (plan->first < 0 || plan->first > plan->count)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "scheduler '%s' is defective: it planned to start with step %d of %d",
+            scheduler->plugin->name, plan->first + 1, plan->count);
+    if (plan->first == plan->count)
+        return status_set(CLAT_ERROR_USAGE,
+            "a strength of %g leaves none of %d steps to do, expected a strength of at least %g",
+            plan->strength, plan->count, 1.0 / plan->count);
+    return CLAT_OK;
+}
+
 enum clat_status scheduler_plan(
-    struct scheduler *scheduler, int steps, int *evaluations, float *init_noise_sigma)
+    struct scheduler *scheduler, const struct plan_request *request, struct plan_outline *outline)
 {
     enum clat_status status;
     struct host host = {.scheduler = scheduler};
-    struct clat_run run = start_run(scheduler, &host);
     struct clat_plan *plan = &scheduler->plan;
     plan_free(plan);
-    if (steps < 1 || steps > STEPS_LIMIT)
-        FAIL(CLAT_ERROR_USAGE, "num_inference_steps is %d, expected 1 or more, at most %d", steps,
-            STEPS_LIMIT);
-    plan->steps = steps;
-    plan->strength = scheduler->strength;
-    plan->first = -1;
-    plan->capacity = 4 * steps + 16;
-    plan->init_noise_sigma = 1;
-    TRY(memory_new((size_t)plan->capacity, sizeof *plan->timesteps, &plan->timesteps));
-    TRY(memory_new((size_t)plan->capacity + 1, sizeof *plan->sigmas, &plan->sigmas));
-    TRY(memory_new((size_t)plan->capacity, sizeof *plan->signal, &plan->signal));
-    TRY(memory_new((size_t)plan->capacity, sizeof *plan->noise, &plan->noise));
+    scheduler->compat = request->compat;
+    struct clat_run run = start_run(scheduler, &host);
+    TRY(check_request(request));
+    TRY(new_plan(scheduler, request, plan));
     TRY(outcome(&host, scheduler->plugin->plan(&run, plan)));
     TRY(check_plan(scheduler));
-    if (plan->first < 0)
-        plan->first = plan->count - (int)(plan->count * plan->strength);
-    *evaluations = plan->evaluations;
-    *init_noise_sigma = plan->init_noise_sigma;
+    TRY(settle_first(scheduler, plan));
+    *outline = (struct plan_outline){.count = plan->count,
+        .first = plan->first,
+        .evaluations = plan->evaluations,
+        .init_noise_sigma = plan->init_noise_sigma,
+        .signal = plan->signal[plan->first],
+        .noise = plan->noise[plan->first]};
 out:
     scratch_free(&host);
     return status;
@@ -275,24 +332,6 @@ out:
 
 /* ---- run --------------------------------------------------------------------------------------
  */
-
-/* One stream per image, past the values that its start noise took. */
-static enum clat_status start_streams(
-    size_t images, const uint64_t *seeds, size_t drawn, struct rng **streams)
-{
-    float *values = NULL;
-    enum clat_status status;
-    TRY(memory_new(images, sizeof **streams, streams));
-    TRY(memory_new(drawn, sizeof *values, &values));
-    for (size_t image = 0; image < images; image++) {
-        rng_seed(&(*streams)[image], seeds[image]);
-        if (drawn)
-            rng_normal(&(*streams)[image], values, drawn);
-    }
-out:
-    free(values);
-    return status;
-}
 
 /* A plugin that came back early left noise where latents should be. */
 static enum clat_status check_steps(struct clat_run *run)
@@ -314,7 +353,7 @@ static enum clat_status check_finite(const struct scheduler *scheduler, const st
 }
 
 enum clat_status scheduler_run(struct scheduler *scheduler, const struct sampler_host *pipeline,
-    size_t images, size_t elements, const uint64_t *seeds, size_t drawn, float *sample)
+    size_t images, size_t elements, float *sample)
 {
     enum clat_status status;
     struct host host = {.scheduler = scheduler, .pipeline = pipeline};
@@ -325,12 +364,10 @@ enum clat_status scheduler_run(struct scheduler *scheduler, const struct sampler
     run.images = images;
     run.elements = elements;
     run.sample = sample;
-    TRY(start_streams(images, seeds, drawn, &host.streams));
     TRY(outcome(&host, scheduler->plugin->run(&run)));
     TRY(check_steps(&run));
     TRY(check_finite(scheduler, &run));
 out:
     scratch_free(&host);
-    free(host.streams);
     return status;
 }

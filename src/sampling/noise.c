@@ -1,0 +1,78 @@
+/* noise.c - the random numbers of a job's images. SPDX-License-Identifier: MIT */
+#include "sampling/noise.h"
+#include "base/memory.h"
+#include "sampling/rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct noise {
+    struct noise_source source;
+    size_t first, count;
+    struct rng *generators; /* [count], or one */
+    float *whole;           /* [images][elements] of one draw of the batch; [elements] for skipping
+                               if each image has its own generator */
+};
+
+enum clat_status noise_open(
+    const struct noise_source *source, size_t first, size_t count, struct noise **noise)
+{
+    enum clat_status status;
+    struct noise *made = NULL;
+    size_t generators = source->per_batch ? 1 : count, floats;
+    *noise = NULL;
+    if (!size_mul(source->per_batch ? source->images : 1, source->elements, &floats))
+        FAIL(CLAT_ERROR_MEMORY, "%zu images of %zu values are too many", source->images,
+            source->elements);
+    TRY(memory_new(1, sizeof *made, &made));
+    *made = (struct noise){.source = *source, .first = first, .count = count};
+    TRY(memory_new(generators, sizeof *made->generators, &made->generators));
+    TRY(memory_new(floats, sizeof *made->whole, &made->whole));
+    for (size_t i = 0; i < generators; i++)
+        rng_seed(&made->generators[i], source->seeds[source->per_batch ? 0 : first + i]);
+    *noise = made;
+    return CLAT_OK;
+out:
+    noise_close(made);
+    return status;
+}
+
+void noise_close(struct noise *noise)
+{
+    if (!noise)
+        return;
+    free(noise->generators);
+    free(noise->whole);
+    free(noise);
+}
+
+/* One generator: the whole tensor is drawn for each part of the images, as its last values depend
+ * on its size. */
+static void draw_batch(struct noise *noise, float *values)
+{
+    size_t elements = noise->source.elements;
+    rng_normal(noise->generators, noise->whole, noise->source.images * elements);
+    if (values)
+        memcpy(values, noise->whole + noise->first * elements,
+            noise->count * elements * sizeof *values);
+}
+
+static void draw_images(struct noise *noise, float *values)
+{
+    size_t elements = noise->source.elements;
+    for (size_t i = 0; i < noise->count; i++)
+        rng_normal(&noise->generators[i], values ? values + i * elements : noise->whole, elements);
+}
+
+void noise_draw(struct noise *noise, float *values)
+{
+    if (noise->source.per_batch)
+        draw_batch(noise, values);
+    else
+        draw_images(noise, values);
+}
+
+void noise_skip(struct noise *noise)
+{
+    noise_draw(noise, NULL);
+}
