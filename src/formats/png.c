@@ -1,8 +1,8 @@
-/* png.c - an image into the bytes of a PNG file, by libpng. SPDX-License-Identifier: MIT
+/* png.c - pixels into the bytes of a PNG file and back, by libpng. SPDX-License-Identifier: MIT
  *
- * libpng reports faults by longjmp. That stays inside write_image(), which owns nothing: all that
- * must be freed is in struct encoder, made and freed by its caller. The only file that includes
- * png.h of libpng. */
+ * libpng reports faults by longjmp. That stays inside write_image() and read_image(), which own
+ * nothing: all that must be freed is in struct encoder or decoder, made and freed by their caller.
+ * The only file that includes png.h of libpng. */
 #include "formats/png.h"
 #include "base/memory.h"
 
@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- writing -------------------------------------------------------------------------------- */
 
 struct encoder {
     png_structp png;
@@ -165,5 +167,164 @@ enum clat_status png_encode(const float *rgb, int height, int width, const struc
     status = encoder.status;
 out:
     free_encoder(&encoder);
+    return status;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct decoder {
+    png_structp png;
+    png_infop info;
+    const char *name;
+    const unsigned char *data; /* the file */
+    size_t size, at;
+    enum png_form form;
+    int width, height;
+    unsigned char *values; /* [height][width][4]: red, green, blue, alpha; labels: 1 channel */
+    enum clat_status status;
+};
+
+static void on_read_error(png_structp png, png_const_charp message)
+{
+    struct decoder *decoder = png_get_error_ptr(png);
+    if (decoder->status == CLAT_OK)
+        decoder->status = status_set(CLAT_ERROR_INPUT, "%s: not a good PNG file: %s at byte %zu",
+            decoder->name, message, decoder->at);
+    longjmp(png_jmpbuf(png), 1);
+}
+
+static void on_read(png_structp png, png_bytep bytes, size_t size)
+{
+    struct decoder *decoder = png_get_io_ptr(png);
+    if (size > decoder->size - decoder->at)
+        png_error(png, "the PNG file ends too early");
+    memcpy(bytes, decoder->data + decoder->at, size);
+    decoder->at += size;
+}
+
+/* "16-bit RGB" */
+static const char *color_name(int color)
+{
+    switch (color) {
+    case PNG_COLOR_TYPE_GRAY:
+        return "gray";
+    case PNG_COLOR_TYPE_PALETTE:
+        return "palette";
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+        return "gray with alpha";
+    case PNG_COLOR_TYPE_RGB:
+        return "RGB";
+    default:
+        return "RGB with alpha";
+    }
+}
+
+/* Labels are numbers: nothing may change them. */
+static void ask_for_labels(struct decoder *decoder)
+{
+    int color = png_get_color_type(decoder->png, decoder->info);
+    int depth = png_get_bit_depth(decoder->png, decoder->info);
+    if ((color != PNG_COLOR_TYPE_GRAY && color != PNG_COLOR_TYPE_PALETTE) || depth > 8) {
+        decoder->status = status_set(CLAT_ERROR_INPUT,
+            "%s: expected an 8-bit gray or palette image, whose numbers are labels, found "
+            "%d-bit %s",
+            decoder->name, depth, color_name(color));
+        png_error(decoder->png, "labels");
+    }
+    png_set_packing(decoder->png);
+}
+
+static void ask_for_colors(struct decoder *decoder)
+{
+    png_set_expand(decoder->png);
+    png_set_scale_16(decoder->png);
+    png_set_gray_to_rgb(decoder->png);
+    png_set_add_alpha(decoder->png, 0xFF, PNG_FILLER_AFTER);
+}
+
+/* Everything that may jump: the head, then the pixels. */
+static void read_image(struct decoder *decoder)
+{
+    png_structp png = decoder->png;
+    size_t channels = decoder->form == PNG_LABELS ? 1 : 4;
+    if (setjmp(png_jmpbuf(png)))
+        return;
+    png_set_read_fn(png, decoder, on_read);
+    png_set_user_limits(png, PNG_SIDE_LIMIT, PNG_SIDE_LIMIT);
+    png_set_chunk_malloc_max(png, PNG_CHUNK_LIMIT);
+    png_read_info(png, decoder->info);
+    if (decoder->form == PNG_LABELS)
+        ask_for_labels(decoder);
+    else
+        ask_for_colors(decoder);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, decoder->info);
+    size_t row = (size_t)decoder->width * channels;
+    if (png_get_rowbytes(png, decoder->info) != row)
+        png_error(png, "the rows have an unexpected size");
+    for (int pass = 0; pass < passes; pass++)
+        for (int y = 0; y < decoder->height; y++)
+            png_read_row(png, decoder->values + (size_t)y * row, NULL);
+    png_read_end(png, NULL);
+}
+
+/* Red, green, blue, alpha to what the form wants, in place. */
+static enum clat_status take_colors(const struct decoder *decoder, int channels)
+{
+    unsigned char *to = decoder->values;
+    size_t pixels = (size_t)decoder->width * (size_t)decoder->height, transparent = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        const unsigned char *from = decoder->values + 4 * i;
+        transparent += from[3] != 0xFF;
+        unsigned r = from[0], g = from[1], b = from[2];
+        if (channels == 1)
+            *to++ = (unsigned char)((19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16);
+        else
+            for (int c = 0; c < 3; c++)
+                *to++ = from[c];
+    }
+    if (transparent)
+        return status_set(CLAT_ERROR_INPUT,
+            "%s: expected an opaque image, found %zu of %zu pixels transparent", decoder->name,
+            transparent, pixels);
+    return CLAT_OK;
+}
+
+static enum clat_status decode(struct decoder *decoder)
+{
+    enum clat_status status = CLAT_OK;
+    size_t pixels = (size_t)decoder->width * (size_t)decoder->height;
+    TRY(memory_new(pixels, decoder->form == PNG_LABELS ? 1 : 4, &decoder->values));
+    decoder->png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, on_read_error, on_warning);
+    decoder->info = decoder->png ? png_create_info_struct(decoder->png) : NULL;
+    if (!decoder->info)
+        FAIL(CLAT_ERROR_MEMORY, "no host memory for the PNG file '%s'", decoder->name);
+    read_image(decoder);
+    status = decoder->status;
+out:
+    png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
+    return status;
+}
+
+enum clat_status png_decode(const char *name, const unsigned char *data, size_t size,
+    enum png_form form, struct png_pixels *pixels)
+{
+    enum clat_status status = CLAT_OK;
+    struct png_facts facts = {0};
+    struct decoder decoder = {.name = name, .data = data, .size = size, .form = form};
+    int channels = form == PNG_RGB ? 3 : 1;
+    *pixels = (struct png_pixels){0};
+    TRY(png_read_facts(name, data, size, &facts));
+    decoder.width = facts.width;
+    decoder.height = facts.height;
+    TRY(decode(&decoder));
+    if (form != PNG_LABELS)
+        TRY(take_colors(&decoder, channels));
+    *pixels = (struct png_pixels){facts.width, facts.height, channels, decoder.values};
+    decoder.values = NULL;
+out:
+    free(decoder.values);
+    png_facts_free(&facts);
     return status;
 }

@@ -1,5 +1,4 @@
-/* png.h - writing 8-bit RGB images with texts about them, and reading such texts.
- * SPDX-License-Identifier: MIT
+/* png.h - 8-bit images with texts about them, written and read. SPDX-License-Identifier: MIT
  *
  * Source: PNG specification, third edition. Texts are UTF-8 on this side. In a file a text that is
  * Latin-1 goes into tEXt, which every reader knows, any other into uncompressed iTXt. */
@@ -39,6 +38,21 @@ struct png_facts {
 enum clat_status png_read_facts(
     const char *name, const unsigned char *data, size_t size, struct png_facts *facts);
 void png_facts_free(struct png_facts *facts);
+
+/* The pixels of an image, in one of three forms. */
+enum png_form {
+    PNG_RGB,   /* 3 channels: gray is repeated, a palette looked up, 16 bits rounded to 8 */
+    PNG_GRAY,  /* 1 channel: colours as luma, ITU-R 601-2, rounded as PIL's mode "L" */
+    PNG_LABELS /* 1 channel: the stored numbers of a gray or palette image of at most 8 bits */
+};
+struct png_pixels {
+    int width, height, channels;
+    unsigned char *values; /* [height][width][channels], freed by the caller */
+};
+/* CLAT_ERROR_INPUT for a damaged file, for one that the form does not fit, and for transparent
+ * pixels (there is nothing behind them; PNG_LABELS has no notion of it). */
+enum clat_status png_decode(const char *name, const unsigned char *data, size_t size,
+    enum png_form form, struct png_pixels *pixels);
 
 /* The text of that keyword, the last if there are several; NULL if there is none. */
 const char *png_find_text(const struct png_facts *facts, const char *keyword);
