@@ -121,6 +121,7 @@ struct clat_levels {
     int final_sigmas_type;               /* enum clat_final_sigma */
     double lambda_min_clipped;           /* 0: not at all */
     int log_linear;                      /* interpolation_type of Euler */
+    int double_timesteps;                /* not rounded to float32 (DPM2, DPM-Solver SDE) */
     struct clat_reals timesteps, sigmas; /* the user's own, instead of all that */
 };
 
@@ -234,6 +235,8 @@ struct clat_tools {
     /* The timestep at which a model saw `sigma`, between the entries of a table of T sigmas, linear
      * in their logarithm; fractional. */
     double (*timestep_of_sigma)(const float *sigmas, int num_train_timesteps, double sigma);
+    /* The same in float32 throughout. */
+    float (*timestep_of_sigma_float)(const float *sigmas, int num_train_timesteps, float sigma);
 
     /* x0 and epsilon from what the network said at cumulative alpha `alpha` (variance preserving);
      * `prediction` tells what it predicts. x0 and epsilon may not overlap the inputs. */
@@ -271,7 +274,8 @@ struct clat_plan {
                           count - (int)(count * strength) */
     int evaluations;   /* out: how often a run of all steps calls evaluate(), at most: more is
                           refused */
-    double *timesteps; /* out [count], of each step's first evaluation; MUST be finite, 0..T-1 */
+    double *timesteps; /* out [count], of each step's first evaluation, as the model was trained
+                          with them; MUST be finite */
     float *sigmas;     /* out [count + 1]: noise / signal of each step and at the end; may be left
                           alone in variance-preserving space */
     float *signal, *noise;  /* out [count], finite, 0 or more */

@@ -4,22 +4,13 @@
  * Float32 in the order of torch: every product and sum is rounded by itself (the build turns
  * contraction off), except where torch's own kernel fuses, which is written as fmaf here. */
 #include "sampling/noise_schedule.h"
+#include "sampling/rounding.h"
+#include "sampling/sigmas.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define PI 3.14159265358979323846
-
-/* Entry i of torch.linspace(start, end, count) in float32: from the nearer end, one fused step. */
-static float linspace_at(float start, float end, int count, int i)
-{
-    if (count == 1)
-        return start;
-    float step = (end - start) / (float)(count - 1);
-    if (i < count / 2)
-        return fmaf(step, (float)i, start);
-    return fmaf(-step, (float)(count - 1 - i), end);
-}
 
 /* Cosine schedule (Nichol and Dhariwal 2021, equation 17), beta capped at 0.999. */
 static double cosine_alpha(double t)
@@ -33,14 +24,14 @@ static float beta_at(const struct clat_schedule *s, int count, int i)
     if (s->trained_betas.count)
         return (float)s->trained_betas.values[i];
     if (s->beta_schedule == CLAT_SCALED_LINEAR) {
-        float root = linspace_at((float)sqrt(s->beta_start), (float)sqrt(s->beta_end), count, i);
+        float root = linspace_float((float)sqrt(s->beta_start), (float)sqrt(s->beta_end), count, i);
         return root * root;
     }
     if (s->beta_schedule == CLAT_SQUAREDCOS_CAP_V2) {
         double beta = 1 - cosine_alpha((double)(i + 1) / count) / cosine_alpha((double)i / count);
         return (float)(beta < 0.999 ? beta : 0.999);
     }
-    return linspace_at((float)s->beta_start, (float)s->beta_end, count, i);
+    return linspace_float((float)s->beta_start, (float)s->beta_end, count, i);
 }
 
 /* Products of float32 factors, accumulated in double, each rounded to float32. */
@@ -195,6 +186,10 @@ const struct clat_tools noise_schedule_tools = {
     .size = sizeof(struct clat_tools),
     .train_timesteps = train_timesteps,
     .level_of_alphas = level_of_alphas,
+    .sigma_table = sigmas_table,
+    .plan_sigmas = sigmas_plan,
+    .timestep_of_sigma = sigmas_timestep,
+    .timestep_of_sigma_float = sigmas_timestep_float,
     .predict_sigma = predict_sigma,
     .bound = bound,
     .alphas_cumprod = alphas_cumprod,

@@ -226,7 +226,7 @@ static enum clat_status check_plan(const struct scheduler *scheduler)
             "scheduler '%s' planned %d timesteps and %d evaluations for %d steps", name,
             plan->count, plan->evaluations, plan->steps);
     for (int i = 0; i < plan->count; i++)
-        if (!isfinite(plan->timesteps[i]) || plan->timesteps[i] < 0)
+        if (!isfinite(plan->timesteps[i]))
             return status_set(CLAT_ERROR_INTERNAL, "scheduler '%s' planned timestep %g at step %d",
                 name, plan->timesteps[i], i + 1);
     for (int i = 0; i < plan->count; i++)
