@@ -161,6 +161,11 @@ struct clat_bounds {
         "steps_offset", CLAT_INT, offsetof(struct options, offset), "0", 0, 100000, NULL,          \
             "added to the timesteps of leading spacing"                                            \
     }
+#define CLAT_TIMESTEPS_ROW(options, field)                                                         \
+    {                                                                                              \
+        "timesteps", CLAT_REALS, offsetof(struct options, field), "null", 0, 99999, NULL,          \
+            "the timesteps to visit, falling, instead of a spacing"                                \
+    }
 #define CLAT_PREDICTION_ROW(options, field)                                                        \
     {                                                                                              \
         "prediction_type", CLAT_CHOICE, offsetof(struct options, field), "epsilon", 0, 0,          \
@@ -259,6 +264,18 @@ struct clat_tools {
     /* Dynamic thresholding of one image (Saharia et al. 2022, 2.3): s = the `ratio` quantile of
      * |x0|, between 1 and `largest`; x0 = clamp(x0, -s, s) / s. `scratch` has `count` floats. */
     void (*threshold)(double ratio, double largest, size_t count, float *x0, float *scratch);
+
+    /* The whole plan of a variance-preserving scheduler with one evaluation a step, at integer
+     * timesteps: those of `spacing` and `offset`, or, if not empty, the user's own list, which is
+     * checked. Sets plan->count, evaluations, timesteps, signal and noise. Returns 0, or what
+     * run->fail() returned: return it. */
+    int (*plan_alphas)(struct clat_run *run, const struct clat_schedule *schedule, int spacing,
+        int offset, const struct clat_reals *timesteps, struct clat_plan *plan);
+    /* The same for networks distilled to few steps: evenly from the `original` timesteps that the
+     * distillation knew (LCM, TCD). With a strength below 1 all steps are taken, from the lower
+     * part of those. */
+    int (*plan_distilled)(struct clat_run *run, const struct clat_schedule *schedule, int original,
+        const struct clat_reals *timesteps, struct clat_plan *plan);
 };
 
 /* ---- one run -------------------------------------------------------------------------------- */

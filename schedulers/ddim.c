@@ -37,21 +37,9 @@ static const struct clat_option options[] = {
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    int train = run->tools->train_timesteps(&o->schedule);
-    float *alphas = run->scratch(run, (size_t)train);
-    if (!alphas)
-        return run->fail(run, "no memory");
-    if (plan->steps > train)
-        return run->fail(run, "num_inference_steps is larger than num_train_timesteps");
-    run->tools->timesteps(
-        o->timestep_spacing, train, plan->steps, o->steps_offset, plan->timesteps);
-    if (plan->timesteps[0] > train - 1)
-        return run->fail(run,
-            "steps_offset puts the first timestep past the last one the model was trained with");
-    plan->count = plan->evaluations = plan->steps;
-    run->tools->alphas_cumprod(&o->schedule, alphas);
-    run->tools->level_of_alphas(plan, alphas);
-    return 0;
+    const struct clat_reals none = {NULL, 0};
+    return run->tools->plan_alphas(
+        run, &o->schedule, o->timestep_spacing, o->steps_offset, &none, plan);
 }
 
 /* Clips x0 as the options say; where asked for, epsilon follows. */

@@ -4,6 +4,7 @@
  * Float32 in the order of torch: every product and sum is rounded by itself (the build turns
  * contraction off), except where torch's own kernel fuses, which is written as fmaf here. */
 #include "sampling/noise_schedule.h"
+#include "sampling/alphas.h"
 #include "sampling/rounding.h"
 #include "sampling/sigmas.h"
 
@@ -12,26 +13,47 @@
 
 #define PI 3.14159265358979323846
 
-/* Cosine schedule (Nichol and Dhariwal 2021, equation 17), beta capped at 0.999. */
-static double cosine_alpha(double t)
+/* Cumulative alpha at t in 0..1 of the curves that are given by it: cosine (Nichol and Dhariwal
+ * 2021, equation 17), exponential, Laplace (Hang et al. 2024: log SNR of Laplace's distribution).
+ */
+static double alpha_of_curve(int curve, double t)
 {
+    if (curve == CLAT_EXP)
+        return exp(t * -12);
+    if (curve == CLAT_LAPLACE) {
+        double snr = exp(-0.5 * copysign(1, 0.5 - t) * log(1 - 2 * fabs(0.5 - t) + 1e-6));
+        return sqrt(snr / (1 + snr));
+    }
     double c = cos((t + 0.008) / 1.008 * PI / 2);
     return c * c;
+}
+
+/* Beta i of such a curve, at most 0.999. */
+static float beta_of_curve(int curve, int count, int i)
+{
+    double next = (double)(i + 1) / count, here = (double)i / count;
+    double beta = 1 - alpha_of_curve(curve, next) / alpha_of_curve(curve, here);
+    return (float)(beta < 0.999 ? beta : 0.999);
 }
 
 static float beta_at(const struct clat_schedule *s, int count, int i)
 {
     if (s->trained_betas.count)
         return (float)s->trained_betas.values[i];
-    if (s->beta_schedule == CLAT_SCALED_LINEAR) {
+    switch (s->beta_schedule) {
+    case CLAT_SCALED_LINEAR: {
         float root = linspace_float((float)sqrt(s->beta_start), (float)sqrt(s->beta_end), count, i);
         return root * root;
     }
-    if (s->beta_schedule == CLAT_SQUAREDCOS_CAP_V2) {
-        double beta = 1 - cosine_alpha((double)(i + 1) / count) / cosine_alpha((double)i / count);
-        return (float)(beta < 0.999 ? beta : 0.999);
+    case CLAT_SIGMOID: {
+        float sigmoid = 1 / (1 + expf(-linspace_float(-6, 6, count, i)));
+        return sigmoid * (float)(s->beta_end - s->beta_start) + (float)s->beta_start;
     }
-    return linspace_float((float)s->beta_start, (float)s->beta_end, count, i);
+    case CLAT_LINEAR:
+        return linspace_float((float)s->beta_start, (float)s->beta_end, count, i);
+    default:
+        return beta_of_curve(s->beta_schedule, count, i);
+    }
 }
 
 /* Products of float32 factors, accumulated in double, each rounded to float32. */
@@ -148,15 +170,6 @@ static void threshold(double ratio, double largest, size_t count, float *x0, flo
         x0[i] = (x0[i] < -s ? -s : x0[i] > s ? s : x0[i]) / s;
 }
 
-static void level_of_alphas(struct clat_plan *plan, const float *alphas)
-{
-    for (int i = 0; i < plan->count; i++) {
-        float alpha = alphas[(int)plan->timesteps[i]];
-        plan->signal[i] = sqrtf(alpha);
-        plan->noise[i] = sqrtf(1 - alpha);
-    }
-}
-
 static void predict_sigma(
     int prediction, float sigma, size_t count, const float *x, const float *m, float *x0)
 {
@@ -197,4 +210,6 @@ const struct clat_tools noise_schedule_tools = {
     .predict = predict,
     .clip = clip,
     .threshold = threshold,
+    .plan_alphas = plan_alphas,
+    .plan_distilled = plan_distilled,
 };

@@ -1,0 +1,89 @@
+/* alphas.c - plans of variance-preserving schedulers: which integer timesteps are visited, and what
+ * signal and noise they have. SPDX-License-Identifier: MIT */
+#include "sampling/alphas.h"
+
+#include <math.h>
+
+void level_of_alphas(struct clat_plan *plan, const float *alphas)
+{
+    for (int i = 0; i < plan->count; i++) {
+        float alpha = alphas[(int)plan->timesteps[i]];
+        plan->signal[i] = sqrtf(alpha);
+        plan->noise[i] = sqrtf(1 - alpha);
+    }
+}
+
+/* What is left to plan once plan->timesteps are there. */
+static int plan_levels(
+    struct clat_run *run, const struct clat_schedule *schedule, struct clat_plan *plan)
+{
+    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(schedule));
+    if (!alphas)
+        return run->fail(run, "no memory");
+    plan->evaluations = plan->count;
+    run->tools->alphas_cumprod(schedule, alphas);
+    level_of_alphas(plan, alphas);
+    return 0;
+}
+
+/* The user's own timesteps. */
+static int plan_list(
+    struct clat_run *run, int train, const struct clat_reals *list, struct clat_plan *plan)
+{
+    if (list->count > (size_t)plan->capacity)
+        return run->fail(run, "the list of timesteps is too long");
+    plan->count = (int)list->count;
+    for (int i = 0; i < plan->count; i++) {
+        double t = plan->timesteps[i] = list->values[i];
+        if (rint(t) < t || rint(t) > t)
+            return run->fail(run, "timesteps must be whole numbers");
+        if (t < 0 || t > train - 1)
+            return run->fail(run,
+                "timesteps must be below those that the model was trained with, and not below 0");
+        if (i > 0 && t >= list->values[i - 1])
+            return run->fail(run, "timesteps must fall from each to the next");
+    }
+    return 0;
+}
+
+int plan_alphas(struct clat_run *run, const struct clat_schedule *schedule, int spacing, int offset,
+    const struct clat_reals *timesteps, struct clat_plan *plan)
+{
+    int train = run->tools->train_timesteps(schedule), code;
+    if (timesteps->count) {
+        code = plan_list(run, train, timesteps, plan);
+        return code ? code : plan_levels(run, schedule, plan);
+    }
+    if (plan->steps > train)
+        return run->fail(run, "num_inference_steps is larger than num_train_timesteps");
+    plan->count = plan->steps;
+    run->tools->timesteps(spacing, train, plan->steps, offset, plan->timesteps);
+    if (plan->timesteps[0] > train - 1)
+        return run->fail(run,
+            "steps_offset puts the first timestep past the last one the model was trained with");
+    return plan_levels(run, schedule, plan);
+}
+
+/* The distillation saw timesteps k - 1, 2k - 1, ... with k = train / original. Ours are evenly
+ * spread over the first `original * strength` of them, from the top one on. */
+int plan_distilled(struct clat_run *run, const struct clat_schedule *schedule, int original,
+    const struct clat_reals *timesteps, struct clat_plan *plan)
+{
+    int train = run->tools->train_timesteps(schedule), code;
+    if (original > train)
+        return run->fail(run, "original_inference_steps is larger than num_train_timesteps");
+    if (timesteps->count) {
+        code = plan_list(run, train, timesteps, plan);
+        return code ? code : plan_levels(run, schedule, plan);
+    }
+    int known = (int)(original * plan->strength);
+    if (plan->steps > known)
+        return run->fail(
+            run, "num_inference_steps is larger than original_inference_steps times strength");
+    double stride = (double)known / plan->steps;
+    for (int i = 0; i < plan->steps; i++)
+        plan->timesteps[i] = (known - (int)floor(i * stride)) * (train / original) - 1;
+    plan->count = plan->steps;
+    plan->first = 0;
+    return plan_levels(run, schedule, plan);
+}
