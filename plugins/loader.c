@@ -6,7 +6,6 @@
 #include "plugins/loader.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "plugins/descriptor.h"
 #include "plugins/trust.h"
 
@@ -16,7 +15,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static struct {
     pthread_mutex_t lock;
@@ -175,73 +173,5 @@ enum clat_status plugins_list(const struct plugin **plugins, size_t *count)
     pthread_mutex_unlock(&registry.lock);
     *plugins = registry.plugins;
     *count = registry.count;
-    return status;
-}
-
-/* "ddim", "DDIMScheduler", "DDIM": its name, its class, its class without "Scheduler". */
-static bool answers_to(const struct clat_plugin *s, const char *name)
-{
-    if (strcasecmp(name, s->name) == 0)
-        return true;
-    if (!s->class_name)
-        return false;
-    size_t size = strlen(name);
-    return strcasecmp(name, s->class_name) == 0 ||
-           (strncasecmp(name, s->class_name, size) == 0 &&
-               strcasecmp(s->class_name + size, "Scheduler") == 0);
-}
-
-/* "unknown scheduler 'dimm' (did you mean 'ddim'?); known: ddim, euler" */
-static enum clat_status unknown(const char *name, const struct plugin *plugins, size_t count)
-{
-    struct text known = {0};
-    const char **names = NULL;
-    size_t n = 0;
-    enum clat_status status;
-    TRY(memory_new(count + 1, sizeof *names, &names));
-    for (size_t i = 0; i < count; i++)
-        if (plugins[i].scheduler) {
-            names[n] = plugins[i].scheduler->name;
-            TRY(text_print(&known, "%s%s", n++ ? ", " : "", plugins[i].scheduler->name));
-        }
-    const char *nearest = text_nearest(name, names);
-    if (nearest)
-        status = status_set(CLAT_ERROR_NO_DEVICE,
-            "unknown scheduler '%s' (did you mean '%s'?); known: %s", name, nearest, known.data);
-    else
-        status = status_set(CLAT_ERROR_NO_DEVICE, "unknown scheduler '%s'; known: %s", name,
-            n ? known.data : "none, no plugin was found");
-out:
-    free(names);
-    text_free(&known);
-    return status;
-}
-
-/* Is this refused path the file of that name, or a directory that might hold it? */
-static bool may_hold(const char *path, const char *name)
-{
-    const char *file = strrchr(path, '/') + 1;
-    size_t size = strlen(name);
-    if (!is_plugin_name(file))
-        return true;
-    return strncasecmp(file, name, size) == 0 && strcmp(file + size, ".so") == 0;
-}
-
-enum clat_status plugins_find(const char *name, const struct clat_plugin **scheduler)
-{
-    const struct plugin *plugins;
-    size_t count;
-    enum clat_status status;
-    TRY(plugins_list(&plugins, &count));
-    for (size_t i = 0; i < count; i++)
-        if (plugins[i].scheduler && answers_to(plugins[i].scheduler, name)) {
-            *scheduler = plugins[i].scheduler;
-            return CLAT_OK;
-        }
-    for (size_t i = 0; i < count; i++)
-        if (!plugins[i].scheduler && may_hold(plugins[i].path, name))
-            return status_set(CLAT_ERROR_NO_DEVICE, "%s", plugins[i].reason);
-    status = unknown(name, plugins, count);
-out:
     return status;
 }

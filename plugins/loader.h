@@ -27,9 +27,8 @@ enum clat_status plugins_add_directory(const char *directory);
  * found is not opened again. The list is the registry's and never changes after the first call. */
 enum clat_status plugins_list(const struct plugin **plugins, size_t *count);
 
-/* The plugin called `name` (its own name or diffusers' class name; case does not matter; "DDIM"
- * finds DDIMScheduler). CLAT_ERROR_NO_DEVICE with the nearest name and all known ones, or with the
- * reason why its file was refused. */
+/* The plugin called `name`, by any of its names (names.h, which also tells the options that a name
+ * stands for). */
 enum clat_status plugins_find(const char *name, const struct clat_plugin **scheduler);
 
 /* Checks one file and opens it; what plugins_list() does for each. CLAT_ERROR_NO_DEVICE if it is

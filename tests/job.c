@@ -153,9 +153,13 @@ static void test_command_line(void)
     CHECK_FAILS(set(&values, "stpes", "7"), CLAT_ERROR_USAGE,
         "--stpes: unknown key 'stpes', did you mean 'steps'?");
     CHECK_FAILS(
-        set(&values, "scheduler", "ddim,eta"), CLAT_ERROR_USAGE, "expected NAME or NAME,option");
+        set(&values, "scheduler", "ddim,eta"), CLAT_ERROR_USAGE, "expected option=value, found");
     CHECK_FAILS(
-        set(&values, "scheduler", "ddim,=1"), CLAT_ERROR_USAGE, "expected NAME or NAME,option");
+        set(&values, "scheduler", "ddim,"), CLAT_ERROR_USAGE, "expected option=value, found ''");
+    CHECK_FAILS(
+        set(&values, "scheduler", "=1"), CLAT_ERROR_USAGE, "expected option=value, found '=1'");
+    CHECK_FAILS(
+        set(&values, "scheduler", "ddim,=1"), CLAT_ERROR_USAGE, "expected option=value, found");
     CHECK_FAILS(
         set(&values, "seed", "[1, x]"), CLAT_ERROR_USAGE, "--seed: seed must be a whole number");
     CHECK_FAILS(set(&values, "seed", "[1"), CLAT_ERROR_USAGE, "not valid YAML");
@@ -190,6 +194,16 @@ static void test_files(void)
     CHECK(strcmp(job.model, want) == 0, "%s", job.model);
     CHECK(strcmp(job.trace, "/t.safetensors") == 0, "%s", job.trace);
     CHECK(job.num_inference_steps == 9 && job.guidance_scale == 3, "recommendations are lowest");
+    job_free(&job);
+    job_values_free(&values);
+    CHECK_OK(set(&values, "prompt", "a"));
+    CHECK_OK(set(&values, "scheduler", "eta=0.5"));
+    write_text(model, "scheduler: {name: ddim, eta: 0.1, clip_sample: false}\n");
+    CHECK_OK(job_values_recommend(&values, model));
+    CHECK_OK(job_build(&values, &job));
+    CHECK(job.scheduler && strcmp(job.scheduler, "ddim") == 0 && job.scheduler_options.count == 2 &&
+              strcmp(settings_find(&job.scheduler_options, "eta")->value, "0.5") == 0,
+        "options without a name are laid over a recommended scheduler");
     job_free(&job);
     write_text(model, "output: evil.png\n");
     CHECK_FAILS(job_values_recommend(&values, model), CLAT_ERROR_INPUT,

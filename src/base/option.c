@@ -44,6 +44,46 @@ out:
     return status;
 }
 
+/* The end of one part of "a=1,b=[1,2],c=3": the next comma outside brackets. */
+static size_t part_length(const char *text)
+{
+    int depth = 0;
+    size_t i = 0;
+    for (; text[i] && (text[i] != ',' || depth > 0); i++)
+        depth += (text[i] == '[') - (text[i] == ']');
+    return i;
+}
+
+static enum clat_status read_part(
+    struct settings *settings, const char *text, size_t size, const char *where)
+{
+    char *part = strndup(text, size), *equals = part ? strchr(part, '=') : NULL;
+    enum clat_status status;
+    if (!part)
+        FAIL(CLAT_ERROR_MEMORY, "no host memory for %s", where);
+    if (!equals || equals == part)
+        FAIL(CLAT_ERROR_USAGE, "%s: expected option=value, found '%.60s'", where, part);
+    *equals = '\0';
+    TRY(settings_set(settings, part, equals + 1, where));
+out:
+    free(part);
+    return status;
+}
+
+enum clat_status settings_read(struct settings *settings, const char *text, const char *where)
+{
+    enum clat_status status;
+    for (;; text++) {
+        size_t size = part_length(text);
+        TRY(read_part(settings, text, size, where));
+        text += size;
+        if (*text == '\0')
+            break;
+    }
+out:
+    return status;
+}
+
 void settings_free(struct settings *settings)
 {
     for (size_t i = 0; i < settings->count; i++)

@@ -24,6 +24,9 @@ struct settings {
 /* Adds a copy; a later setting of the same key replaces the earlier one. */
 enum clat_status settings_set(
     struct settings *settings, const char *key, const char *value, const char *where);
+/* Adds "key=value,key=[1,2],...": commas inside brackets do not separate. CLAT_ERROR_USAGE for
+ * anything else. */
+enum clat_status settings_read(struct settings *settings, const char *text, const char *where);
 const struct setting *settings_find(const struct settings *settings, const char *key); /* or NULL */
 void settings_free(struct settings *settings);
 

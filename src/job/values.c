@@ -197,50 +197,25 @@ out:
     return status;
 }
 
-/* The end of one part of "a,b=[1,2],c": the next comma outside brackets. */
-static size_t part_length(const char *text)
-{
-    int depth = 0;
-    size_t i = 0;
-    for (; text[i] && (text[i] != ',' || depth > 0); i++)
-        depth += (text[i] == '[') - (text[i] == ']');
-    return i;
-}
-
-static enum clat_status set_scheduler_part(
-    struct job_values *values, int key, char *part, bool first, const char *where)
-{
-    char *equals = strchr(part, '=');
-    if (equals && equals != part) {
-        *equals = '\0';
-        return settings_set(&values->scheduler_options, part, equals + 1, where);
-    }
-    if (!first || *part == '\0' || equals)
-        return status_set(
-            CLAT_ERROR_USAGE, "%s: expected NAME or NAME,option=value,... found '%s'", where, part);
-    settings_free(&values->scheduler_options);
-    values->scheduler_options = (struct settings){0};
-    job_value_clear(&values->value[key]);
-    return job_value_add(values, key, part, where);
-}
-
 /* "ddim,eta=0.3": a name starts anew; options alone join those that are there. */
 static enum clat_status set_scheduler(
     struct job_values *values, int key, const char *text, const char *where)
 {
     enum clat_status status = CLAT_OK;
-    char *part = NULL;
-    for (const char *at = text; status == CLAT_OK; at++) {
-        size_t size = part_length(at);
-        part = strndup(at, size);
-        if (!part)
-            return status_set(CLAT_ERROR_MEMORY, "no host memory for %s", where);
-        status = set_scheduler_part(values, key, part, at == text, where);
-        free(part);
-        at += size;
-        if (*at == '\0')
-            break;
+    size_t size = strcspn(text, ",=");
+    char *name = strndup(text, size);
+    if (!name)
+        FAIL(CLAT_ERROR_MEMORY, "no host memory for %s", where);
+    if (size && text[size] != '=') {
+        settings_free(&values->scheduler_options);
+        job_value_clear(&values->value[key]);
+        TRY(job_value_add(values, key, name, where));
+        text += size;
     }
+    if (*text)
+        TRY(settings_read(&values->scheduler_options, text + (size && *text == ','), where));
+out:
+    free(name);
     return status;
 }
 

@@ -115,15 +115,10 @@ out:
     return status;
 }
 
-/* `scheduler: ddim`, or a mapping of `name` and options. */
-static enum clat_status add_scheduler(
+static enum clat_status add_scheduler_parts(
     struct source *source, int key, const struct yaml_node *node, const char *where)
 {
     enum clat_status status = CLAT_OK;
-    if (node->kind == NODE_LIST)
-        return wrong_kind("scheduler", node, where, "a name or a mapping");
-    settings_free(&source->values->scheduler_options);
-    source->values->scheduler_options = (struct settings){0};
     if (node->kind == NODE_SCALAR)
         return add_scalar(source, key, node, where);
     TRY(memory_string(where, &source->values->value[key].where));
@@ -135,6 +130,24 @@ static enum clat_status add_scheduler(
             TRY(add_scheduler_option(source, entry));
     }
 out:
+    return status;
+}
+
+/* `scheduler: ddim`, or a mapping of `name` and options, in place of what was there; but over a
+ * recommendation, options that the user gave without a name stay. */
+static enum clat_status add_scheduler(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    struct settings *options = &source->values->scheduler_options, given = *options;
+    if (node->kind == NODE_LIST)
+        return wrong_kind("scheduler", node, where, "a name or a mapping");
+    *options = (struct settings){0};
+    TRY(add_scheduler_parts(source, key, node, where));
+    for (size_t i = 0; source->recommending && i < given.count; i++)
+        TRY(settings_set(options, given.items[i].key, given.items[i].value, given.items[i].where));
+out:
+    settings_free(&given);
     return status;
 }
 

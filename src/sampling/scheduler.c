@@ -1,13 +1,11 @@
 /* scheduler.c - a plugin with its options, and the host side of its run.
  * SPDX-License-Identifier: MIT
  *
- * Options come from three places, the later one wins: the plugin's defaults, the model's
- * scheduler_config.json (whose unknown keys belong to other classes and are passed over), the user
- * (whose keys must be known). The plugin then sees one filled struct. */
+ * The name picks the plugin, options.c fills the struct that the plugin sees. */
 #include "sampling/sampler.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/loader.h"
+#include "plugins/names.h"
 #include "sampling/noise_schedule.h"
 #include "sampling/options.h"
 
@@ -34,21 +32,34 @@ enum clat_status scheduler_effective(const struct scheduler *scheduler, struct s
     return options_effective(&scheduler->options, settings);
 }
 
+/* The scheduler of that name, or the one that the model was saved with. */
+static enum clat_status choose(const char *name, const struct settings *model,
+    const struct clat_plugin **plugin, struct settings *presets)
+{
+    const struct setting *class_name = model ? settings_find(model, "_class_name") : NULL;
+    if (name)
+        return names_find(name, plugin, presets);
+    if (!class_name)
+        return status_set(
+            CLAT_ERROR_INPUT, "no scheduler named, and scheduler_config.json has no _class_name");
+    enum clat_status status = names_find(class_name->value, plugin, presets);
+    return status == CLAT_OK ? status : status_prefix(status, "%s: _class_name", class_name->where);
+}
+
 enum clat_status scheduler_open(const char *name, const struct settings *model,
     const struct settings *user, struct scheduler **scheduler)
 {
     enum clat_status status;
     struct scheduler *made = NULL;
-    const struct setting *class_name = model ? settings_find(model, "_class_name") : NULL;
+    struct settings presets = {0};
     *scheduler = NULL;
-    if (!name && !class_name)
-        FAIL(CLAT_ERROR_INPUT, "no scheduler named, and scheduler_config.json has no _class_name");
     TRY(memory_new(1, sizeof *made, &made));
-    TRY(plugins_find(name ? name : class_name->value, &made->plugin));
-    TRY(options_fill(&made->options, made->plugin, model, user));
+    TRY(choose(name, model, &made->plugin, &presets));
+    TRY(options_fill(&made->options, made->plugin, model, &presets, user));
     *scheduler = made;
-    return CLAT_OK;
+    made = NULL;
 out:
+    settings_free(&presets);
     scheduler_close(made);
     return status;
 }
