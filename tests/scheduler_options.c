@@ -233,12 +233,12 @@ static const char *respelled(const char *name)
 static void check_name(const struct clat_plugin *plugin, const char *name)
 {
     struct scheduler *scheduler = NULL;
-    int evaluations;
-    float sigma;
+    const struct plan_request request = {.steps = 12, .strength = 1};
+    struct plan_outline outline = {0};
     check_means(name, plugin->name);
     check_means(respelled(name), plugin->name);
     if (CHECK_OK(scheduler_open(name, NULL, NULL, &scheduler)))
-        CHECK(scheduler_plan(scheduler, 12, &evaluations, &sigma) == CLAT_OK && evaluations > 0,
+        CHECK(scheduler_plan(scheduler, &request, &outline) == CLAT_OK && outline.evaluations > 0,
             "'%s' plans no 12 steps: %s", name, status_text());
     scheduler_close(scheduler);
 }

@@ -13,10 +13,11 @@
 
 struct scheduler;
 
-/* name: ours ("ddim"), or diffusers' class name ("DDIMScheduler"); NULL: _class_name of `model`. An
- * unknown one is CLAT_ERROR_NO_DEVICE (plugin missing) with the known names. `model` (may be NULL)
- * are the settings of scheduler_config.json: keys the plugin does not have are passed over; `user`
- * (may be NULL) settings must be known, of the right type and in range. */
+/* name: any name of a scheduler, "ddim", "DDIMScheduler" or "DPM++ 2M Karras" (plugins/names.h);
+ * NULL: _class_name of `model`. An unknown one is CLAT_ERROR_NO_DEVICE (plugin missing) with the
+ * known names. `model` (may be NULL) are the settings of scheduler_config.json: keys the plugin
+ * does not have are passed over; `user` (may be NULL) settings must be known, of the right type and
+ * in range (options.h). */
 enum clat_status scheduler_open(const char *name, const struct settings *model,
     const struct settings *user, struct scheduler **scheduler);
 void scheduler_close(struct scheduler *scheduler);
