@@ -72,7 +72,7 @@ static void write_context(const struct tensor *context)
 {
     struct rng rng;
     float *values = malloc(tensor_elements(context) * sizeof *values);
-    rng_seed(&rng, 2);
+    rng_seed(&rng, RNG_TORCH, 2);
     rng_normal(&rng, values, tensor_elements(context));
     CHECK(values[0] == -1.0408011674880981f && values[2] == -1.3041903972625732f,
         "the context starts with %.9g", (double)values[0]);

@@ -62,7 +62,7 @@ static enum clat_status fill_random(struct subject *subject, const struct tensor
     float *values = NULL;
     TRY(memory_new(1, sizeof *rng, &rng));
     TRY(memory_new(tensor_elements(tensor), sizeof *values, &values));
-    rng_seed(rng, 0);
+    rng_seed(rng, RNG_TORCH, 0);
     rng_normal(rng, values, tensor_elements(tensor));
     TRY(tensor_write(subject->device, tensor, values));
 out:

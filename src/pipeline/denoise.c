@@ -45,6 +45,13 @@ static enum clat_status draw_noise(void *user, float *values)
     return CLAT_OK;
 }
 
+static enum clat_status brownian_noise(void *user, double a, double b, float *values)
+{
+    struct group *group = user;
+    noise_brownian(group->noise, a, b, values);
+    return CLAT_OK;
+}
+
 static enum clat_status evaluated(void *user, int index, const float *prediction)
 {
     return trace_images(user, "model_output", index, prediction);
@@ -119,8 +126,11 @@ enum clat_status run_sample(struct run *run, int first, int count)
     struct group group = {.run = run, .first = first, .count = count};
     struct pool pool = {0};
     float *context = NULL, *sample = run->latents + (size_t)first * run->elements;
-    struct sampler_host host = {
-        .user = &group, .evaluate = evaluate, .step_done = step_done, .noise = draw_noise};
+    struct sampler_host host = {.user = &group,
+        .evaluate = evaluate,
+        .step_done = step_done,
+        .noise = draw_noise,
+        .brownian = brownian_noise};
     run_phase(run, PHASE_SAMPLE, first, run->images);
     TRY(gather_context(&group, &context));
     TRY(open_pool(&group, &pool));

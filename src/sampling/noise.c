@@ -1,7 +1,7 @@
 /* noise.c - the random numbers of a job's images. SPDX-License-Identifier: MIT */
 #include "sampling/noise.h"
 #include "base/memory.h"
-#include "sampling/rng.h"
+#include "sampling/brownian.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@ struct noise {
     struct rng *generators; /* [count], or one */
     float *whole;           /* [images][elements] of one draw of the batch; [elements] for skipping
                                if each image has its own generator */
+    float *scratch;         /* [3][elements] for a Brownian path */
 };
 
 enum clat_status noise_open(
@@ -28,8 +29,10 @@ enum clat_status noise_open(
     *made = (struct noise){.source = *source, .first = first, .count = count};
     TRY(memory_new(generators, sizeof *made->generators, &made->generators));
     TRY(memory_new(floats, sizeof *made->whole, &made->whole));
+    TRY(memory_new(3 * source->elements, sizeof *made->scratch, &made->scratch));
     for (size_t i = 0; i < generators; i++)
-        rng_seed(&made->generators[i], source->seeds[source->per_batch ? 0 : first + i]);
+        rng_seed(
+            &made->generators[i], source->rng, source->seeds[source->per_batch ? 0 : first + i]);
     *noise = made;
     return CLAT_OK;
 out:
@@ -43,6 +46,7 @@ void noise_close(struct noise *noise)
         return;
     free(noise->generators);
     free(noise->whole);
+    free(noise->scratch);
     free(noise);
 }
 
@@ -75,4 +79,16 @@ void noise_draw(struct noise *noise, float *values)
 void noise_skip(struct noise *noise)
 {
     noise_draw(noise, NULL);
+}
+
+void noise_brownian(struct noise *noise, double a, double b, float *values)
+{
+    const struct noise_source *source = &noise->source;
+    for (size_t i = 0; i < noise->count; i++) {
+        size_t image = noise->first + i;
+        struct brownian path = {.seed = source->seeds[source->per_batch ? 0 : image],
+            .first = source->per_batch ? (uint64_t)image * source->elements : 0,
+            .count = source->elements};
+        brownian_increment(&path, a, b, values + i * source->elements, noise->scratch);
+    }
 }

@@ -8,11 +8,13 @@
 #define CLATENT_SAMPLING_NOISE_H
 
 #include "base/status.h"
+#include "sampling/rng.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct noise_source {
+    enum rng_kind rng;
     bool per_batch;          /* one generator, of seeds[0] */
     const uint64_t *seeds;   /* [images] */
     size_t images, elements; /* of the whole job, and values of each image */
@@ -30,5 +32,9 @@ void noise_close(struct noise *noise);
 void noise_draw(struct noise *noise, float *values);
 /* Leaves out one draw. */
 void noise_skip(struct noise *noise);
+/* Increments of each image's Brownian path over [a, b] of sigma, as N(0,1): brownian.h, which says
+ * what a and b must be. The path is keyed by the image's seed, or by the batch's, whatever the rng.
+ */
+void noise_brownian(struct noise *noise, double a, double b, float *values);
 
 #endif

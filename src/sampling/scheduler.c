@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/names.h"
+#include "sampling/brownian.h"
 #include "sampling/noise_schedule.h"
 #include "sampling/options.h"
 
@@ -180,8 +181,11 @@ static int host_brownian(struct clat_run *run, double a, double b, float *values
         return (int)host->failed;
     if (!host->pipeline || !host->pipeline->brownian)
         return broken(host, "it asked for noise while planning", 0);
-    if (!isfinite(a) || !isfinite(b) || a == b)
-        return broken(host, "it asked for Brownian noise over an interval that ends at", b);
+    if (!isfinite(a) || a < 0 || !isfinite(b) || b < 0)
+        return broken(
+            host, "it asked for Brownian noise at a sigma of", a < 0 || !isfinite(a) ? a : b);
+    if ((float)a == (float)b || fabs(a - b) < BROWNIAN_SHORTEST)
+        return broken(host, "it asked for Brownian noise over an interval with no length at", a);
     host->failed = host->pipeline->brownian(host->pipeline->user, a, b, values);
     return (int)host->failed;
 }
