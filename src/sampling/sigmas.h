@@ -44,5 +44,7 @@ const char *sigmas_conflict(const struct clat_levels *levels, int train);
 
 /* As in struct clat_tools. */
 int sigmas_plan(struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
+int sigmas_plan_multistep(
+    struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
 
 #endif

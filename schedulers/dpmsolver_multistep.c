@@ -1,0 +1,112 @@
+/* dpmsolver_multistep.c - DPM-Solver and DPM-Solver++, multistep. SPDX-License-Identifier: MIT
+ *
+ * Lu et al. 2022, arXiv 2206.00927 and 2211.01095 (algorithm 2): one evaluation a step; the
+ * predictions of the steps before give the differences in lambda. Order 1 is DDIM, order 2 is known
+ * as DPM++ 2M. solver_type midpoint weighs the first difference with phi_1 / 2, heun with phi_2, as
+ * order 3 always does. dpmsolver.h has the formulas. */
+#include "dpmsolver.h"
+
+struct options {
+    struct solver solver;
+    int algorithm_type, solver_type, euler_at_final, variance_type;
+};
+
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "true"),
+    CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
+    CLAT_SPACING_ROWS(
+        options, solver.levels.timestep_spacing, solver.levels.steps_offset, "linspace"),
+    FINAL_SIGMA_ROW(options, solver.levels.final_sigmas_type), DPM_ROWS(options, solver),
+    {"algorithm_type", CLAT_CHOICE, offsetof(struct options, algorithm_type), "dpmsolver++", 0, 0,
+        CLAT_CHOICES("dpmsolver", "dpmsolver++", "sde-dpmsolver++", "sde-dpmsolver"),
+        "integrate epsilon, or x0 (++), or with fresh noise each step (sde-)"},
+    {"solver_type", CLAT_CHOICE, offsetof(struct options, solver_type), "midpoint", 0, 0,
+        CLAT_CHOICES("midpoint", "heun"), "formula of second order"},
+    {"euler_at_final", CLAT_BOOL, offsetof(struct options, euler_at_final), "false", 0, 0, NULL,
+        "the last step is of order 1"},
+    {"use_lu_lambdas", CLAT_BOOL, offsetof(struct options, solver.levels.use_lu_lambdas), "false",
+        0, 0, NULL, "levels evenly spread in lambda"},
+    {NULL}};
+
+static int plan(struct clat_run *run, struct clat_plan *plan)
+{
+    const struct options *o = run->options;
+    const char *wrong = terms_missing(o->algorithm_type, &o->solver);
+    if (!wrong && o->algorithm_type == SDE_DPMSOLVER && o->solver.solver_order > 2)
+        wrong = "algorithm_type sde-dpmsolver has no solver_order 3";
+    if (wrong)
+        return run->fail(run, wrong);
+    struct solver solver = o->solver;
+    solver.levels.double_timesteps = solver.levels.schedule.beta_schedule == CLAT_SQUAREDCOS_CAP_V2;
+    int code = solver_plan(run, &solver, plan);
+    for (int i = 0; !code && i < plan->count; i++)
+        plan->timesteps[i] = trunc(plan->timesteps[i]); /* of this class, cosine ones fall */
+    return code;
+}
+
+static void step(struct clat_run *run, int i, const struct work *work)
+{
+    const struct options *o = run->options;
+    size_t n = run->images * run->elements;
+    float *const *m = work->history.m, *d1 = work->d1, *d2 = work->d2;
+    int to_zero = o->solver.levels.final_sigmas_type == CLAT_FINAL_ZERO;
+    int order = order_of_step(run, &o->solver, i, o->euler_at_final || to_zero);
+    struct level t = level_at(run, &o->solver, i + 1), s = level_at(run, &o->solver, i);
+    if (t.ratio == s.ratio)
+        return; /* curves that end at sigma_min are there a step early */
+    if (order == 2)
+        differences_2(t, s, level_at(run, &o->solver, i - 1), n, m, d1);
+    if (order == 3)
+        differences_3(
+            t, s, level_at(run, &o->solver, i - 1), level_at(run, &o->solver, i - 2), n, m, d1, d2);
+    struct terms k = terms_of(o->algorithm_type, order == 3 ? HEUN : o->solver_type, t, s);
+    terms_sum(k, n, run->sample, m[0], order > 1 ? d1 : NULL, order > 2 ? d2 : NULL, work->z,
+        run->sample);
+}
+
+static int sample(struct clat_run *run)
+{
+    const struct options *o = run->options;
+    struct work work;
+    int code = work_open(run, o->algorithm_type, o->solver.solver_order, &work);
+    for (int i = run->plan->first; !code && i < run->plan->count; i++) {
+        if ((code = work_evaluate(run, &o->solver, o->algorithm_type, i, &work)))
+            return code;
+        step(run, i, &work);
+        code = run->step_done(run, i, run->sample);
+    }
+    return code;
+}
+
+static const struct clat_alias aliases[] = {{"DPM++ 2M", "solver_order=2"},
+    {"DPM++ 3M", "solver_order=3"}, {"DPM++ 2M SDE", "algorithm_type=sde-dpmsolver++"},
+    {"DPM++ 2M SDE Heun", "algorithm_type=sde-dpmsolver++,solver_type=heun"},
+    {"DPM++ 3M SDE", "algorithm_type=sde-dpmsolver++,solver_order=3"},
+    {"DPM++ 2M Lu", "use_lu_lambdas=true"},
+    {"DPM-Solver", "algorithm_type=dpmsolver,final_sigmas_type=sigma_min"}, {"DPM-Solver++", NULL},
+    {"dpmpp_2m_sde_gpu", "algorithm_type=sde-dpmsolver++"},
+    {"dpmpp_2m_sde_heun_gpu", "algorithm_type=sde-dpmsolver++,solver_type=heun"},
+    {"dpmpp_3m_sde_gpu", "algorithm_type=sde-dpmsolver++,solver_order=3"}, {"k_dpmpp_2m", NULL},
+    {"k_dpmpp_2m_sde", "algorithm_type=sde-dpmsolver++"},
+    {"k_dpmpp_3m_sde", "algorithm_type=sde-dpmsolver++,solver_order=3"}, {NULL, NULL}};
+
+static const struct clat_foreign foreign[] = {{"algorithm_type", "deis", "dpmsolver++"},
+    {"solver_type", "logrho", "midpoint"}, {"solver_type", "bh1", "midpoint"},
+    {"solver_type", "bh2", "midpoint"}, {"lambda_min_clipped", "-Infinity", "null"},
+    {NULL, NULL, NULL}};
+
+CLAT_EXPORT const struct clat_plugin clat_scheduler = {
+    CLAT_SCHEDULER_HEADER,
+    .name = "dpmsolver_multistep",
+    .class_name = "DPMSolverMultistepScheduler",
+    .title = "DPM-Solver++ 2M and its kin: orders 1 to 3, one evaluation a step",
+    .source = "Lu et al. 2022, arXiv 2211.01095, algorithm 2, and 2206.00927",
+    .version = "1",
+    .aliases = aliases,
+    .foreign = foreign,
+    .space = CLAT_VARIANCE_PRESERVING,
+    .order = 2,
+    .options_size = sizeof(struct options),
+    .options = options,
+    .plan = plan,
+    .run = sample,
+};
