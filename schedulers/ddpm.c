@@ -99,6 +99,10 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
+/* what solvers call a variance that is not learned */
+static const struct clat_foreign foreign[] = {
+    {"variance_type", "null", "fixed_small"}, {NULL, NULL, NULL}};
+
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "ddpm",
@@ -106,6 +110,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "DDPM: ancestral sampling, first order",
     .source = "Ho, Jain, Abbeel 2020, arXiv 2006.11239, equations 6 and 7",
     .version = "1",
+    .foreign = foreign,
     .space = CLAT_VARIANCE_PRESERVING,
     .order = 1,
     .stochastic = 1,

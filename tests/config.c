@@ -229,7 +229,8 @@ static void scheduler(void)
         put("{\"_class_name\": \"DDIMScheduler\", \"_diffusers_version\": \"0.0.4\","
             "\"beta_end\": 0.012, \"beta_start\": 0.00085, \"beta_schedule\": \"linear\","
             "\"clip_sample\": false, \"trained_betas\": null, \"list\": [0.1, 2, \"x\"],"
-            "\"third\": 0.3333333333333333, \"tiny\": 1e-05}"),
+            "\"third\": 0.3333333333333333, \"tiny\": 1e-05, \"low\": -Infinity, \"high\":Infinity,"
+            "\"_use_default_values\": [\"third\"], \"word\": \"-Infinity \\\" Infinity\"}"),
         &settings));
     check_setting(&settings, "_class_name", "DDIMScheduler");
     check_setting(&settings, "beta_end", "0.012");
@@ -239,6 +240,10 @@ static void scheduler(void)
     check_setting(&settings, "trained_betas", "null");
     check_setting(&settings, "list", "[0.1, 2, \"x\"]");
     check_setting(&settings, "third", "0.3333333333333333");
+    check_setting(&settings, "low", "-inf");
+    check_setting(&settings, "high", "inf");
+    check_setting(&settings, "word", "-Infinity \" Infinity");
+    check_setting(&settings, "_use_default_values", "[\"third\"]");
     CHECK(!settings_find(&settings, "_diffusers_version"), "other private keys are left out");
     settings_free(&settings);
 }

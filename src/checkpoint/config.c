@@ -148,7 +148,8 @@ static enum clat_status read_settings(const struct json *document, struct settin
     char *text;
     const struct json_t *value;
     while (json_next(json_root(document), &place, &key, &value)) {
-        if (key[0] == '_' && strcmp(key, "_class_name") != 0)
+        if (key[0] == '_' && strcmp(key, "_class_name") != 0 &&
+            strcmp(key, "_use_default_values") != 0)
             continue;
         enum clat_status status = json_text(value, &text);
         if (status != CLAT_OK)

@@ -105,7 +105,8 @@ enum clat_status config_read_unet(const char *path, struct unet_config *config);
 enum clat_status config_read_autoencoder(const char *path, struct autoencoder_config *config);
 enum clat_status config_read_ldmbert(const char *path, struct ldmbert_config *config);
 enum clat_status config_read_tokenizer(const char *folder, struct tokenizer_config *config);
-/* scheduler_config.json as settings (keys that start with "_" but _class_name left out). */
+/* scheduler_config.json as settings; of the keys that start with "_" only _class_name and
+ * _use_default_values. Python's bare Infinity is "inf". */
 enum clat_status config_read_scheduler(const char *path, struct settings *settings);
 
 #endif

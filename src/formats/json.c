@@ -79,6 +79,23 @@ out:
     return status;
 }
 
+/* Python writes an infinity as a bare word, which is no JSON: "Infinity" becomes the string "inf",
+ * with blanks up to the same length. diffusers' lambda_min_clipped is such a value. */
+static void quote_infinities(char *text, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        size_t sign = text[at] == '-', left = size - at - sign;
+        if (text[at] == '"') {
+            at = skip_string(text, size, at);
+        } else if (left >= 8 && memcmp(text + at + sign, "Infinity", 8) == 0) {
+            memcpy(text + at, sign ? "\"-inf\"   " : "\"inf\"   ", 8 + sign);
+            at += 8 + sign;
+        } else {
+            at++;
+        }
+    }
+}
+
 enum clat_status json_open(const char *path, size_t limit, struct json **document)
 {
     char *text = NULL;
@@ -86,6 +103,7 @@ enum clat_status json_open(const char *path, size_t limit, struct json **documen
     const struct json_rules rules = {.depth = 32};
     enum clat_status status;
     TRY(file_read_text(path, limit, &text, &size));
+    quote_infinities(text, size);
     TRY(json_parse(text, size, path, &rules, document));
 out:
     free(text);

@@ -31,7 +31,8 @@ struct json_rules {
 /* The document must be one object. `file` is for messages. All faults are CLAT_ERROR_INPUT. */
 enum clat_status json_parse(const char *bytes, size_t size, const char *file,
     const struct json_rules *rules, struct json **document);
-/* A file of at most `limit` bytes, depth 32. */
+/* A file of at most `limit` bytes, depth 32. Bare Infinity and -Infinity, which Python writes, are
+ * read as the strings "inf" and "-inf". */
 enum clat_status json_open(const char *path, size_t limit, struct json **document);
 void json_close(struct json *document); /* NULL is allowed */
 
