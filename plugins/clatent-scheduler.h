@@ -237,6 +237,12 @@ struct clat_tools {
     int (*plan_multistep)(
         struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
 
+    /* The curve that `levels` ask for (use_karras_sigmas and the like), from `high` down to `low`,
+     * into sigmas[count]; without one they are left alone. Returns 0, or what run->fail() returned.
+     */
+    int (*sigma_curve)(struct clat_run *run, const struct clat_levels *levels, double low,
+        double high, int count, double *sigmas);
+
     /* The timestep at which a model saw `sigma`, between the entries of a table of T sigmas, linear
      * in their logarithm; fractional. */
     double (*timestep_of_sigma)(const float *sigmas, int num_train_timesteps, double sigma);

@@ -201,6 +201,7 @@ const struct clat_tools noise_schedule_tools = {
     .level_of_alphas = level_of_alphas,
     .sigma_table = sigmas_table,
     .plan_sigmas = sigmas_plan,
+    .sigma_curve = sigmas_follow,
     .plan_multistep = sigmas_plan_multistep,
     .timestep_of_sigma = sigmas_timestep,
     .timestep_of_sigma_float = sigmas_timestep_float,

@@ -132,6 +132,8 @@ int sigmas_plan(struct clat_run *run, const struct clat_levels *levels, struct c
         sigmas_of_timesteps(&p);
         follow_curve(&p);
     }
+    if (plan->count > 1 && !(plan->sigmas[plan->count - 1] < plan->sigmas[0]))
+        return run->fail(run, "sigmas do not fall: is sigma_min below sigma_max?");
     plan->evaluations = plan->count;
     plan->init_noise_sigma = start_sigma(&p);
     for (int i = 0; i < plan->count; i++) {

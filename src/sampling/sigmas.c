@@ -183,24 +183,41 @@ static bool falls(const struct clat_reals *list)
     return true;
 }
 
-const char *sigmas_conflict(const struct clat_levels *levels, int train)
+const char *sigmas_curve_conflict(const struct clat_levels *levels)
 {
-    const struct clat_reals *t = &levels->timesteps, *s = &levels->sigmas;
     int curves = levels->use_karras_sigmas + levels->use_exponential_sigmas +
                  levels->use_beta_sigmas + levels->use_lu_lambdas + levels->use_flow_sigmas;
     if (curves > 1)
         return "only one of use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, "
                "use_lu_lambdas and use_flow_sigmas may be true";
-    if (curves && (t->count || s->count))
+    if (curves && (levels->timesteps.count || levels->sigmas.count))
         return "a list of timesteps or sigmas leaves no room for use_karras_sigmas and the like";
+    if (levels->sigma_min > 0 && levels->sigma_max > 0 && levels->sigma_min >= levels->sigma_max)
+        return "sigma_min must be below sigma_max";
+    return NULL;
+}
+
+const char *sigmas_conflict(const struct clat_levels *levels, int train)
+{
+    const struct clat_reals *t = &levels->timesteps, *s = &levels->sigmas;
+    const char *conflict = sigmas_curve_conflict(levels);
+    if (conflict)
+        return conflict;
     if (t->count && s->count)
         return "only one of timesteps and sigmas may be given";
-    if (curves && levels->sigma_min > 0 && levels->sigma_max > 0 &&
-        levels->sigma_min >= levels->sigma_max)
-        return "sigma_min must be below sigma_max";
     if (t->count && (!falls(t) || t->values[0] > train - 1 || t->values[t->count - 1] < 0))
         return "timesteps must fall, and lie between 0 and num_train_timesteps - 1";
     if (s->count && (s->count < 2 || !falls(s) || s->values[s->count - 1] < 0))
         return "sigmas must be two or more, fall, and end at 0 or above";
     return NULL;
+}
+
+int sigmas_follow(struct clat_run *run, const struct clat_levels *levels, double low, double high,
+    int count, double *sigmas)
+{
+    const char *conflict = sigmas_curve_conflict(levels);
+    if (conflict)
+        return run->fail(run, conflict);
+    sigmas_curve(levels, low, high, count, sigmas);
+    return 0;
 }

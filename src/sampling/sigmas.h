@@ -37,14 +37,16 @@ bool sigmas_curve(
     const struct clat_levels *levels, double low, double high, int count, double *sigmas);
 /* The level after the last step: 0, or the lowest of the table. */
 float sigmas_final(const struct clat_levels *levels, const float *table);
-/* What is wrong with `levels` for a model with `train` timesteps, in one sentence; NULL: nothing.
- * Refuses two curves, a curve beside a list, two lists, and lists that do not fall or leave their
- * range. */
+/* What is wrong with the options, in one sentence; NULL: nothing. Two curves; a curve beside a
+ * list, two lists, and lists that do not fall or leave their range, for `train` timesteps. */
+const char *sigmas_curve_conflict(const struct clat_levels *levels);
 const char *sigmas_conflict(const struct clat_levels *levels, int train);
 
-/* As in struct clat_tools. */
+/* As in struct clat_tools: plan_sigmas, plan_multistep and sigma_curve. */
 int sigmas_plan(struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
 int sigmas_plan_multistep(
     struct clat_run *run, const struct clat_levels *levels, struct clat_plan *plan);
+int sigmas_follow(struct clat_run *run, const struct clat_levels *levels, double low, double high,
+    int count, double *sigmas);
 
 #endif
