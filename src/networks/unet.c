@@ -1,26 +1,32 @@
 /* unet.c - the noise predictor. SPDX-License-Identifier: MIT
  *
  * The pool while it runs: the prompts' keys and values and all skips stand on the front, each
- * resnet's and transformer's temporaries on the back. Going up, the hidden tensor swaps between two
+ * resnet's and attention's temporaries on the back. Going up, the hidden tensor swaps between two
  * buffers that are large enough for every level. */
 #include "networks/unet.h"
 #include "networks/timestep.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int unet_time_width(const struct unet_config *config)
 {
     return 4 * config->block_out_channels[0];
 }
 
-/* ---- the prompt, once ----------------------------------------------------------------------- */
+int unet_size_step(const struct unet_config *config)
+{
+    return 1 << (config->levels - 1);
+}
+
+/* ---- the prompt and the classes, once ------------------------------------------------------- */
 
 static enum clat_status level_set_prompt(
-    const struct forward *run, struct unet_level *level, int count, const struct tensor *context)
+    const struct forward *run, struct unet_level *level, const struct tensor *context)
 {
     enum clat_status status = CLAT_OK;
-    for (int j = 0; level->attention && j < count; j++)
+    for (int j = 0; level->transformers && j < level->layers; j++)
         TRY(transformer_set_prompt(run, &level->transformers[j], context));
 out:
     return status;
@@ -31,11 +37,52 @@ enum clat_status unet_set_prompt(
 {
     enum clat_status status;
     for (int i = 0; i < unet->config.levels; i++) {
-        TRY(level_set_prompt(run, &unet->down[i], unet->down[i].layers, context));
-        TRY(level_set_prompt(run, &unet->up[i], unet->up[i].layers, context));
+        TRY(level_set_prompt(run, &unet->down[i], context));
+        TRY(level_set_prompt(run, &unet->up[i], context));
     }
-    TRY(level_set_prompt(run, &unet->middle, 1, context));
+    TRY(level_set_prompt(run, &unet->middle, context));
 out:
+    return status;
+}
+
+/* Rows of class_embedding.weight, straight from the mapped file. */
+static enum clat_status look_up(const struct unet_config *config, struct weights *weights,
+    const int32_t *classes, int n, float *values)
+{
+    enum clat_status status;
+    const float *table;
+    size_t width = (size_t)unet_time_width(config);
+    TRY(weights_float(weights, "class_embedding.weight", 2,
+        (size_t[]){(size_t)config->num_class_embeds, width}, &table));
+    for (int i = 0; i < n; i++) {
+        if (classes[i] < 0 || classes[i] >= config->num_class_embeds)
+            FAIL(CLAT_ERROR_INPUT, "there is no class %d: the model has the classes 0 to %d",
+                (int)classes[i], config->num_class_embeds - 1);
+        memcpy(
+            values + (size_t)i * width, table + (size_t)classes[i] * width, width * sizeof *values);
+    }
+out:
+    weights_done(weights);
+    return status;
+}
+
+static enum clat_status take_classes(const struct forward *run, struct unet *unet, int n)
+{
+    return pool_take(
+        run->pool, POOL_FRONT, n, 1, 1, unet_time_width(&unet->config), &unet->classes);
+}
+
+enum clat_status unet_set_classes(const struct forward *run, struct unet *unet,
+    struct weights *weights, const int32_t *classes, int n)
+{
+    enum clat_status status;
+    float *values = NULL;
+    TRY(memory_new((size_t)n, sizeof *values * (size_t)unet_time_width(&unet->config), &values));
+    TRY(look_up(&unet->config, weights, classes, n, values));
+    TRY(take_classes(run, unet, n));
+    TRY(tensor_write(run->pool->device, &unet->classes, values));
+out:
+    free(values);
     return status;
 }
 
@@ -56,33 +103,65 @@ static enum clat_status skip_new(
     return pool_take(run->pool, POOL_FRONT, n, h, w, c, &skips->items[skips->count++]);
 }
 
-/* All resnets' shifts for this timestep: [n][1][1][columns], left on the back of the pool. */
-static enum clat_status time_forward(const struct forward *run, const struct unet *unet, int n,
-    double timestep, struct tensor *shifts)
+/* The sinusoids of the timestep, a row per image. */
+static enum clat_status write_wave(const struct forward *run, const struct unet_config *config,
+    double timestep, const struct tensor *wave)
 {
     enum clat_status status;
-    const struct unet_config *config = &unet->config;
-    int dim = config->block_out_channels[0], width = unet_time_width(config);
-    struct tensor wave, hidden, embedding;
     float *values = NULL;
-    TRY(memory_new((size_t)n * (size_t)dim, sizeof *values, &values));
-    for (int i = 0; i < n; i++)
-        timestep_embed(timestep, dim, config->flip_sin_to_cos, config->freq_shift,
-            values + (size_t)i * (size_t)dim);
-    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, unet->time_proj.out, shifts));
+    size_t dim = (size_t)wave->c;
+    TRY(memory_new((size_t)wave->n * dim, sizeof *values, &values));
+    for (int i = 0; i < wave->n; i++)
+        timestep_embed(timestep, wave->c, config->flip_sin_to_cos, config->freq_shift,
+            values + (size_t)i * dim);
+    TRY(tensor_write(run->pool->device, wave, values));
+    TRY(forward_tap(run, wave, "time_proj"));
+out:
+    free(values);
+    return status;
+}
+
+/* silu(time_embedding + class_embedding) */
+static enum clat_status embed(const struct forward *run, const struct unet *unet,
+    const struct tensor *hidden, const struct tensor *embedding)
+{
+    enum clat_status status;
+    struct pool_mark mark = pool_mark(run->pool);
+    struct tensor time, sum;
+    if (!unet->config.num_class_embeds) {
+        TRY(op_linear(run->pool, &unet->time2, hidden, NULL, NULL, embedding));
+    } else {
+        TRY(forward_temporary(run, hidden, embedding->c, &time));
+        TRY(forward_temporary(run, hidden, embedding->c, &sum));
+        TRY(op_linear(run->pool, &unet->time2, hidden, NULL, NULL, &time));
+        TRY(op_add(run->pool, &time, &unet->classes, &sum));
+        TRY(op_activate(run->pool, &sum, ACTIVATION_SILU, embedding));
+    }
+    TRY(forward_tap(run, embedding, "silu(time_embedding)"));
+out:
+    pool_release(run->pool, POOL_BACK, mark);
+    return status;
+}
+
+/* What all resnets add or scale by at this timestep: [n][1][1][columns], left on the back of the
+ * pool. */
+static enum clat_status time_forward(const struct forward *run, const struct unet *unet, int n,
+    double timestep, struct tensor *columns)
+{
+    enum clat_status status;
+    int dim = unet->config.block_out_channels[0], width = unet_time_width(&unet->config);
+    struct tensor wave, hidden, embedding;
+    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, unet->time_proj.out, columns));
     struct pool_mark mark = pool_mark(run->pool);
     TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, dim, &wave));
     TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &hidden));
     TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &embedding));
-    TRY(tensor_write(run->pool->device, &wave, values));
-    TRY(forward_tap(run, &wave, "time_proj"));
+    TRY(write_wave(run, &unet->config, timestep, &wave));
     TRY(op_linear(run->pool, &unet->time1, &wave, NULL, NULL, &hidden));
-    TRY(op_linear(run->pool, &unet->time2, &hidden, NULL, NULL, &embedding));
-    TRY(forward_tap(run, &embedding, "silu(time_embedding)"));
-    TRY(op_linear(run->pool, &unet->time_proj, &embedding, NULL, NULL, shifts));
+    TRY(embed(run, unet, &hidden, &embedding));
+    TRY(op_linear(run->pool, &unet->time_proj, &embedding, NULL, NULL, columns));
     pool_release(run->pool, POOL_BACK, mark);
 out:
-    free(values);
     return status;
 }
 
@@ -106,7 +185,16 @@ out:
     return status;
 }
 
-/* Resnet, then the transformer if the level has one. */
+/* The attention behind resnet j. */
+static enum clat_status attend(const struct forward *run, const struct unet_level *level, int j,
+    const struct tensor *x, const struct tensor *y)
+{
+    if (level->attention == UNET_TRANSFORMER)
+        return transformer_forward(run, &level->transformers[j], x, y);
+    return self_attention_forward(run, &level->attentions[j], x, y);
+}
+
+/* Resnet, then the attention if the level has one. */
 static enum clat_status layer_forward(const struct forward *run, const struct unet_level *level,
     int j, const struct tensor *x, const struct tensor *skip, const struct tensor *time,
     const struct tensor *y)
@@ -114,18 +202,24 @@ static enum clat_status layer_forward(const struct forward *run, const struct un
     enum clat_status status;
     struct pool_mark mark = pool_mark(run->pool);
     struct tensor between;
-    if (!level->attention)
+    if (level->attention == UNET_NO_ATTENTION)
         return resnet_forward(run, &level->resnets[j], x, skip, time, y);
     TRY(pool_take(run->pool, POOL_BACK, y->n, y->h, y->w, y->c, &between));
     TRY(resnet_forward(run, &level->resnets[j], x, skip, time, &between));
-    TRY(transformer_forward(run, &level->transformers[j], &between, y));
+    TRY(attend(run, level, j, &between, y));
 out:
     pool_release(run->pool, POOL_BACK, mark);
     return status;
 }
 
-static enum clat_status down_forward(const struct forward *run, const struct unet_level *level,
-    const struct tensor *time, struct skips *skips)
+/* Rows or columns of the next level down. */
+static int halved(const struct unet_config *config, int size)
+{
+    return config->resnet_samplers || !config->downsample_padding ? size / 2 : (size + 1) / 2;
+}
+
+static enum clat_status down_forward(const struct forward *run, const struct unet *unet,
+    const struct unet_level *level, const struct tensor *time, struct skips *skips)
 {
     enum clat_status status = CLAT_OK;
     const struct tensor *x = &skips->items[skips->count - 1];
@@ -134,8 +228,11 @@ static enum clat_status down_forward(const struct forward *run, const struct une
         TRY(layer_forward(run, level, j, x, NULL, time, x + 1));
     }
     if (level->has_sampler) {
-        TRY(skip_new(run, skips, x->n, (x->h + 1) / 2, (x->w + 1) / 2, level->channels));
-        TRY(downsample_forward(run, &level->sampler, level->sampler_path.text, x, x + 1));
+        TRY(skip_new(run, skips, x->n, halved(&unet->config, x->h), halved(&unet->config, x->w),
+            level->channels));
+        TRY(unet->config.resnet_samplers
+                ? resnet_forward(run, &level->resampler, x, NULL, time, x + 1)
+                : downsample_forward(run, &level->sampler, level->sampler_path.text, x, x + 1));
     }
 out:
     return status;
@@ -179,16 +276,22 @@ static enum clat_status middle_forward(const struct forward *run, const struct u
     enum clat_status status;
     struct tensor a = swap_next(swap, x->h, x->w, x->c), b = swap_next(swap, x->h, x->w, x->c);
     TRY(resnet_forward(run, &middle->resnets[0], x, NULL, time, &a));
-    TRY(transformer_forward(run, &middle->transformers[0], &a, &b));
-    swap->hidden = swap_next(swap, x->h, x->w, x->c);
-    TRY(resnet_forward(run, &middle->resnets[1], &b, NULL, time, &swap->hidden));
+    if (middle->attention == UNET_NO_ATTENTION) {
+        swap->hidden = b;
+        TRY(resnet_forward(run, &middle->resnets[1], &a, NULL, time, &swap->hidden));
+    } else {
+        TRY(attend(run, middle, 0, &a, &b));
+        swap->hidden = swap_next(swap, x->h, x->w, x->c);
+        TRY(resnet_forward(run, &middle->resnets[1], &b, NULL, time, &swap->hidden));
+    }
     TRY(forward_tap(run, &swap->hidden, "mid_block"));
 out:
     return status;
 }
 
-static enum clat_status up_forward(const struct forward *run, const struct unet_level *level,
-    const struct tensor *time, struct skips *skips, struct swap *swap)
+static enum clat_status up_forward(const struct forward *run, const struct unet *unet,
+    const struct unet_level *level, const struct tensor *time, struct skips *skips,
+    struct swap *swap)
 {
     enum clat_status status = CLAT_OK;
     for (int j = 0; j < level->layers; j++) {
@@ -200,11 +303,25 @@ static enum clat_status up_forward(const struct forward *run, const struct unet_
     if (level->has_sampler) {
         const struct tensor *next = &skips->items[skips->count - 1];
         struct tensor y = swap_next(swap, next->h, next->w, level->channels);
-        TRY(upsample_forward(run, &level->sampler, level->sampler_path.text, &swap->hidden, &y));
+        TRY(unet->config.resnet_samplers
+                ? resnet_forward(run, &level->resampler, &swap->hidden, NULL, time, &y)
+                : upsample_forward(
+                      run, &level->sampler, level->sampler_path.text, &swap->hidden, &y));
         swap->hidden = y;
     }
 out:
     return status;
+}
+
+/* A resnet that doubles cannot give an odd size. */
+static enum clat_status check_size(const struct unet *unet, const struct tensor *sample)
+{
+    int step = unet_size_step(&unet->config);
+    if (unet->config.resnet_samplers && (sample->h % step || sample->w % step))
+        return status_set(CLAT_ERROR_INPUT,
+            "the UNet takes latents whose sides are multiples of %d, not %d x %d", step, sample->h,
+            sample->w);
+    return CLAT_OK;
 }
 
 enum clat_status unet_forward(const struct forward *run, const struct unet *unet,
@@ -215,10 +332,11 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
     struct skips skips = {.count = 0};
     struct swap swap = {.turn = 0};
     struct tensor time;
+    TRY(check_size(unet, sample));
     TRY(time_forward(run, unet, sample->n, timestep, &time));
     TRY(enter(run, unet, sample, &skips));
     for (int i = 0; i < unet->config.levels; i++)
-        TRY(down_forward(run, &unet->down[i], &time, &skips));
+        TRY(down_forward(run, unet, &unet->down[i], &time, &skips));
 
     int widest = widest_hidden(unet, &skips, sample);
     for (int i = 0; i < 2; i++)
@@ -226,7 +344,7 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
             run->pool, POOL_BACK, sample->n, sample->h, sample->w, widest, &swap.buffers[i]));
     TRY(middle_forward(run, &unet->middle, &time, &skips.items[skips.count - 1], &swap));
     for (int i = 0; i < unet->config.levels; i++)
-        TRY(up_forward(run, &unet->up[i], &time, &skips, &swap));
+        TRY(up_forward(run, unet, &unet->up[i], &time, &skips, &swap));
     TRY(head_forward(run, &unet->norm_out, &unet->conv_out, &swap.hidden, output));
     TRY(forward_tap(run, output, "conv_out"));
 out:
@@ -245,8 +363,12 @@ enum clat_status unet_measure(
     TRY(pool_open(dry, 0, &pool));
     TRY(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.in_channels, &sample));
     TRY(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.out_channels, &output));
-    TRY(pool_take(&pool, POOL_FRONT, n, 1, tokens, unet->config.cross_attention_dim, &context));
-    TRY(unet_set_prompt(&run, unet, &context));
+    if (unet->config.cross_attention_dim) {
+        TRY(pool_take(&pool, POOL_FRONT, n, 1, tokens, unet->config.cross_attention_dim, &context));
+        TRY(unet_set_prompt(&run, unet, &context));
+    }
+    if (unet->config.num_class_embeds)
+        TRY(take_classes(&run, unet, n));
     TRY(unet_forward(&run, unet, &sample, 0, &output));
     *bytes = pool.peak;
 out:

@@ -1,31 +1,38 @@
-/* unet.h - the noise predictor: UNet2DConditionModel. SPDX-License-Identifier: MIT
+/* unet.h - the noise predictor of every model here. SPDX-License-Identifier: MIT
  *
- * Down: levels of resnet (+ transformer) layers, every output kept as a skip. Middle. Up: the same
- * levels backwards, one layer more each, which read [hidden, skip]. The timestep enters every
- * resnet, the prompt every transformer. Source: Ronneberger et al. 2015, Ho et al. 2020, arXiv
- * 2112.10752. */
+ * Down: levels of resnet (+ attention) layers, every output kept as a skip. Middle. Up: the same
+ * levels backwards, one layer more each, which read [hidden, skip]. The timestep (and a class)
+ * enters every resnet, the prompt every transformer. UNet2DConditionModel, UNet2DModel and
+ * CompVis' UNetModel differ in the choices that the configuration names. Source: Ronneberger et
+ * al. 2015, Ho et al. 2020, arXiv 2112.10752. */
 #ifndef CLATENT_NETWORKS_UNET_H
 #define CLATENT_NETWORKS_UNET_H
 
 #include "checkpoint/config.h"
-#include "networks/block.h"
+#include "networks/resnet.h"
+#include "networks/self_attention.h"
+#include "networks/transformer.h"
 
 struct unet_level {
-    int layers;                       /* resnets in it */
-    bool attention;                   /* a transformer after every resnet */
-    struct resnet *resnets;           /* [layers] */
-    struct transformer *transformers; /* [layers], or NULL */
+    int layers;                        /* resnets in it */
+    enum unet_attention attention;     /* what stands behind every resnet */
+    struct resnet *resnets;            /* [layers] */
+    struct transformer *transformers;  /* [layers], or NULL */
+    struct self_attention *attentions; /* [layers], or NULL */
     bool has_sampler;
     struct path sampler_path;
-    struct conv sampler; /* stride 2 going down, nearest x2 before it going up */
-    int channels;        /* of its output */
+    struct conv sampler;     /* stride 2 going down, nearest x2 before it going up */
+    struct resnet resampler; /* instead of it, with config.resnet_samplers */
+    int channels;            /* of its output */
 };
 struct unet {
     struct unet_config config;
     struct conv conv_in;
     struct linear time1,
-        time2; /* time_embedding.linear_1, linear_2, with the SiLU that follows each */
+        time2; /* time_embedding.linear_1, linear_2, with the SiLU that follows each (the second
+                  one's waits for the class, if there are classes) */
     struct linear time_proj; /* all resnets' time_emb_proj, side by side */
+    struct tensor classes;   /* class embeddings [n][1][1][time width], on the pool's front */
     struct unet_level down[CONFIG_LEVELS], middle, up[CONFIG_LEVELS];
     struct norm norm_out;
     struct conv conv_out;
@@ -38,15 +45,29 @@ void unet_free(struct device *device, struct unet *unet);
 int unet_time_width(const struct unet_config *config);
 
 /* Computes what depends on the prompts only, on the front of the pool: context [n][1][tokens]
- * [cross_attention_dim]. It holds until the pool's front is released to a mark from before. */
+ * [cross_attention_dim]. It holds until the pool's front is released to a mark from before. For
+ * UNets with transformers, which need it. */
 enum clat_status unet_set_prompt(
     const struct forward *run, struct unet *unet, const struct tensor *context);
 
-/* sample [n][h][w][in_channels], output [n][h][w][out_channels], n as in unet_set_prompt. */
+/* The class of every row (config.num_class_embeds rows of class_embedding.weight), also on the
+ * front of the pool. For UNets with classes, which need it. A class that the table does not have is
+ * CLAT_ERROR_INPUT. */
+enum clat_status unet_set_classes(const struct forward *run, struct unet *unet,
+    struct weights *weights, const int32_t *classes, int n);
+
+/* sample [n][h][w][in_channels], output [n][h][w][out_channels], n as in unet_set_prompt. What is
+ * concatenated to the latents (a low-resolution image, a mask) stands in the sample's last
+ * channels. With resnet_samplers h and w must be multiples of unet_size_step(). */
 enum clat_status unet_forward(const struct forward *run, const struct unet *unet,
     const struct tensor *sample, double timestep, const struct tensor *output);
 
-/* Bytes of pool for prompts, input, output and one forward pass; `dry` is a dry device. */
+/* h and w of the latents in whose multiples no level is cut: 2^(levels-1). UNet2DConditionModel
+ * alone was made to run other sizes. */
+int unet_size_step(const struct unet_config *config);
+
+/* Bytes of pool for prompts, classes, input, output and one forward pass; `dry` is a dry device;
+ * tokens are not looked at without transformers. */
 enum clat_status unet_measure(
     struct unet *unet, struct device *dry, int n, int h, int w, int tokens, size_t *bytes);
 

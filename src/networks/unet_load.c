@@ -26,17 +26,25 @@ static int level_pixels(const struct build *build, int level)
     return pixels >> (2 * level);
 }
 
-static enum clat_status add_resnet(
-    struct build *build, struct path path, int in, int out, int level, struct resnet *resnet)
+/* Loads a resnet of a level and gives it its columns of the time projection. */
+static enum clat_status add_resnet(struct build *build, struct path path, int in, int out,
+    int level, enum resnet_resample resample, struct resnet *resnet)
 {
     enum clat_status status;
     const struct unet_config *config = &build->unet->config;
-    TRY(resnet_load(build->loader, path, in, out, config->norm_num_groups, config->norm_eps,
-        level_pixels(build, level), resnet));
+    struct resnet_shape shape = {.in = in,
+        .out = out,
+        .groups = config->norm_num_groups,
+        .eps = config->norm_eps,
+        .pixels = level_pixels(build, level),
+        .resample = resample,
+        .scale_shift = config->time_scale_shift};
+    TRY(resnet_load(build->loader, path, &shape, resnet));
     TRY(memory_grow(&build->parts, &build->part_capacity, build->part_count, sizeof *build->parts));
-    build->parts[build->part_count++] = (struct part){path_in(path.text, "time_emb_proj"), out};
+    build->parts[build->part_count++] =
+        (struct part){path_in(path.text, "time_emb_proj"), resnet_time_columns(resnet)};
     resnet->time_first = build->columns;
-    build->columns += out;
+    build->columns += resnet_time_columns(resnet);
 out:
     return status;
 }
@@ -45,18 +53,56 @@ static enum clat_status add_transformer(
     struct build *build, struct path path, int level, struct transformer *transformer)
 {
     const struct unet_config *config = &build->unet->config;
-    return transformer_load(build->loader, path, config->block_out_channels[level],
-        config->attention_heads[level], config->cross_attention_dim, config->norm_num_groups,
-        transformer);
+    struct transformer_shape shape = {.channels = config->block_out_channels[level],
+        .heads = config->attention_heads[level],
+        .context = config->cross_attention_dim,
+        .depth = config->transformer_layers[level],
+        .groups = config->norm_num_groups};
+    return transformer_load(build->loader, path, &shape, transformer);
 }
 
-static enum clat_status level_new(struct unet_level *made, int layers, bool attention, int channels)
+/* What stands behind resnet j of a level, if anything does. */
+static enum clat_status add_attention(
+    struct build *build, struct path path, int level, struct unet_level *made, int j)
+{
+    const struct unet_config *config = &build->unet->config;
+    switch (made->attention) {
+    case UNET_TRANSFORMER:
+        return add_transformer(build, path, level, &made->transformers[j]);
+    case UNET_ATTENTION:
+        return self_attention_load(build->loader, path, config->block_out_channels[level],
+            config->attention_heads[level], config->norm_num_groups, config->norm_eps,
+            &made->attentions[j]);
+    default:
+        return CLAT_OK;
+    }
+}
+
+/* The end of a level: down_blocks.N.downsamplers.0 or up_blocks.N.upsamplers.0; `to` is the level
+ * that it leads to. */
+static enum clat_status add_sampler(struct build *build, struct path path, int to,
+    enum resnet_resample resample, struct unet_level *made)
+{
+    const struct unet_config *config = &build->unet->config;
+    int channels = made->channels, stride = resample == RESNET_HALVE ? 2 : 1;
+    made->has_sampler = true;
+    made->sampler_path = path;
+    if (config->resnet_samplers)
+        return add_resnet(build, path, channels, channels, to, resample, &made->resampler);
+    return loader_conv(build->loader, path_in(path.text, "conv").text, channels, channels, stride,
+        stride == 2 ? config->downsample_padding : 1, level_pixels(build, to), &made->sampler);
+}
+
+static enum clat_status level_new(
+    struct unet_level *made, int layers, enum unet_attention attention, int channels)
 {
     enum clat_status status;
     *made = (struct unet_level){.layers = layers, .attention = attention, .channels = channels};
     TRY(memory_new((size_t)layers, sizeof *made->resnets, &made->resnets));
-    if (attention)
+    if (attention == UNET_TRANSFORMER)
         TRY(memory_new((size_t)layers, sizeof *made->transformers, &made->transformers));
+    if (attention == UNET_ATTENTION)
+        TRY(memory_new((size_t)layers, sizeof *made->attentions, &made->attentions));
 out:
     return status;
 }
@@ -72,16 +118,12 @@ static enum clat_status load_down(struct build *build, int level)
     TRY(level_new(made, config->layers_per_block, config->down_attention[level], out));
     for (int j = 0; j < made->layers; j++) {
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), j ? out : in, out, level,
-            &made->resnets[j]));
-        if (made->attention)
-            TRY(add_transformer(
-                build, path_in(path.text, "attentions.%d", j), level, &made->transformers[j]));
+            RESNET_KEEP, &made->resnets[j]));
+        TRY(add_attention(build, path_in(path.text, "attentions.%d", j), level, made, j));
     }
-    made->has_sampler = level < config->levels - 1;
-    made->sampler_path = path_in(path.text, "downsamplers.0");
-    if (made->has_sampler)
-        TRY(loader_conv(build->loader, path_in(made->sampler_path.text, "conv").text, out, out, 2,
-            1, level_pixels(build, level + 1), &made->sampler));
+    if (level < config->levels - 1)
+        TRY(add_sampler(
+            build, path_in(path.text, "downsamplers.0"), level + 1, RESNET_HALVE, made));
 out:
     return status;
 }
@@ -92,12 +134,12 @@ static enum clat_status load_middle(struct build *build)
     const struct unet_config *config = &build->unet->config;
     struct unet_level *made = &build->unet->middle;
     int level = config->levels - 1, channels = config->block_out_channels[level];
-    TRY(level_new(made, 2, true, channels));
-    TRY(add_resnet(
-        build, path_in("mid_block", "resnets.0"), channels, channels, level, &made->resnets[0]));
-    TRY(add_transformer(build, path_in("mid_block", "attentions.0"), level, made->transformers));
-    TRY(add_resnet(
-        build, path_in("mid_block", "resnets.1"), channels, channels, level, &made->resnets[1]));
+    struct path path = path_in("", "mid_block");
+    TRY(level_new(made, 2, config->middle_attention, channels));
+    for (int j = 0; j < 2; j++)
+        TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), channels, channels, level,
+            RESNET_KEEP, &made->resnets[j]));
+    TRY(add_attention(build, path_in(path.text, "attentions.0"), level, made, 0));
 out:
     return status;
 }
@@ -117,16 +159,11 @@ static enum clat_status load_up(struct build *build, int i)
     for (int j = 0; j < made->layers; j++) {
         int hidden = j ? out : below, skip = j < made->layers - 1 ? out : above;
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), hidden + skip, out, level,
-            &made->resnets[j]));
-        if (made->attention)
-            TRY(add_transformer(
-                build, path_in(path.text, "attentions.%d", j), level, &made->transformers[j]));
+            RESNET_KEEP, &made->resnets[j]));
+        TRY(add_attention(build, path_in(path.text, "attentions.%d", j), level, made, j));
     }
-    made->has_sampler = level > 0;
-    made->sampler_path = path_in(path.text, "upsamplers.0");
-    if (made->has_sampler)
-        TRY(loader_conv(build->loader, path_in(made->sampler_path.text, "conv").text, out, out, 1,
-            1, level_pixels(build, level - 1), &made->sampler));
+    if (level > 0)
+        TRY(add_sampler(build, path_in(path.text, "upsamplers.0"), level - 1, RESNET_DOUBLE, made));
 out:
     return status;
 }
@@ -138,11 +175,25 @@ static enum clat_status load_time(struct build *build)
     int width = unet_time_width(&unet->config);
     TRY(loader_linear(build->loader, "time_embedding.linear_1", width,
         unet->config.block_out_channels[0], true, ACTIVATION_SILU, &unet->time1));
-    TRY(loader_linear(build->loader, "time_embedding.linear_2", width, width, true, ACTIVATION_SILU,
-        &unet->time2));
+    TRY(loader_linear(build->loader, "time_embedding.linear_2", width, width, true,
+        unet->config.num_class_embeds ? ACTIVATION_NONE : ACTIVATION_SILU, &unet->time2));
     TRY(loader_joined(
         build->loader, build->parts, (int)build->part_count, width, true, &unet->time_proj));
 out:
+    return status;
+}
+
+/* The table stays in the file (unet_set_classes reads its rows). */
+static enum clat_status check_classes(struct build *build)
+{
+    const struct unet_config *config = &build->unet->config;
+    const float *values;
+    size_t shape[] = {(size_t)config->num_class_embeds, (size_t)unet_time_width(config)};
+    if (!config->num_class_embeds)
+        return CLAT_OK;
+    enum clat_status status =
+        loader_tensor(build->loader, "class_embedding.weight", 2, shape, &values);
+    weights_done(build->loader->weights);
     return status;
 }
 
@@ -162,6 +213,7 @@ enum clat_status unet_load(
     for (int i = 0; i < config->levels; i++)
         TRY(load_up(&build, i));
     TRY(load_time(&build));
+    TRY(check_classes(&build));
     TRY(loader_norm(loader, "conv_norm_out", first, config->norm_num_groups, config->norm_eps,
         &unet->norm_out));
     TRY(loader_conv(
@@ -177,9 +229,13 @@ static void level_free(struct device *device, struct unet_level *level)
         resnet_free(device, &level->resnets[j]);
     for (int j = 0; level->transformers && j < level->layers; j++)
         transformer_free(device, &level->transformers[j]);
+    for (int j = 0; level->attentions && j < level->layers; j++)
+        self_attention_free(device, &level->attentions[j]);
     conv_free(device, &level->sampler);
+    resnet_free(device, &level->resampler);
     free(level->resnets);
     free(level->transformers);
+    free(level->attentions);
 }
 
 void unet_free(struct device *device, struct unet *unet)
