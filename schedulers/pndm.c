@@ -173,25 +173,25 @@ static int runge_kutta(struct solver *s, double t, double next)
     return 0;
 }
 
-/* Where the second evaluation of a PLMS run is. */
+/* Where the second evaluation of a PLMS run is; below 0: nowhere, there is one level alone. */
 static double second_timestep(const struct clat_run *run)
 {
     int first = run->plan->first;
     if (run->compat && first > 0)
         return run->plan->timesteps[first > 1 ? first - 1 : 1];
-    return run->plan->timesteps[first + 1];
+    return first + 1 < run->plan->count ? run->plan->timesteps[first + 1] : -1;
 }
 
 static int step(struct solver *s, int i)
 {
     const struct options *o = s->run->options;
     const struct clat_plan *plan = s->run->plan;
-    double t = plan->timesteps[i];
-    int done = i - plan->first, last = i + 1 == plan->count;
-    if (!o->skip_prk_steps && done < WARM_UP && !last)
+    double t = plan->timesteps[i], second = second_timestep(s->run);
+    int done = i - plan->first;
+    if (!o->skip_prk_steps && done < WARM_UP && i + 1 < plan->count)
         return runge_kutta(s, t, plan->timesteps[i + 1]);
-    if (o->skip_prk_steps && done == 0 && !last)
-        return improved_euler(s, t, second_timestep(s->run));
+    if (o->skip_prk_steps && done == 0 && second >= 0)
+        return improved_euler(s, t, second);
     return multistep(s, t);
 }
 

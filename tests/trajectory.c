@@ -119,7 +119,9 @@ static void run_case(struct replay *replay, const struct json_t *facts, struct s
     struct sampler_host host = {replay, toy_network, step_done, draw_noise, NULL};
     json_as_integer(json_member(facts, "n"), &steps);
     bool middle = json_as_number(json_member(facts, "strength"), &strength);
-    struct plan_request request = {(int)steps, strength, replay->expected->compat};
+    bool compat = replay->expected->compat;
+    json_as_boolean(json_member(facts, "compat"), &compat);
+    struct plan_request request = {(int)steps, strength, compat};
     memcpy(sample, replay->start, replay->elements * sizeof *sample);
     if (CHECK_OK(scheduler_plan(scheduler, &request, &plan))) {
         check_start(replay, middle ? 1 : plan.init_noise_sigma);
@@ -129,7 +131,7 @@ static void run_case(struct replay *replay, const struct json_t *facts, struct s
         if (CHECK_OK(scheduler_run(scheduler, &host, 1, replay->elements, sample))) {
             CHECK(replay->evaluations == replay->calls, "%s/%s: %d evaluations, recorded %d",
                 replay->file, replay->label, replay->evaluations, replay->calls);
-            CHECK(replay->steps == (int)((double)steps * strength), "%s/%s: %d steps", replay->file,
+            CHECK(replay->steps == plan.count - plan.first, "%s/%s: %d steps", replay->file,
                 replay->label, replay->steps);
             compare(replay, "result", sample);
         }

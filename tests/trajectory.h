@@ -1,7 +1,7 @@
 /* trajectory.h - runs of schedulers beside those that diffusers recorded.
  * SPDX-License-Identifier: MIT
  *
- * tests/data/goldens/schedulers/FILE.json lists cases: class, options, steps, strength;
+ * tests/data/goldens/schedulers/FILE.json lists cases: class, options, steps, strength, compat;
  * FILE.safetensors has for each "x0" (the start), "timesteps" (of each evaluation) and "x" (the
  * sample after each evaluation), see tests/tools/thin_schedulers.py. The network is a toy,
  * m = 0.2 x + (0.0004 t - 0.1), so that the scheduler alone is tested; start noise is torch's

@@ -153,9 +153,9 @@ static int compare_floats(const void *a, const void *b)
 /* The quantile of sorted values, linear between neighbours as torch.quantile. */
 static float quantile(const float *sorted, size_t count, double ratio)
 {
-    float rank = (float)ratio * (float)(count - 1);
+    double rank = (double)(float)ratio * (double)(count - 1);
     size_t below = (size_t)rank, above = below + 1 < count ? below + 1 : below;
-    float weight = rank - (float)below;
+    float weight = (float)(rank - (double)below);
     return fmaf(weight, sorted[above] - sorted[below], sorted[below]);
 }
 
