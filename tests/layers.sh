@@ -16,6 +16,7 @@ allowed() {
     sampling) echo "networks ops device checkpoint plugins base" ;;
     pipeline) echo "sampling networks ops device checkpoint text job formats plugins base" ;;
     plugins) echo base ;;
+    contract) echo "sampling plugins formats base" ;;
     *) echo none ;;
     esac
 }

@@ -1,0 +1,240 @@
+/* gaussian.c - a network that is never wrong. SPDX-License-Identifier: MIT */
+#include "contract/gaussian.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ELEMENTS 64         /* of the one image whose convergence is measured */
+#define FLOOR 4e-6          /* errors below are rounding: latents of size 15 in float32 */
+#define NEAREST_FACTOR 1.75 /* a level is near GAUSSIAN_SIGMA if the ratio is not larger */
+
+/* A run under way. */
+struct course {
+    bool distilled;
+    float *alphas; /* cumulative alphas of the model, [train]; NULL if not known */
+    int train;
+    int first, last;     /* at the end of these steps and between the distance is measured */
+    const float *places; /* [count] at the start */
+    double distance;     /* out: the smallest of them */
+};
+
+/* Spreads differ so that errors do not vanish for all elements at once. */
+static double mean_of(size_t k)
+{
+    return 0.1 * sin(1.7 * (double)k + 0.3);
+}
+
+static double spread_of(size_t k)
+{
+    return 0.4 + 0.2 * sin(0.9 * (double)k);
+}
+
+void gaussian_places(float *places, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        places[k] = (float)(1.5 * sin(2.3 * (double)k + 1));
+}
+
+/* q */
+static double deviation(size_t k, double a, double b)
+{
+    return sqrt(a * a * spread_of(k) * spread_of(k) + b * b);
+}
+
+/* ---- levels -------------------------------------------------------------------------------------
+ */
+
+static int schedule_curve(const struct probe *probe)
+{
+    static const char *const curves[] = {
+        "linear", "scaled_linear", "squaredcos_cap_v2", "exp", "laplace", "sigmoid"};
+    const char *word = probe_choice(probe, "beta_schedule");
+    for (int i = 0; word && i < 6; i++)
+        if (strcmp(word, curves[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* The cumulative alphas that the plugin's options describe. */
+static void find_schedule(const struct probe *probe, struct course *course)
+{
+    struct clat_schedule schedule = {.num_train_timesteps = probe_train_timesteps(probe),
+        .beta_start = probe_number(probe, "beta_start", 0),
+        .beta_end = probe_number(probe, "beta_end", 0),
+        .beta_schedule = schedule_curve(probe),
+        .rescale_betas_zero_snr = probe_number(probe, "rescale_betas_zero_snr", 0) > 0};
+    if (schedule.num_train_timesteps < 1 || schedule.beta_schedule < 0)
+        return;
+    course->train = schedule.num_train_timesteps;
+    course->alphas = calloc((size_t)course->train, sizeof *course->alphas);
+    if (course->alphas)
+        probe->run.tools->alphas_cumprod(&schedule, course->alphas);
+}
+
+static double table_sigma(const struct course *course, int t)
+{
+    double alpha = (double)course->alphas[t];
+    return sqrt((1 - alpha) / alpha);
+}
+
+/* Between the model's timesteps: log sigma is linear in t. */
+static double sigma_between(const struct course *course, double t)
+{
+    int low = t < 0 ? 0 : t >= course->train - 1 ? course->train - 1 : (int)t;
+    int high = low + 1 < course->train ? low + 1 : low;
+    double part = t - low;
+    return exp((1 - part) * log(table_sigma(course, low)) + part * log(table_sigma(course, high)));
+}
+
+/* The level of a call: that of the step under way or the next one if the timestep is theirs (a plan
+ * may round timesteps, and has the exact levels), else the model's own. */
+static double sigma_asked(const struct probe *probe, const struct course *course, double t)
+{
+    const struct clat_plan *plan = probe->plan;
+    int now = plan->first + probe->steps;
+    for (int i = now; i < plan->count && i < now + 2; i++)
+        if (plan->timesteps[i] == t)
+            return probe_sigma(probe, i);
+    return course->alphas ? sigma_between(course, t) : probe_sigma(probe, now);
+}
+
+/* ---- the network --------------------------------------------------------------------------------
+ */
+
+/* What it says of element k with value u, at signal a and noise b. */
+static double answer(
+    const struct course *course, const char *kind, size_t k, double u, double a, double b)
+{
+    double s = spread_of(k), q = deviation(k, a, b), place = (u - a * mean_of(k)) / q;
+    double x0 = mean_of(k) + (course->distilled ? s : a * s * s / q) * place;
+    double epsilon = (u - a * x0) / b;
+    if (kind && strcmp(kind, "sample") == 0)
+        return x0;
+    if (kind && strcmp(kind, "v_prediction") == 0)
+        return a * epsilon - b * x0;
+    return epsilon;
+}
+
+static void evaluate(void *user, struct probe *probe, const float *sample, float divisor,
+    double timestep, float *output)
+{
+    const struct course *course = user;
+    const char *kind = probe_choice(probe, "prediction_type");
+    double sigma = sigma_asked(probe, course, timestep);
+    double a = 1 / sqrt(sigma * sigma + 1), b = sigma * a;
+    for (size_t i = 0; i < probe->run.images * probe->run.elements; i++)
+        output[i] = (float)answer(
+            course, kind, i % probe->run.elements, (double)sample[i] / (double)divisor, a, b);
+}
+
+/* ---- places -------------------------------------------------------------------------------------
+ */
+
+/* Signal and noise at the start of step i; at the end of the last one. */
+static void level(const struct probe *probe, int i, double *a, double *b)
+{
+    bool inside = i < probe->plan->count;
+    *a = inside ? (double)probe->plan->signal[i] : 1;
+    *b = inside ? (double)probe->plan->noise[i] : probe_sigma(probe, i);
+}
+
+static double place_at(const struct probe *probe, int i, size_t k, float value)
+{
+    double a, b;
+    level(probe, i, &a, &b);
+    return ((double)value - a * mean_of(k)) / deviation(k, a, b);
+}
+
+static void step_done(void *user, struct probe *probe, int step, const float *sample)
+{
+    struct course *course = user;
+    size_t count = probe->run.images * probe->run.elements;
+    double sum = 0;
+    if (step < course->first || step > course->last)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        double place = place_at(probe, step + 1, i % probe->run.elements, sample[i]);
+        sum += (place - (double)course->places[i]) * (place - (double)course->places[i]);
+    }
+    course->distance = fmin(course->distance, sqrt(sum / (double)count));
+}
+
+static bool run_course(struct probe *probe, struct course *course, size_t images, size_t elements,
+    const uint64_t *seeds, float *sample)
+{
+    struct probe_network network = {course, evaluate, step_done};
+    double a, b;
+    level(probe, probe->plan->first, &a, &b);
+    for (size_t i = 0; i < images * elements; i++)
+        sample[i] = (float)(a * mean_of(i % elements) +
+                            deviation(i % elements, a, b) * (double)course->places[i]);
+    find_schedule(probe, course);
+    bool done = probe_run(probe, &network, images, elements, seeds, sample);
+    free(course->alphas);
+    return done;
+}
+
+bool gaussian_run(struct probe *probe, bool distilled, size_t images, size_t elements,
+    const uint64_t *seeds, float *places)
+{
+    struct course course = {.distilled = distilled, .first = -1, .last = -1, .places = places};
+    float *sample = calloc(images * elements, sizeof *sample);
+    if (!sample)
+        return false;
+    bool done = run_course(probe, &course, images, elements, seeds, sample);
+    for (size_t i = 0; done && i < images * elements; i++)
+        places[i] = (float)place_at(probe, probe->plan->count, i % elements, sample[i]);
+    free(sample);
+    return done;
+}
+
+/* ---- convergence --------------------------------------------------------------------------------
+ */
+
+/* The step at whose end the level is nearest to sigma, or -1. */
+static int step_near(const struct probe *probe, double sigma)
+{
+    int best = -1;
+    double nearest = log(NEAREST_FACTOR);
+    for (int i = probe->plan->first + 1; i < probe->plan->count; i++) {
+        double distance = fabs(log(probe_sigma(probe, i) / sigma));
+        if (distance < nearest) {
+            nearest = distance;
+            best = i - 1;
+        }
+    }
+    return best;
+}
+
+/* Solvers that go in blocks have coarse steps between fine ones: the better of two in a row. */
+double gaussian_error(struct probe *probe, int steps, double sigma)
+{
+    float places[ELEMENTS], sample[ELEMENTS];
+    struct course course = {.places = places, .distance = (double)NAN};
+    gaussian_places(places, ELEMENTS);
+    if (!probe_plan(probe, steps, 1))
+        return (double)NAN;
+    int nearest = sigma > 0 ? step_near(probe, sigma) : probe->plan->count - 1;
+    if (nearest < 0)
+        return (double)NAN;
+    course.first = nearest;
+    course.last = nearest + 1;
+    if (!run_course(probe, &course, 1, ELEMENTS, (uint64_t[]){1}, sample))
+        return (double)NAN;
+    return course.distance;
+}
+
+double gaussian_order(struct probe *probe)
+{
+    double errors[4];
+    int count = 0;
+    while (count < 4) {
+        double error = gaussian_error(probe, 20 << count, GAUSSIAN_SIGMA);
+        if (!(error > FLOOR))
+            break;
+        errors[count++] = error;
+    }
+    int first = count > 3 ? count - 3 : 0;
+    return count > 1 ? log2(errors[first] / errors[count - 1]) / (count - 1 - first) : (double)NAN;
+}
