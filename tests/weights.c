@@ -72,7 +72,7 @@ static void variants(void)
     weights_close(weights);
     unlink(fp16);
     CHECK_FAILS(weights_open_component(path, "model", NULL, &weights), CLAT_ERROR_INPUT,
-        "expected model.safetensors or pytorch_model.bin");
+        "expected model.safetensors, pytorch_model.bin or model_state.pdparams");
     CHECK_FAILS(weights_open_component("/nonexistent", "model", NULL, &weights), CLAT_ERROR_INPUT,
         "/nonexistent");
 }
@@ -261,7 +261,7 @@ static void foreign(void)
         {"version https://git-lfs.github.com/spec/v1\n", "git-lfs"},
         {"<!DOCTYPE html><html>", "web page"},
         {"GGUF", "GGUF"},
-        {"\x80\x02}q", "pickle"},
+        {"\x80\x02}q", "the pickle ends"},
         {"12345", "at least 8 bytes"},
         {"just some text, no model", "header length"},
     };

@@ -2,6 +2,7 @@
  *
  * Names, tried in this order, with STEM "model" also as "pytorch_model" for torch's files:
  *     STEM.safetensors.index.json   STEM.safetensors   STEM.bin.index.json   STEM.bin
+ *     model_state.pdparams
  * and with a variant V: STEM.V.safetensors and so on; the index has been spelled in three ways. */
 #include "checkpoint/component.h"
 #include "base/file.h"
@@ -18,21 +19,26 @@
 
 /* ---- one file, or the index ----------------------------------------------------------------- */
 
+enum stem { STEM_OWN, STEM_TORCH, STEM_PADDLE };
+
 /* %1$s is the stem, %2$s the variant. */
 static const struct {
     const char *form;
-    bool variant, index, torch;
+    bool variant, index;
+    enum stem stem;
 } names[] = {
-    {"%s.safetensors.index.json", false, true, false},
-    {"%s.safetensors", false, false, false},
-    {"%s.bin.index.json", false, true, true},
-    {"%s.bin", false, false, true},
-    {"%s.safetensors.index.%s.json", true, true, false},
-    {"%s.safetensors.%s.index.json", true, true, false},
-    {"%s.%s.safetensors.index.json", true, true, false},
-    {"%s.%s.safetensors", true, false, false},
-    {"%s.bin.index.%s.json", true, true, true},
-    {"%s.%s.bin", true, false, true},
+    {"%s.safetensors.index.json", false, true, STEM_OWN},
+    {"%s.safetensors", false, false, STEM_OWN},
+    {"%s.bin.index.json", false, true, STEM_TORCH},
+    {"%s.bin", false, false, STEM_TORCH},
+    {"%s.pdparams", false, false, STEM_PADDLE},
+    {"%s.safetensors.index.%s.json", true, true, STEM_OWN},
+    {"%s.safetensors.%s.index.json", true, true, STEM_OWN},
+    {"%s.%s.safetensors.index.json", true, true, STEM_OWN},
+    {"%s.%s.safetensors", true, false, STEM_OWN},
+    {"%s.bin.index.%s.json", true, true, STEM_TORCH},
+    {"%s.%s.bin", true, false, STEM_TORCH},
+    {"%s.%s.pdparams", true, false, STEM_PADDLE},
 };
 
 static const char *torch_stem(const char *stem)
@@ -40,11 +46,16 @@ static const char *torch_stem(const char *stem)
     return strcmp(stem, "model") == 0 ? "pytorch_model" : stem;
 }
 
+static const char *stem_of(const char *stem, enum stem kind)
+{
+    return kind == STEM_OWN ? stem : kind == STEM_TORCH ? torch_stem(stem) : "model_state";
+}
+
 static enum clat_status try_name(
     const char *folder, const char *stem, const char *variant, size_t i, char **path)
 {
     char name[512];
-    const char *base = names[i].torch ? torch_stem(stem) : stem;
+    const char *base = stem_of(stem, names[i].stem);
     int size = snprintf(name, sizeof name, names[i].form, base, variant ? variant : "");
     if (size < 0 || (size_t)size >= sizeof name)
         return status_set(CLAT_ERROR_USAGE, "the variant '%.60s...' is too long", variant);
@@ -78,7 +89,7 @@ static bool variant_of(const char *name, const char *stem, char variant[64])
         return false;
     const char *begin = name + size + 1, *end = strchr(begin, '.');
     if (!end || end == begin || end - begin >= 64 ||
-        (strcmp(end, ".safetensors") && strcmp(end, ".bin")))
+        (strcmp(end, ".safetensors") && strcmp(end, ".bin") && strcmp(end, ".pdparams")))
         return false;
     memcpy(variant, begin, (size_t)(end - begin));
     variant[end - begin] = '\0';
@@ -93,7 +104,8 @@ static void only_variant(const char *folder, const char *stem, char best[64])
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         if (!variant_of(entry->d_name, stem, found) &&
-            !variant_of(entry->d_name, torch_stem(stem), found))
+            !variant_of(entry->d_name, torch_stem(stem), found) &&
+            !variant_of(entry->d_name, "model_state", found))
             continue;
         if (strcmp(found, "fp16") == 0 || !best[0] ||
             (strcmp(best, "fp16") && strcmp(found, best) < 0))
@@ -132,7 +144,8 @@ enum clat_status component_find(
     if (other[0])
         TRY(find_variant(folder, stem, other, path, index));
     if (!*path)
-        FAIL(CLAT_ERROR_INPUT, "'%s' has no weights: expected %s.safetensors or %s.bin", folder,
+        FAIL(CLAT_ERROR_INPUT,
+            "'%s' has no weights: expected %s.safetensors, %s.bin or model_state.pdparams", folder,
             stem, torch_stem(stem));
 out:
     return status;

@@ -5,24 +5,16 @@
  * is the map itself where the bytes already are a float array, else memory that lives until
  * weights_done(), which also gives the touched pages back to the system. */
 #include "checkpoint/weights.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/component.h"
-#include "formats/safetensors.h"
-#include "formats/torch.h"
+#include "checkpoint/part.h"
 #include "formats/zip.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define EXPANDED ((size_t)16 << 20) /* elements that any view may have */
-
-struct part { /* one file */
-    struct file_map map;
-    struct weight_list list;
-    size_t touched_begin, touched_end; /* bytes of the map read since weights_done() */
-};
 
 struct weights {
     struct part *parts;
@@ -36,61 +28,6 @@ struct weights {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static bool begins(const struct file_map *map, size_t at, const char *bytes, size_t size)
-{
-    return map->size >= at + size && memcmp(map->data + at, bytes, size) == 0;
-}
-
-/* What a file is that we cannot read, NULL if its bytes say nothing. */
-static const char *foreign_format(const struct file_map *map)
-{
-    if (map->size == 0)
-        return "it is empty";
-    if (begins(map, 8, "{", 1))
-        return NULL; /* safetensors: the eight bytes before may be anything */
-    if (begins(map, 0, "version https://git-lfs", 23))
-        return "it is a git-lfs pointer, the file itself was not downloaded";
-    if (begins(map, 0, "<!", 2) || begins(map, 0, "<html", 5) || begins(map, 0, "<?xml", 5))
-        return "it is a web page or XML, not a model file";
-    if (begins(map, 257, "ustar", 5))
-        return "it is a tar archive (torch before 0.1.10), which is not supported";
-    if (begins(map, 0, "GGUF", 4))
-        return "it is a GGUF file, which is not supported";
-    if (begins(map, 0, "\x80\x02}", 3) || begins(map, 0, "\x80\x03}", 3) ||
-        begins(map, 0, "\x80\x04\x95", 3))
-        return "it is a bare pickle, which is not supported";
-    return NULL;
-}
-
-static enum clat_status read_part(const char *path, struct part *part)
-{
-    enum clat_status status;
-    TRY(file_map_open(path, &part->map));
-    const char *foreign = foreign_format(&part->map);
-    if (foreign)
-        FAIL(CLAT_ERROR_INPUT, "'%s' cannot be read: %s", path, foreign);
-    if (torch_is_zip(&part->map))
-        TRY(torch_read(&part->map, &part->list));
-    else if (torch_is_legacy(&part->map))
-        TRY(torch_read_legacy(&part->map, &part->list));
-    else
-        TRY(safetensors_read(&part->map, &part->list));
-    part->touched_begin = part->map.size;
-out:
-    return status;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct weight *)a)->name, ((const struct weight *)b)->name);
-}
-
-static struct weight *find_in_list(const struct weight_list *list, const char *name)
-{
-    const struct weight wanted = {.name = (char *)(uintptr_t)name};
-    return list->count ? bsearch(&wanted, list->items, list->count, sizeof wanted, by_name) : NULL;
-}
-
 static enum clat_status make_tables(struct weights *weights, size_t count)
 {
     enum clat_status status;
@@ -101,14 +38,15 @@ out:
     return status;
 }
 
-enum clat_status weights_open_file(const char *path, struct weights **weights)
+enum clat_status weights_open_view(
+    const char *path, const struct weight_view *view, struct weights **weights)
 {
     struct weights *made = NULL;
     enum clat_status status;
     TRY(memory_new(1, sizeof *made, &made));
     TRY(memory_new(1, sizeof *made->parts, &made->parts));
     made->part_count = 1;
-    TRY(read_part(path, &made->parts[0]));
+    TRY(part_open(path, view, &made->parts[0]));
     TRY(make_tables(made, made->parts[0].list.count));
     for (size_t i = 0; i < made->count; i++)
         made->sorted[i] = &made->parts[0].list.items[i];
@@ -119,30 +57,55 @@ out:
     return status;
 }
 
+enum clat_status weights_open_file(const char *path, struct weights **weights)
+{
+    return weights_open_view(path, NULL, weights);
+}
+
 static int by_entry_name(const void *a, const void *b)
 {
     return strcmp(
         ((const struct component_entry *)a)->name, ((const struct component_entry *)b)->name);
 }
 
+/* The index has the file's names. */
+static enum clat_status update_names(struct component_index *index)
+{
+    static const struct name_facts facts = {.dialect = DIALECT_DIFFUSERS};
+    for (size_t i = 0; i < index->entry_count; i++) {
+        struct name_match match;
+        char *name = NULL;
+        if (!names_to_ours(&facts, index->entries[i].name, 0, &match))
+            continue;
+        enum clat_status status = memory_string(match.name, &name);
+        if (status != CLAT_OK)
+            return status;
+        free(index->entries[i].name);
+        index->entries[i].name = name;
+    }
+    qsort(index->entries, index->entry_count, sizeof *index->entries, by_entry_name);
+    return CLAT_OK;
+}
+
 /* Takes from each shard what the index says; what a shard holds besides is not offered. */
 static enum clat_status merge_shards(
     const char *path, struct component_index *index, struct weights *weights)
 {
-    enum clat_status status = make_tables(weights, index->entry_count);
-    if (status != CLAT_OK)
-        return status;
-    qsort(index->entries, index->entry_count, sizeof *index->entries, by_entry_name);
+    enum clat_status status;
+    TRY(make_tables(weights, index->entry_count));
+    TRY(update_names(index));
     for (size_t i = 0; i < index->entry_count; i++) {
         const struct component_entry *entry = &index->entries[i];
         weights->part_of[i] = entry->shard;
-        weights->sorted[i] = find_in_list(&weights->parts[entry->shard].list, entry->name);
+        weights->sorted[i] = part_find(&weights->parts[entry->shard], entry->name);
         if (!weights->sorted[i])
-            return status_set(CLAT_ERROR_INPUT,
-                "'%s': tensor '%s' should be in '%s', but is not there", path, entry->name,
-                index->shards[entry->shard]);
+            FAIL(CLAT_ERROR_INPUT, "'%s': tensor '%s' should be in '%s', but is not there", path,
+                entry->name, index->shards[entry->shard]);
+        if (i && strcmp(entry[-1].name, entry->name) == 0)
+            FAIL(CLAT_ERROR_INPUT, "'%s': tensor '%s' is there twice", path, entry->name);
     }
-    return CLAT_OK;
+out:
+    return status;
 }
 
 static enum clat_status open_shards(const char *path, struct weights **weights)
@@ -155,7 +118,7 @@ static enum clat_status open_shards(const char *path, struct weights **weights)
     TRY(memory_new(index.shard_count, sizeof *made->parts, &made->parts));
     made->part_count = index.shard_count;
     for (size_t i = 0; i < index.shard_count; i++)
-        TRY(read_part(index.shards[i], &made->parts[i]));
+        TRY(part_open(index.shards[i], NULL, &made->parts[i]));
     TRY(merge_shards(path, &index, made));
     *weights = made;
     made = NULL;
@@ -184,10 +147,8 @@ void weights_close(struct weights *weights)
         return;
     for (size_t i = 0; i < weights->loan_count; i++)
         free(weights->loans[i]);
-    for (size_t i = 0; weights->parts && i < weights->part_count; i++) {
-        weight_list_free(&weights->parts[i].list);
-        file_map_close(&weights->parts[i].map);
-    }
+    for (size_t i = 0; weights->parts && i < weights->part_count; i++)
+        part_close(&weights->parts[i]);
     free(weights->loans);
     free(weights->parts);
     free(weights->sorted);
@@ -244,37 +205,9 @@ static size_t find_place(const struct weights *weights, const char *name)
     return SIZE_MAX;
 }
 
-/* Names of the attention of autoencoders and UNet2DModel before 2023. */
-static const struct {
-    const char *now, *before;
-} older[] = {{".to_q.", ".query."}, {".to_k.", ".key."}, {".to_v.", ".value."},
-    {".to_out.0.", ".proj_attn."}};
-
-static size_t find_older(const struct weights *weights, const char *name)
-{
-    char old[WEIGHT_NAME + 16];
-    if (!strstr(name, "attentions.") || strstr(name, "transformer_blocks"))
-        return SIZE_MAX;
-    for (size_t i = 0; i < sizeof older / sizeof *older; i++) {
-        const char *at = strstr(name, older[i].now);
-        if (!at || strlen(name) > WEIGHT_NAME)
-            continue;
-        snprintf(old, sizeof old, "%.*s%s%s", (int)(at - name), name, older[i].before,
-            at + strlen(older[i].now));
-        return find_place(weights, old);
-    }
-    return SIZE_MAX;
-}
-
-static size_t find(const struct weights *weights, const char *name)
-{
-    size_t place = find_place(weights, name);
-    return place == SIZE_MAX ? find_older(weights, name) : place;
-}
-
 const struct weight *weights_find(const struct weights *weights, const char *name)
 {
-    size_t place = find(weights, name);
+    size_t place = find_place(weights, name);
     return place == SIZE_MAX ? NULL : weights->sorted[place];
 }
 
@@ -309,28 +242,29 @@ static bool shapes_agree(const struct weight *weight, int rank, const size_t *sh
     return true;
 }
 
+/* "'down_blocks.0...conv1.weight'", and what the file calls it. */
+static const char *name_text(const struct weight *weight, char text[2 * NAME_SIZE + 32])
+{
+    int size = snprintf(text, 2 * NAME_SIZE + 32, "'%s'", weight->name);
+    if (weight->stored)
+        snprintf(
+            text + size, (size_t)(2 * NAME_SIZE + 32 - size), " (stored as '%s')", weight->stored);
+    return text;
+}
+
 static enum clat_status check_weight(
     const struct part *part, const struct weight *weight, int rank, const size_t *shape)
 {
-    char expected[WEIGHT_SHAPE_TEXT], found[WEIGHT_SHAPE_TEXT];
+    char expected[WEIGHT_SHAPE_TEXT], found[WEIGHT_SHAPE_TEXT], name[2 * NAME_SIZE + 32];
     if (!shapes_agree(weight, rank, shape))
-        return status_set(CLAT_ERROR_INPUT, "tensor '%s' in '%s': expected %s, found %s",
-            weight->name, part->map.path, weight_shape_text(rank, shape, expected),
+        return status_set(CLAT_ERROR_INPUT, "tensor %s in '%s': expected %s, found %s",
+            name_text(weight, name), part->map.path, weight_shape_text(rank, shape, expected),
             weight_shape_text(weight->rank, weight->shape, found));
     if (!dtype_is_float(weight->dtype))
         return status_set(CLAT_ERROR_INPUT,
-            "tensor '%s' in '%s': expected F32, F16, BF16 or F64 numbers, found %s", weight->name,
-            part->map.path, dtype_name(weight->dtype));
+            "tensor %s in '%s': expected F32, F16, BF16 or F64 numbers, found %s",
+            name_text(weight, name), part->map.path, dtype_name(weight->dtype));
     return CLAT_OK;
-}
-
-static void touch(struct part *part, const unsigned char *data, size_t size)
-{
-    size_t begin = (size_t)(data - part->map.data);
-    if (begin < part->touched_begin)
-        part->touched_begin = begin;
-    if (begin + size > part->touched_end)
-        part->touched_end = begin + size;
 }
 
 static enum clat_status verify(struct part *part, const struct weight *weight)
@@ -338,7 +272,7 @@ static enum clat_status verify(struct part *part, const struct weight *weight)
     struct weight_check *check = weight->check;
     if (!check || check->done)
         return CLAT_OK;
-    touch(part, check->data, check->size);
+    part_touch(part, check->data, check->size);
     uint32_t found = zip_checksum(check->data, check->size);
     if (found != check->crc)
         return status_set(CLAT_ERROR_INPUT,
@@ -362,27 +296,55 @@ static enum clat_status count_elements(
     return CLAT_OK;
 }
 
+/* The pieces of a tensor as one array of its numbers, freed by the caller. */
+static enum clat_status join(const struct part *part, struct weight *weight, unsigned char **bytes)
+{
+    enum clat_status status;
+    TRY(memory_new(weight->bytes, 1, bytes));
+    if (!weight_join(weight, *bytes))
+        FAIL(CLAT_ERROR_INPUT,
+            "tensor '%s' in '%s': its bytes are kept as text, which holds other characters",
+            weight->name, part->map.path);
+    weight->data = *bytes;
+    weight->piece_count = 0;
+out:
+    return status;
+}
+
 static enum clat_status convert(struct weights *weights, const struct part *part,
     const struct weight *weight, const float **values)
 {
     size_t elements = 0;
     float *made = NULL;
+    unsigned char *bytes = NULL;
+    struct weight whole = *weight;
     enum clat_status status;
     TRY(count_elements(part, weight, &elements));
+    if (weight->piece_count)
+        TRY(join(part, &whole, &bytes));
     TRY(memory_grow(
         &weights->loans, &weights->loan_capacity, weights->loan_count, sizeof *weights->loans));
     TRY(memory_new(elements, sizeof *made, &made));
-    weight_to_float(weight, made);
+    weight_to_float(&whole, made);
     weights->loans[weights->loan_count++] = made;
     *values = made;
 out:
+    free(bytes);
     return status;
+}
+
+static void touch(struct part *part, const struct weight *weight)
+{
+    if (!weight->piece_count)
+        part_touch(part, weight->data, weight->bytes);
+    for (size_t i = 0; i < weight->piece_count; i++)
+        part_touch(part, weight->pieces[i].data, weight->pieces[i].size);
 }
 
 enum clat_status weights_expect(
     struct weights *weights, const char *name, int rank, const size_t *shape)
 {
-    size_t place = find(weights, name);
+    size_t place = find_place(weights, name);
     if (place == SIZE_MAX)
         return missing(weights, name);
     weights->sorted[place]->used = true;
@@ -393,7 +355,7 @@ enum clat_status weights_expect(
 enum clat_status weights_float(
     struct weights *weights, const char *name, int rank, const size_t *shape, const float **values)
 {
-    size_t place = find(weights, name);
+    size_t place = find_place(weights, name);
     if (place == SIZE_MAX)
         return missing(weights, name);
     struct weight *weight = weights->sorted[place];
@@ -401,7 +363,7 @@ enum clat_status weights_float(
     enum clat_status status;
     TRY(check_weight(part, weight, rank, shape));
     TRY(verify(part, weight));
-    touch(part, weight->data, weight->bytes);
+    touch(part, weight);
     weight->used = true;
     if (weight_is_float_array(weight))
         *values = (const float *)(const void *)weight->data;
@@ -416,12 +378,6 @@ void weights_done(struct weights *weights)
     for (size_t i = 0; i < weights->loan_count; i++)
         free(weights->loans[i]);
     weights->loan_count = 0;
-    for (size_t i = 0; i < weights->part_count; i++) {
-        struct part *part = &weights->parts[i];
-        if (part->touched_end > part->touched_begin)
-            file_map_forget(
-                &part->map, part->touched_begin, part->touched_end - part->touched_begin);
-        part->touched_begin = part->map.size;
-        part->touched_end = 0;
-    }
+    for (size_t i = 0; i < weights->part_count; i++)
+        part_forget(&weights->parts[i]);
 }
