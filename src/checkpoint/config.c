@@ -30,14 +30,27 @@ static enum clat_status read_class(
     return field_copy(document, key, json_as_string(name), field, size);
 }
 
-/* The component under the first of two keys that the file has; `folder` gets that key. */
-static enum clat_status read_either(const struct json *document, const char *first,
-    const char *second, char *field, size_t size, char folder[16])
+/* The component under the first of some keys that the file has, else the last; `folder` gets it. */
+static enum clat_status read_any(
+    const struct json *document, const char *const *keys, char *field, size_t size, char folder[24])
 {
-    const char *key =
-        json_kind(json_member(json_root(document), first)) != KIND_ABSENT ? first : second;
-    strcpy(folder, key);
-    return read_class(document, key, field, size);
+    while (keys[1] && json_kind(json_member(json_root(document), *keys)) == KIND_ABSENT)
+        keys++;
+    strcpy(folder, *keys);
+    return read_class(document, *keys, field, size);
+}
+
+/* What clatent writes where no pipeline's class says the task; and who wrote the file. */
+static enum clat_status read_writer(const struct json *document, struct model_index *index)
+{
+    const char *task = "", *key = "_clatent_task";
+    enum clat_status status;
+    TRY(json_get_string(document, key, &task));
+    TRY(field_copy(document, key, task, index->task, sizeof index->task));
+    index->paddle =
+        json_kind(json_member(json_root(document), "_ppdiffusers_version")) != KIND_ABSENT;
+out:
+    return status;
 }
 
 enum clat_status config_read_model_index(const char *model, struct model_index *index)
@@ -45,6 +58,8 @@ enum clat_status config_read_model_index(const char *model, struct model_index *
     struct json *document = NULL;
     char *path = NULL;
     const char *pipeline = "";
+    static const char *const autoencoders[] = {"vqvae", "vae", NULL};
+    static const char *const conditions[] = {"bert", "cond_stage", "text_encoder", NULL};
     enum clat_status status;
     memset(index, 0, sizeof *index);
     if (!file_is_directory(model))
@@ -56,10 +71,11 @@ enum clat_status config_read_model_index(const char *model, struct model_index *
     TRY(read_class(document, "unet", index->unet, sizeof index->unet));
     TRY(read_class(document, "tokenizer", index->tokenizer, sizeof index->tokenizer));
     TRY(read_class(document, "scheduler", index->scheduler, sizeof index->scheduler));
-    TRY(read_either(document, "vqvae", "vae", index->autoencoder, sizeof index->autoencoder,
+    TRY(read_any(document, autoencoders, index->autoencoder, sizeof index->autoencoder,
         index->autoencoder_folder));
-    TRY(read_either(document, "bert", "text_encoder", index->text_encoder,
-        sizeof index->text_encoder, index->text_encoder_folder));
+    TRY(read_any(document, conditions, index->text_encoder, sizeof index->text_encoder,
+        index->text_encoder_folder));
+    TRY(read_writer(document, index));
 out:
     json_close(document);
     free(path);

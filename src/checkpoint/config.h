@@ -11,7 +11,8 @@
 #include "base/status.h"
 #include <stdbool.h>
 
-#define CONFIG_LEVELS 8 /* most resolution levels of a UNet or autoencoder */
+#define CONFIG_LEVELS 8       /* most resolution levels of a UNet or autoencoder */
+#define CONFIG_CHANNELS 65536 /* widest layer */
 
 /* What stands behind each resnet of a level. */
 enum unet_attention {
@@ -95,14 +96,19 @@ struct tokenizer_config { /* BertTokenizer */
 struct model_index {
     char pipeline[64];
     char unet[64], autoencoder[64], text_encoder[64], tokenizer[64], scheduler[64];
-    char autoencoder_folder[16],
-        text_encoder_folder[16]; /* "vqvae" or "vae"; "bert" or "text_encoder" */
+    char autoencoder_folder[24];  /* "vqvae" or "vae" */
+    char text_encoder_folder[24]; /* "bert", "text_encoder" or "cond_stage" */
+    char task[32]; /* of a folder that clatent converted, where no pipeline's class says it */
+    bool paddle;   /* written by ppdiffusers */
 };
 
 enum clat_status config_read_model_index(const char *model, struct model_index *index);
 /* UNet2DConditionModel or UNet2DModel, and AutoencoderKL or VQModel, as "_class_name" says. */
 enum clat_status config_read_unet(const char *path, struct unet_config *config);
 enum clat_status config_read_autoencoder(const char *path, struct autoencoder_config *config);
+/* The embedders' files are clatent's own: keys as in the struct. */
+enum clat_status config_read_class_embedder(const char *path, struct class_embedder_config *config);
+enum clat_status config_read_rescaler(const char *path, struct spatial_rescaler_config *config);
 enum clat_status config_read_ldmbert(const char *path, struct ldmbert_config *config);
 enum clat_status config_read_tokenizer(const char *folder, struct tokenizer_config *config);
 /* scheduler_config.json as settings; of the keys that start with "_" only _class_name and

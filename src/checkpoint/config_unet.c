@@ -216,15 +216,35 @@ out:
     return status;
 }
 
-/* Without a width the level has one head. */
-static enum clat_status read_head_width(const struct json *document, struct unet_config *config)
+/* One width for all levels; null: the level has one head. A list is ours: it gives the levels of
+ * CompVis' UNets with a fixed number of heads, for which the class has no words. */
+static enum clat_status read_widths(
+    const struct json *document, const struct unet_config *config, int widths[CONFIG_LEVELS])
 {
     const char *key = "attention_head_dim";
-    int width = json_kind(json_member(json_root(document), key)) == KIND_NULL ? 0 : 8;
+    enum json_kind kind = json_kind(json_member(json_root(document), key));
+    int width = kind == KIND_NULL ? 0 : 8, count = 0;
     enum clat_status status;
+    if (kind == KIND_ARRAY) {
+        TRY(field_ints(document, key, CONFIG_CHANNELS, widths, &count));
+        if (count != config->levels)
+            return field_wrong_count(document, key, config->levels, (size_t)count);
+        return CLAT_OK;
+    }
     TRY(json_get_int(document, key, 1, CONFIG_CHANNELS, &width));
+    for (int i = 0; i < config->levels; i++)
+        widths[i] = width ? width : config->block_out_channels[i];
+out:
+    return status;
+}
+
+static enum clat_status read_head_width(const struct json *document, struct unet_config *config)
+{
+    int widths[CONFIG_LEVELS];
+    enum clat_status status;
+    TRY(read_widths(document, config, widths));
     for (int i = 0; i < config->levels; i++) {
-        int channels = config->block_out_channels[i], head = width ? width : channels;
+        int channels = config->block_out_channels[i], head = widths[i];
         config->attention_heads[i] = channels / head;
         if (has_attention(config, i) && channels % head)
             FAIL(CLAT_ERROR_INPUT,

@@ -9,7 +9,6 @@
 #include "formats/json.h"
 
 #define CONFIG_BYTES ((size_t)1 << 20) /* longest file */
-#define CONFIG_CHANNELS 65536          /* widest layer */
 
 /* For features that the networks here do not have: the key is absent, null, or has this value. */
 enum clat_status field_expect_string(

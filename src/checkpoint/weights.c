@@ -22,7 +22,8 @@ struct weights {
     struct weight **sorted; /* all tensors, by name */
     size_t *part_of;        /* [count], index into parts */
     size_t count;
-    void **loans; /* converted tensors now handed out */
+    const char *config; /* the file that says what is expected, or NULL */
+    void **loans;       /* converted tensors now handed out */
     size_t loan_count, loan_capacity;
 };
 
@@ -46,6 +47,7 @@ enum clat_status weights_open_view(
     TRY(memory_new(1, sizeof *made, &made));
     TRY(memory_new(1, sizeof *made->parts, &made->parts));
     made->part_count = 1;
+    made->config = view ? view->config : NULL;
     TRY(part_open(path, view, &made->parts[0]));
     TRY(make_tables(made, made->parts[0].list.count));
     for (size_t i = 0; i < made->count; i++)
@@ -252,14 +254,15 @@ static const char *name_text(const struct weight *weight, char text[2 * NAME_SIZ
     return text;
 }
 
-static enum clat_status check_weight(
-    const struct part *part, const struct weight *weight, int rank, const size_t *shape)
+static enum clat_status check_weight(const struct weights *weights, const struct part *part,
+    const struct weight *weight, int rank, const size_t *shape)
 {
     char expected[WEIGHT_SHAPE_TEXT], found[WEIGHT_SHAPE_TEXT], name[2 * NAME_SIZE + 32];
     if (!shapes_agree(weight, rank, shape))
-        return status_set(CLAT_ERROR_INPUT, "tensor %s in '%s': expected %s, found %s",
+        return status_set(CLAT_ERROR_INPUT, "tensor %s in '%s': expected %s%s%s%s, found %s",
             name_text(weight, name), part->map.path, weight_shape_text(rank, shape, expected),
-            weight_shape_text(weight->rank, weight->shape, found));
+            weights->config ? " by '" : "", weights->config ? weights->config : "",
+            weights->config ? "'" : "", weight_shape_text(weight->rank, weight->shape, found));
     if (!dtype_is_float(weight->dtype))
         return status_set(CLAT_ERROR_INPUT,
             "tensor %s in '%s': expected F32, F16, BF16 or F64 numbers, found %s",
@@ -349,7 +352,7 @@ enum clat_status weights_expect(
         return missing(weights, name);
     weights->sorted[place]->used = true;
     return check_weight(
-        &weights->parts[weights->part_of[place]], weights->sorted[place], rank, shape);
+        weights, &weights->parts[weights->part_of[place]], weights->sorted[place], rank, shape);
 }
 
 enum clat_status weights_float(
@@ -361,7 +364,7 @@ enum clat_status weights_float(
     struct weight *weight = weights->sorted[place];
     struct part *part = &weights->parts[weights->part_of[place]];
     enum clat_status status;
-    TRY(check_weight(part, weight, rank, shape));
+    TRY(check_weight(weights, part, weight, rank, shape));
     TRY(verify(part, weight));
     touch(part, weight);
     weight->used = true;

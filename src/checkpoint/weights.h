@@ -36,6 +36,7 @@ struct weight_view {
     const char *prefix; /* before their names: "model.diffusion_model."; NULL: none */
     bool ema;           /* take the averaged copy of each tensor, if the file has copies */
     const struct unet_config *unet; /* of DIALECT_COMPVIS_UNET: the heads */
+    const char *config;             /* the file that says what is expected, for messages, or NULL */
 };
 enum clat_status weights_open_view(
     const char *path, const struct weight_view *view, struct weights **weights);

@@ -13,18 +13,20 @@
 static enum clat_status open_tokenizer(const struct model *model, struct wordpiece **tokenizer)
 {
     enum clat_status status;
-    char *folder = NULL, *vocabulary = NULL;
+    char *vocabulary = NULL;
     const struct tokenizer_config *config = &model->tokenizer;
     bool strip = config->strip_accents < 0 ? config->do_lower_case : config->strip_accents > 0;
-    TRY(file_join(model->folder, "tokenizer", &folder));
-    TRY(file_join(folder, "vocab.txt", &vocabulary));
+    if (!model->tokenizer_folder)
+        FAIL(CLAT_ERROR_INPUT,
+            "'%s' has no vocabulary: put the vocab.txt of bert-base-uncased beside it",
+            model->folder);
+    TRY(file_join(model->tokenizer_folder, "vocab.txt", &vocabulary));
     TRY(wordpiece_open(
         vocabulary, config->do_lower_case, strip, config->tokenize_chinese_chars, tokenizer));
     if (wordpiece_size(*tokenizer) > (size_t)model->text_encoder.vocab_size)
         FAIL(CLAT_ERROR_INPUT, "'%s' has %zu tokens, but the text encoder's vocab_size is %d",
             vocabulary, wordpiece_size(*tokenizer), model->text_encoder.vocab_size);
 out:
-    free(folder);
     free(vocabulary);
     return status;
 }

@@ -45,8 +45,11 @@ struct model {
     struct unet_config unet;
     struct autoencoder_config autoencoder;
     struct tokenizer_config tokenizer;
+    char *tokenizer_folder;    /* holds vocab.txt; NULL: none was found */
     struct settings scheduler; /* scheduler_config.json, or what the yaml says in its words */
     int latent_scale;          /* pixels per latent pixel: 8 */
+    char *checkpoint, *yaml;   /* of CompVis, else NULL */
+    bool use_ema;              /* of CompVis: the UNet's averaged weights, if they are there */
 };
 
 /* A model of a kind that is not supported is CLAT_ERROR_INPUT and the sentence says what is. */
