@@ -298,7 +298,8 @@ struct clat_plan {
     int evaluations;   /* out: how often a run of all steps calls evaluate(), at most: more is
                           refused */
     double *timesteps; /* out [count], of each step's first evaluation, as the model was trained
-                          with them; MUST be finite */
+                          with them; MUST be finite, and 0..T-1 where the options have
+                          beta_schedule */
     float *sigmas;     /* out [count + 1]: noise / signal of each step and at the end; may be left
                           alone in variance-preserving space */
     float *signal, *noise;  /* out [count], finite, 0 or more */

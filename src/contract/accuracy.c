@@ -124,7 +124,10 @@ void check_accuracy(const struct clat_plugin *plugin)
     } else {
         int steps = checks_steps(&probe, STEPS, 1);
         report_doing("run of %d steps", steps);
-        check_spread(&probe, steps);
+        if (steps)
+            check_spread(&probe, steps);
+        else
+            report(VERDICT_FAILED, "no plan: %s", probe.broken[0] ? probe.broken : probe.sentence);
     }
     probe_close(&probe);
 }
@@ -141,6 +144,10 @@ void check_middle(const struct clat_plugin *plugin)
     if (!open_unclipped(&probe, plugin))
         return;
     int steps = checks_steps(&probe, STEPS, 0.5);
+    if (!steps) {
+        report(VERDICT_FAILED, "no plan: %s", probe.broken[0] ? probe.broken : probe.sentence);
+        goto out;
+    }
     report_doing("run of %d steps, strength 0.5", steps);
     gaussian_places(places, 64);
     gaussian_places(exact, 64);
@@ -156,5 +163,6 @@ void check_middle(const struct clat_plugin *plugin)
             "started with step %d of %d: ends %.2g standard deviations from the exact solution",
             probe.plan->first + 1, probe.plan->count, distance);
     }
+out:
     probe_close(&probe);
 }

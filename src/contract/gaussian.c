@@ -9,8 +9,14 @@
 #define FLOOR 4e-6          /* errors below are rounding: latents of size 15 in float32 */
 #define NEAREST_FACTOR 1.75 /* a level is near GAUSSIAN_SIGMA if the ratio is not larger */
 
+/* What the network predicts: x0, epsilon, v of a variance-preserving model; the velocity of a
+ * rectified flow; the F of EDM (Karras et al. 2022, equation 7). */
+enum kind { EPSILON, SAMPLE, V_PREDICTION, FLOW, EDM };
+
 /* A run under way. */
 struct course {
+    enum kind kind;
+    double sigma_data; /* EDM */
     bool distilled;
     float *alphas; /* cumulative alphas of the model, [train]; NULL if not known */
     int train;
@@ -102,17 +108,54 @@ static double sigma_asked(const struct probe *probe, const struct course *course
 /* ---- the network --------------------------------------------------------------------------------
  */
 
-/* What it says of element k with value u, at signal a and noise b. */
-static double answer(
-    const struct course *course, const char *kind, size_t k, double u, double a, double b)
+static enum kind find_kind(const struct probe *probe)
 {
-    double s = spread_of(k), q = deviation(k, a, b), place = (u - a * mean_of(k)) / q;
+    const char *word = probe_choice(probe, "prediction_type");
+    int middle = probe->plan->count / 2;
+    double a = (double)probe->plan->signal[middle], b = (double)probe->plan->noise[middle];
+    if (probe_number(probe, "sigma_data", 0) > 0)
+        return EDM;
+    if (fabs(a + b - 1) < 1e-5 && fabs(a * a + b * b - 1) > 1e-3)
+        return FLOW;
+    return !word                               ? EPSILON
+           : strcmp(word, "sample") == 0       ? SAMPLE
+           : strcmp(word, "v_prediction") == 0 ? V_PREDICTION
+                                               : EPSILON;
+}
+
+/* Signal and noise of what the network sees, for their ratio sigma. */
+static void level_seen(const struct course *course, double sigma, double *a, double *b)
+{
+    if (course->kind == FLOW) {
+        *b = isinf(sigma) ? 1 : sigma / (1 + sigma);
+        *a = 1 - *b;
+    } else {
+        *a = course->kind == EDM ? 1 : 1 / sqrt(sigma * sigma + 1);
+        *b = *a * sigma;
+    }
+}
+
+/* What the network says of element k, which it sees as u at the ratio sigma. */
+static double answer(const struct course *course, size_t k, double u, double sigma)
+{
+    double a, b, d = course->sigma_data, scale = sqrt(sigma * sigma + d * d);
+    level_seen(course, sigma, &a, &b);
+    double x = course->kind == EDM ? u * scale : u;
+    double s = spread_of(k), q = deviation(k, a, b), place = (x - a * mean_of(k)) / q;
     double x0 = mean_of(k) + (course->distilled ? s : a * s * s / q) * place;
-    double epsilon = (u - a * x0) / b;
-    if (kind && strcmp(kind, "sample") == 0)
+    double epsilon = (x - a * x0) / b;
+    switch (course->kind) {
+    case SAMPLE:
         return x0;
-    if (kind && strcmp(kind, "v_prediction") == 0)
+    case V_PREDICTION:
         return a * epsilon - b * x0;
+    case FLOW:
+        return epsilon - x0;
+    case EDM:
+        return (x0 - d * d / (scale * scale) * x) * scale / (sigma * d);
+    case EPSILON:
+        break;
+    }
     return epsilon;
 }
 
@@ -120,12 +163,10 @@ static void evaluate(void *user, struct probe *probe, const float *sample, float
     double timestep, float *output)
 {
     const struct course *course = user;
-    const char *kind = probe_choice(probe, "prediction_type");
     double sigma = sigma_asked(probe, course, timestep);
-    double a = 1 / sqrt(sigma * sigma + 1), b = sigma * a;
     for (size_t i = 0; i < probe->run.images * probe->run.elements; i++)
         output[i] = (float)answer(
-            course, kind, i % probe->run.elements, (double)sample[i] / (double)divisor, a, b);
+            course, i % probe->run.elements, (double)sample[i] / (double)divisor, sigma);
 }
 
 /* ---- places -------------------------------------------------------------------------------------
@@ -170,6 +211,8 @@ static bool run_course(struct probe *probe, struct course *course, size_t images
         sample[i] = (float)(a * mean_of(i % elements) +
                             deviation(i % elements, a, b) * (double)course->places[i]);
     find_schedule(probe, course);
+    course->kind = find_kind(probe);
+    course->sigma_data = probe_number(probe, "sigma_data", 0);
     bool done = probe_run(probe, &network, images, elements, seeds, sample);
     free(course->alphas);
     return done;

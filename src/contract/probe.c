@@ -53,6 +53,53 @@ __attribute__((format(printf, 2, 3))) static int unfit(struct probe *probe, cons
     return code;
 }
 
+/* ---- what an option says ------------------------------------------------------------------------
+ */
+
+static const void *option_field(
+    const struct probe *probe, const char *name, const struct clat_option **option)
+{
+    for (*option = probe->plugin->options; (*option)->name; (*option)++)
+        if (strcmp((*option)->name, name) == 0)
+            return (const char *)probe->options.fields + (*option)->offset;
+    return NULL;
+}
+
+double probe_number(const struct probe *probe, const char *name, double missing)
+{
+    const struct clat_option *option;
+    const void *field = option_field(probe, name, &option);
+    if (!field)
+        return missing;
+    if (option->type == CLAT_REAL)
+        return *(const double *)field;
+    if (option->type == CLAT_REALS)
+        return (double)((const struct clat_reals *)field)->count;
+    return *(const int *)field;
+}
+
+const char *probe_choice(const struct probe *probe, const char *name)
+{
+    const struct clat_option *option;
+    const int *field = option_field(probe, name, &option);
+    return field && option->type == CLAT_CHOICE && *field >= 0 ? option->choices[*field] : NULL;
+}
+
+int probe_train_timesteps(const struct probe *probe)
+{
+    double betas = probe_number(probe, "trained_betas", 0);
+    if (!probe_choice(probe, "beta_schedule"))
+        return 0;
+    return (int)(betas > 0 ? betas : probe_number(probe, "num_train_timesteps", 0));
+}
+
+/* "0 to 999", or that any finite number will do. */
+static bool is_timestep(const struct probe *probe, double t)
+{
+    int train = probe_train_timesteps(probe);
+    return isfinite(t) && (!train || (t >= 0 && t <= train - 1));
+}
+
 /* ---- what the plugin calls ----------------------------------------------------------------------
  */
 
@@ -82,14 +129,14 @@ static int call_evaluate(
     struct clat_run *run, const float *sample, float divisor, double timestep, float *output)
 {
     struct probe *probe = run->host;
-    int train = probe_train_timesteps(probe), code = enter(probe, "evaluate");
+    int code = enter(probe, "evaluate");
     if (code)
         return code;
     if (!(divisor > 0) || !isfinite(divisor))
         return unfit(probe, "it called evaluate() with divisor %g", (double)divisor);
-    if (!isfinite(timestep) || timestep < 0 || (train && timestep > train - 1))
-        return unfit(probe, "it called evaluate() at timestep %g, expected 0 to %d", timestep,
-            train ? train - 1 : 100000);
+    if (!is_timestep(probe, timestep))
+        return unfit(
+            probe, "it called evaluate() at timestep %g, which the model has not", timestep);
     if (overlap(probe, sample, output))
         return breach(probe, "it called evaluate() with an output that overlaps the sample");
     if (probe->evaluations++ >= probe->plan->evaluations)
@@ -166,7 +213,8 @@ static int call_fail(struct clat_run *run, const char *sentence)
     return probe->code = FAIL_CODE;
 }
 
-/* ---- options ------------------------------------------------------------------------------------
+/* ---- open and close
+ * ------------------------------------------------------------------------------------
  */
 
 enum clat_status probe_open(
@@ -215,41 +263,6 @@ void probe_close(struct probe *probe)
     plan_free(probe);
     guard_free((void *)probe->run.options);
     options_free(&probe->options);
-}
-
-static const void *option_field(
-    const struct probe *probe, const char *name, const struct clat_option **option)
-{
-    for (*option = probe->plugin->options; (*option)->name; (*option)++)
-        if (strcmp((*option)->name, name) == 0)
-            return (const char *)probe->options.fields + (*option)->offset;
-    return NULL;
-}
-
-double probe_number(const struct probe *probe, const char *name, double missing)
-{
-    const struct clat_option *option;
-    const void *field = option_field(probe, name, &option);
-    if (!field)
-        return missing;
-    if (option->type == CLAT_REAL)
-        return *(const double *)field;
-    if (option->type == CLAT_REALS)
-        return (double)((const struct clat_reals *)field)->count;
-    return *(const int *)field;
-}
-
-const char *probe_choice(const struct probe *probe, const char *name)
-{
-    const struct clat_option *option;
-    const int *field = option_field(probe, name, &option);
-    return field && option->type == CLAT_CHOICE && *field >= 0 ? option->choices[*field] : NULL;
-}
-
-int probe_train_timesteps(const struct probe *probe)
-{
-    double betas = probe_number(probe, "trained_betas", 0);
-    return (int)(betas > 0 ? betas : probe_number(probe, "num_train_timesteps", 0));
 }
 
 /* ---- calling the plugin -------------------------------------------------------------------------
@@ -367,11 +380,8 @@ static bool keeps_frame(const struct probe *probe)
 static void check_step(struct probe *probe, int i)
 {
     const struct clat_plan *plan = probe->plan;
-    int train = probe_train_timesteps(probe);
-    double t = plan->timesteps[i];
-    if (!isfinite(t) || t < 0 || (train && t > train - 1))
-        unfit(
-            probe, "plan->timesteps[%d] is %g, expected 0 to %d", i, t, train ? train - 1 : 100000);
+    if (!is_timestep(probe, plan->timesteps[i]))
+        unfit(probe, "plan->timesteps[%d] is %g, which the model has not", i, plan->timesteps[i]);
     if (!is_level(plan->signal[i]) || !is_level(plan->noise[i]) ||
         !(plan->signal[i] + plan->noise[i] > 0))
         unfit(probe, "plan->signal[%d] is %g and noise %g, expected finite, 0 or more, not both 0",

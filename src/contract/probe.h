@@ -59,7 +59,8 @@ double probe_number(const struct probe *probe, const char *option, double missin
 /* The word a choice has now, or NULL. */
 const char *probe_choice(const struct probe *probe, const char *option);
 
-/* Timesteps the model was trained with, if the plugin's options tell; else 0. */
+/* The number of timesteps the model was trained with, where the options have its noise schedule;
+ * else 0, and timesteps may be any number. */
 int probe_train_timesteps(const struct probe *probe);
 
 /* Calls plan(). True if it gave a plan that the contract allows; else `refused` and `sentence`, or
