@@ -65,25 +65,36 @@ static double shifted(const struct options *o, double s)
     return a / (a + (1 / s - 1));
 }
 
-/* The level of the model's timestep t, in float32; a dynamic shift comes later. */
-static double level_of(const struct options *o, int t)
+/* The static shift in float32. */
+static float shifted_float(const struct options *o, float s)
 {
-    float s = (float)t / (float)o->num_train_timesteps, shift = (float)o->shift;
-    if (!o->use_dynamic_shifting)
-        s = shift * s / (1 + (float)(o->shift - 1) * s);
-    return (double)s;
+    return (float)o->shift * s / (1 + (float)(o->shift - 1) * s);
 }
 
-/* Level i before the shift: from the model's highest to its lowest, or the user's. */
+/* The level of the model's timestep t; a dynamic shift comes later. */
+static double level_of(const struct options *o, int t)
+{
+    float s = (float)t / (float)o->num_train_timesteps;
+    return (double)(o->use_dynamic_shifting ? s : shifted_float(o, s));
+}
+
+/* Level i of an even spacing from the model's highest to its lowest. */
 static double even(const struct options *o, int count, int i)
 {
     double train = o->num_train_timesteps;
     double first = level_of(o, o->num_train_timesteps) * train, last = level_of(o, 1) * train;
-    if (o->levels.sigmas.count)
-        return (double)(float)o->levels.sigmas.values[i];
     if (i == count - 1 && count > 1)
         return last / train;
     return (i ? i * ((last - first) / (count - 1)) + first : first) / train;
+}
+
+/* Level i: an even one, shifted; or the user's, shifted in float32. */
+static double level_at(const struct options *o, int count, int i)
+{
+    if (!o->levels.sigmas.count)
+        return shifted(o, even(o, count, i));
+    float own = (float)o->levels.sigmas.values[i];
+    return o->use_dynamic_shifting ? shifted(o, (double)own) : (double)shifted_float(o, own);
 }
 
 /* Levels are stretched so that the last one is shift_terminal. */
@@ -104,7 +115,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     if (o->base_image_seq_len >= o->max_image_seq_len)
         return run->fail(run, "base_image_seq_len must be below max_image_seq_len");
     for (int i = 0; i < count; i++)
-        s[i] = shifted(o, even(o, count, i));
+        s[i] = level_at(o, count, i);
     if (o->shift_terminal > 0)
         stretch(o->shift_terminal, count, s);
     if (s[count - 1] <= 0 || s[0] > 1)

@@ -85,7 +85,8 @@ static void take_sigmas(const struct sigma_plan *p)
     for (int i = 0; i <= plan->count; i++)
         plan->sigmas[i] = (float)p->levels->sigmas.values[i];
     for (int i = 0; i < plan->count; i++)
-        plan->timesteps[i] = (double)sigmas_timestep_float(p->table, p->train, plan->sigmas[i]);
+        plan->timesteps[i] =
+            timestep_rounded(p, sigmas_timestep_mixed(p->table, p->train, plan->sigmas[i]));
 }
 
 static const char *spacing_conflict(const struct sigma_plan *p)

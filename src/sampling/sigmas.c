@@ -65,16 +65,31 @@ double sigmas_timestep(const float *table, int train, double sigma)
     return (1 - weight) * j + weight * (j + 1);
 }
 
-float sigmas_timestep_float(const float *table, int train, float sigma)
+/* Entry j and the share of entry j + 1, in float32. */
+static float share_above(const float *table, int train, float sigma, int *j)
 {
+    *j = 0;
     if (train < 2)
         return 0;
     float wanted = log_float(fmaxf(sigma, 1e-10f));
-    int j = entry_below(table, train, (double)wanted);
-    float below = log_float(table[j]), above = log_float(table[j + 1]);
+    *j = entry_below(table, train, (double)wanted);
+    float below = log_float(table[*j]), above = log_float(table[*j + 1]);
     float weight = (below - wanted) / (below - above);
-    weight = weight > 0 ? fminf(weight, 1) : 0;
+    return weight > 0 ? fminf(weight, 1) : 0;
+}
+
+float sigmas_timestep_float(const float *table, int train, float sigma)
+{
+    int j;
+    float weight = share_above(table, train, sigma, &j);
     return (1 - weight) * (float)j + weight * (float)(j + 1);
+}
+
+double sigmas_timestep_mixed(const float *table, int train, float sigma)
+{
+    int j;
+    float weight = share_above(table, train, sigma, &j);
+    return (double)(1 - weight) * j + (double)weight * (j + 1);
 }
 
 /* ---- curves -----------------------------------------------------------------------------------

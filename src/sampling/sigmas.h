@@ -19,6 +19,8 @@ double sigmas_at(const float *table, int train, double timestep);
 double sigmas_timestep(const float *table, int train, double sigma);
 /* The same in float32 throughout. */
 float sigmas_timestep_float(const float *table, int train, float sigma);
+/* The place between two entries float32, the rest double: timesteps of a user's own sigmas. */
+double sigmas_timestep_mixed(const float *table, int train, float sigma);
 
 /* Karras et al. 2022, equation 5: even in sigma^(1/rho). */
 void sigmas_karras(double low, double high, double rho, int count, double *sigmas);
