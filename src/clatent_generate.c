@@ -87,7 +87,7 @@ static enum clat_status settle_values(struct run *run)
     TRY(set_number(&run->values, "height", job->height ? job->height : size));
     TRY(set_number(&run->values, "width", job->width ? job->width : size));
     TRY(set_number(&run->values, "num_inference_steps", job->num_inference_steps));
-    TRY(set_number(&run->values, "guidance_scale", (double)job->guidance_scale));
+    TRY(set_number(&run->values, "guidance_scale", job->guidance_scale));
 out:
     return status;
 }

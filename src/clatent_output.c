@@ -53,7 +53,8 @@ out:
 static enum clat_status check_pattern(const struct output *output)
 {
     const char *pattern = output->job->output;
-    bool is_distinct = strstr(pattern, "{index") || strstr(pattern, "{seed");
+    bool one_seed = job_has_one_generator(output->job);
+    bool is_distinct = strstr(pattern, "{index") || (strstr(pattern, "{seed") && !one_seed);
     if (output->images > 1 && output->kind == OUTPUT_STREAM)
         return status_set(
             CLAT_ERROR_USAGE, "output '-' takes one image, but %zu are asked for", output->images);
@@ -161,8 +162,10 @@ static enum clat_status make_texts(const struct output *output, const struct out
     struct text text = {0};
     if (output->job->metadata) {
         TRY(values_of_image(output, image, &values));
-        /* Start latents belong to the whole job, which then is what makes the image again. */
-        const struct job_values *record = output->job->latents ? output->values : &values;
+        /* Start latents and a generator for the batch belong to the whole job, which then is what
+         * makes the image again. */
+        bool whole = output->job->latents || job_has_one_generator(output->job);
+        const struct job_values *record = whole ? output->values : &values;
         TRY(metadata_parameters(&values, output->model, &text));
         TRY(keep_text(texts, count, METADATA_PARAMETERS_KEY, &text));
         TRY(metadata_json(record, output->device, &text));

@@ -135,6 +135,7 @@ static struct job standard_job(uint64_t *seeds, size_t seed_count)
         .width = 128,
         .num_inference_steps = 3,
         .guidance_scale = 6,
+        .strength = 1,
         .seeds = seeds,
         .seed_count = seed_count,
         .batch_size = 1};

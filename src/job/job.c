@@ -27,6 +27,7 @@ static enum clat_status set_defaults(struct job *job)
     *job = (struct job){.num_inference_steps = 50,
         .guidance_scale = 1,
         .batch_size = 1,
+        .strength = 1,
         .metadata = true,
         .ai_mark = true};
     TRY(memory_string("f32", &job->precision));
@@ -146,9 +147,43 @@ size_t job_image_count(const struct job *job)
     return job->prompt_count * (size_t)job->batch_size;
 }
 
+bool job_has_one_generator(const struct job *job)
+{
+    return job->generator && strcmp(job->generator, "batch") == 0;
+}
+
+static enum clat_status check_start(const struct job_values *values, const struct job *job)
+{
+    const char *where = value_of(values, "strength")->where;
+    if (job->strength <= 0)
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: strength must be more than 0, found 0: nothing would be done", where);
+    if (job->strength < 1 && !job->latents)
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: a strength below 1 starts from clean latents, but no latents were given", where);
+    return CLAT_OK;
+}
+
+/* One generator has one seed. */
+static enum clat_status check_seeds(const struct job_values *values, const struct job *job)
+{
+    const char *where = value_of(values, "seed")->where;
+    size_t images = job_image_count(job);
+    if (job->seed_count > 1 && job_has_one_generator(job))
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: %zu seeds for the one generator of 'generator: batch'; give one", where,
+            job->seed_count);
+    if (job->seed_count > 1 && job->seed_count != images)
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: %zu seeds for %zu images; give one, or one per image", where, job->seed_count,
+            images);
+    return CLAT_OK;
+}
+
 /* What only shows when all keys are known. */
 static enum clat_status check_together(const struct job_values *values, const struct job *job)
 {
+    enum clat_status status;
     size_t images = job_image_count(job);
     if (job->prompt_count == 0)
         return status_set(
@@ -156,11 +191,11 @@ static enum clat_status check_together(const struct job_values *values, const st
     if (images > IMAGES_LIMIT)
         return status_set(CLAT_ERROR_USAGE, "%zu images in one job; at most %d are allowed", images,
             IMAGES_LIMIT);
-    if (job->seed_count > 1 && job->seed_count != images)
-        return status_set(CLAT_ERROR_USAGE,
-            "%s: %zu seeds for %zu images; give one, or one per image",
-            value_of(values, "seed")->where, job->seed_count, images);
-    return check_endings(values, job);
+    TRY(check_start(values, job));
+    TRY(check_seeds(values, job));
+    TRY(check_endings(values, job));
+out:
+    return status;
 }
 
 enum clat_status job_build(const struct job_values *values, struct job *job)

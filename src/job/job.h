@@ -18,15 +18,20 @@ struct job {
     size_t prompt_count;
     int height, width;       /* in pixels, multiples of 8; 0: the model's default */
     int num_inference_steps; /* 1..1000; default 50 */
-    float guidance_scale; /* default: 1 as in diffusers' pipeline, or what the model recommends */
+    double guidance_scale; /* default: 1 as in diffusers' pipeline, or what the model recommends */
     bool guidance_scale_given;
-    float eta; /* 0..1, DDIM; when given, scheduler_options has it too, as `eta` */
+    double eta; /* 0..1, DDIM; when given, scheduler_options has it too, as `eta` */
     bool eta_given;
     uint64_t
         *seeds; /* `seed`: one or a list. One: image i of all has seed + i. List: one per image */
     size_t seed_count; /* 0: one is to be drawn, and to be told */
     int batch_size;    /* images per prompt, default 1 */
     char *latents;     /* .npy or .safetensors to start from, or NULL */
+    double strength;   /* share of the steps that is done, 0 < strength <= 1; below 1 `latents` are
+                          a clean image */
+    char *rng;         /* "torch", "numpy" or "philox"; NULL: torch */
+    char *generator;   /* "image" or "batch": who draws; NULL: each image */
+    char *compat;      /* "none" or "diffusers"; NULL: none */
     char *scheduler;   /* name, NULL: the model's own */
     struct settings scheduler_options;
     char *
@@ -52,5 +57,8 @@ void job_free(struct job *job);
 
 /* prompts * batch_size */
 size_t job_image_count(const struct job *job);
+
+/* generator: batch */
+bool job_has_one_generator(const struct job *job);
 
 #endif

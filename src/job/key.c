@@ -8,6 +8,9 @@
 
 static const char *const precisions[] = {"f32", NULL};
 static const char *const engines[] = {"auto", "own", "clblast", NULL};
+static const char *const streams[] = {"torch", "numpy", "philox", NULL};
+static const char *const generators[] = {"image", "batch", NULL};
+static const char *const manners[] = {"none", "diffusers", NULL};
 static const char *const bars[] = {"auto", "plain", "json", "none", NULL};
 
 /* In the order of --help. */
@@ -40,7 +43,25 @@ const struct job_key job_keys[] = {
         .field = FIELD(batch_size), .help = "images per prompt; default 1"},
     {"latents", .kind = KEY_TEXT, .is_path = true, .recorded = true, .argument = "FILE",
         .field = FIELD(latents),
-        .help = ".npy or .safetensors: start from exactly this noise, [N,C,height/8,width/8]"},
+        .help =
+            ".npy or .safetensors: start from exactly this noise, [N,C,height/8,width/8]; with a "
+            "strength below 1, from this clean image"},
+    {"strength", .kind = KEY_REAL, .recorded = true, .lowest = 0, .highest = 1, .argument = "X",
+        .field = FIELD(strength),
+        .help = "share of the steps that is done, above 0 to 1: below 1 they start in the middle, "
+                "from clean latents with noise; default 1"},
+    {"rng", .kind = KEY_CHOICE, .recorded = true, .choices = streams,
+        .argument = "torch|numpy|philox", .field = FIELD(rng),
+        .help = "whose random numbers: torch's CPU generator (default), numpy's RandomState, "
+                "torch's CUDA generator (to 1e-6)"},
+    {"generator", .kind = KEY_CHOICE, .recorded = true, .choices = generators,
+        .argument = "image|batch", .field = FIELD(generator),
+        .help = "a generator for each image, from its own seed (default), or one that draws the "
+                "noise of all images as one tensor"},
+    {"compat", .kind = KEY_CHOICE, .recorded = true, .choices = manners,
+        .argument = "none|diffusers", .field = FIELD(compat),
+        .help = "diffusers: keep the known defects of its pipelines and schedulers, to compare; "
+                "default none"},
     {"scheduler", .kind = KEY_SCHEDULER, .recommended = true, .recorded = true,
         .argument = "NAME[,K=V]...",
         .help =
@@ -82,7 +103,6 @@ const struct job_key job_keys[] = {
     {"label_map", .kind = KEY_LATER},
     {"image", .kind = KEY_LATER},
     {"mask", .kind = KEY_LATER},
-    {"strength", .kind = KEY_LATER},
     {"negative_prompt", .kind = KEY_LATER},
 };
 const size_t job_key_count = sizeof job_keys / sizeof *job_keys;

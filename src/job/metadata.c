@@ -150,6 +150,13 @@ out:
     return status;
 }
 
+/* As AUTOMATIC1111's web UI calls them. */
+static const char *rng_word(const struct job_values *values)
+{
+    const char *rng = first_of(values, "rng");
+    return !rng || strcmp(rng, "torch") == 0 ? "CPU" : strcmp(rng, "philox") == 0 ? "NV" : rng;
+}
+
 enum clat_status metadata_parameters(
     const struct job_values *values, const char *model, struct text *out)
 {
@@ -164,7 +171,8 @@ enum clat_status metadata_parameters(
     TRY(text_print(out, "Size: %sx%s, ", first_of(values, "width"), first_of(values, "height")));
     TRY(add_pair(out, "Model", model));
     TRY(add_pair(out, "Eta", eta ? eta->value : NULL));
-    TRY(text_print(out, "RNG: CPU, Version: clatent %s", clat_version()));
+    TRY(add_pair(out, "Denoising strength", first_of(values, "strength")));
+    TRY(text_print(out, "RNG: %s, Version: clatent %s", rng_word(values), clat_version()));
 out:
     return status;
 }

@@ -78,14 +78,14 @@ enum clat_status job_read_int(
 }
 
 enum clat_status job_read_real(
-    const struct job_key *key, const char *text, const char *where, float *out)
+    const struct job_key *key, const char *text, const char *where, double *out)
 {
     double value;
     if (!text_to_double(text, &value) || !isfinite(value) || value < key->lowest ||
         value > key->highest)
         return status_set(CLAT_ERROR_USAGE, "%s: %s must be a number from %d to %d, found '%s'",
             where, key->name, key->lowest, key->highest, text);
-    *out = (float)value;
+    *out = value;
     return CLAT_OK;
 }
 
@@ -146,7 +146,7 @@ enum clat_status job_value_check(int index, const char *text, const char *where)
 {
     const struct job_key *key = &job_keys[index];
     int whole;
-    float real;
+    double real;
     bool flag;
     uint64_t seed;
     switch (key->kind) {

@@ -59,7 +59,7 @@ enum clat_status job_value_check(int key, const char *text, const char *where);
 enum clat_status job_read_int(
     const struct job_key *key, const char *text, const char *where, int *out);
 enum clat_status job_read_real(
-    const struct job_key *key, const char *text, const char *where, float *out);
+    const struct job_key *key, const char *text, const char *where, double *out);
 enum clat_status job_read_flag(
     const struct job_key *key, const char *text, const char *where, bool *out);
 /* -1 gives *random = true. */

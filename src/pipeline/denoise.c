@@ -136,6 +136,8 @@ enum clat_status run_sample(struct run *run, int first, int count)
     TRY(open_pool(&group, &pool));
     TRY(denoiser_open(&group.denoiser, &pool, &run->unet, count, run->h, run->w,
         run->job->guidance_scale, context, run->tokens));
+    group.denoiser.unscaled = run->unscaled;
+    group.denoiser.scaled_beside = run->scaled_image;
     group.denoiser.evaluated = run->events->trace ? evaluated : NULL;
     group.denoiser.user = &group;
     TRY(open_noise(&group));

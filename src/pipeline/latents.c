@@ -1,4 +1,4 @@
-/* latents.c - what sampling starts from: noise of each image's seed, or a file.
+/* latents.c - what sampling starts from: noise of each image's seed, a file, or both.
  * SPDX-License-Identifier: MIT */
 #include "base/memory.h"
 #include "checkpoint/weights.h"
@@ -8,17 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum clat_status draw(struct run *run)
+/* The first noise of every image: latents = signal x0 + scale noise, x0 being what is in them. */
+static enum clat_status add_noise(struct run *run, float signal, float scale)
 {
     enum clat_status status;
     struct noise *noise = NULL;
-    size_t images = (size_t)run->images;
-    TRY(noise_open(&run->noise, 0, images, &noise));
-    noise_draw(noise, run->latents);
-    for (size_t i = 0; i < images * run->elements; i++)
-        run->latents[i] *= run->plan.init_noise_sigma;
+    float *values = NULL;
+    size_t count = (size_t)run->images * run->elements;
+    TRY(memory_new(count, sizeof *values, &values));
+    TRY(noise_open(&run->noise, 0, (size_t)run->images, &noise));
+    noise_draw(noise, values);
+    for (size_t i = 0; i < count; i++)
+        run->latents[i] = signal * run->latents[i] + scale * values[i];
+    run->drawn = true;
 out:
     noise_close(noise);
+    free(values);
     return status;
 }
 
@@ -101,13 +106,15 @@ static bool ends_with(const char *text, const char *ending)
 enum clat_status run_start_latents(struct run *run)
 {
     enum clat_status status;
+    const struct job *job = run->job;
     size_t shape[] = {(size_t)run->images, (size_t)run->channels, (size_t)run->h, (size_t)run->w};
     TRY(memory_new((size_t)run->images * run->elements, sizeof(float), &run->latents));
-    run->drawn = !run->job->latents;
-    if (run->drawn)
-        TRY(draw(run));
-    else
-        TRY(ends_with(run->job->latents, ".npy") ? read_npy(run) : read_safetensors(run));
+    if (job->latents)
+        TRY(ends_with(job->latents, ".npy") ? read_npy(run) : read_safetensors(run));
+    if (job->latents && job->strength < 1)
+        TRY(add_noise(run, run->plan.signal, run->plan.noise));
+    if (!job->latents)
+        TRY(add_noise(run, 0, run->start_scale));
     TRY(run_trace(run, "latents.init", 4, shape, run->latents, NULL));
 out:
     return status;

@@ -8,10 +8,9 @@
 static enum clat_status make_images(struct run *run)
 {
     enum clat_status status;
-    struct plan_request request = {.steps = run->job->num_inference_steps, .strength = 1};
     TRY(model_check_task(run->model));
     TRY(run_settle(run));
-    TRY(scheduler_plan(run->scheduler, &request, &run->plan));
+    TRY(run_plan(run));
     TRY(run_check_memory(run));
     TRY(run_encode_prompts(run));
     TRY(run_start_latents(run));

@@ -35,6 +35,9 @@ struct run {
     struct model_memory memory; /* as predicted */
     struct scheduler *scheduler;
     struct plan_outline plan;
+    float start_scale; /* of start noise */
+    bool unscaled;     /* compat: the network sees sigma-space samples without their divisor */
+    bool scaled_image; /* compat: and what stands beside the sample is divided like it */
     struct noise_source noise;
 
     struct unet unet;
@@ -46,6 +49,8 @@ struct run {
 
 /* settings.c: sizes, seeds, scheduler; everything that can be refused before work begins. */
 enum clat_status run_settle(struct run *run);
+/* plan.c: the scheduler's steps, where they start, what is scaled. */
+enum clat_status run_plan(struct run *run);
 /* memory.c: predicts what the job needs, chooses `group`, refuses what does not fit. */
 enum clat_status run_check_memory(struct run *run);
 /* condition.c */

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "pipeline/run.h"
 
+#include <string.h>
+
 #define LARGEST_SIDE 16384 /* in pixels */
 
 /* Not below the latent grid's own multiple, so that no row of pixels is left over. */
@@ -32,19 +34,28 @@ out:
     return status;
 }
 
-/* One seed counts up over the images; a list has one for each. */
+/* One seed counts up over the images; a list has one for each. One generator has one seed. */
 static enum clat_status settle_seeds(struct run *run)
 {
     enum clat_status status;
     const struct job *job = run->job;
+    bool one = job_has_one_generator(job);
     if (job->seed_count != 1 && job->seed_count != (size_t)run->images)
         FAIL(CLAT_ERROR_USAGE, "seed: expected 1 seed, or one for each of the %d images, found %zu",
             run->images, job->seed_count);
     TRY(memory_new((size_t)run->images, sizeof *run->seeds, &run->seeds));
     for (int i = 0; i < run->images; i++)
-        run->seeds[i] = job->seed_count == 1 ? job->seeds[0] + (uint64_t)i : job->seeds[i];
+        run->seeds[i] =
+            job->seed_count == 1 ? job->seeds[0] + (one ? 0 : (uint64_t)i) : job->seeds[i];
 out:
     return status;
+}
+
+static enum rng_kind rng_of(const char *name)
+{
+    if (name && strcmp(name, "numpy") == 0)
+        return RNG_NUMPY;
+    return name && strcmp(name, "philox") == 0 ? RNG_PHILOX : RNG_TORCH;
 }
 
 enum clat_status run_settle(struct run *run)
@@ -58,11 +69,14 @@ enum clat_status run_settle(struct run *run)
     if (!images)
         FAIL(CLAT_ERROR_USAGE, "prompt: there is none");
     run->images = (int)images;
-    run->guided = job->guidance_scale != 1.0f;
+    run->guided = job->guidance_scale != 1;
     TRY(settle_size(run));
     TRY(settle_seeds(run));
-    run->noise = (struct noise_source){
-        .seeds = run->seeds, .images = (size_t)run->images, .elements = run->elements};
+    run->noise = (struct noise_source){.rng = rng_of(job->rng),
+        .per_batch = job_has_one_generator(job),
+        .seeds = run->seeds,
+        .images = (size_t)run->images,
+        .elements = run->elements};
     TRY(scheduler_open(
         job->scheduler, &run->model->scheduler, &job->scheduler_options, &run->scheduler));
 out:

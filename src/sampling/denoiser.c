@@ -49,18 +49,20 @@ enum clat_status denoiser_open(struct denoiser *denoiser, struct pool *pool, str
     int images, int h, int w, float guidance, const float *context, int tokens)
 {
     enum clat_status status;
-    int channels = unet->config.in_channels, rows = images * (guidance_is_on(guidance) ? 2 : 1);
+    int in = unet->config.in_channels, out = unet->config.out_channels;
+    int rows = images * (guidance_is_on(guidance) ? 2 : 1);
+    size_t pixels = (size_t)h * (size_t)w;
     *denoiser = (struct denoiser){.run.pool = pool,
         .unet = unet,
         .images = images,
         .rows = rows,
-        .elements = (size_t)channels * (size_t)h * (size_t)w,
+        .elements = (size_t)out * pixels,
+        .beside_elements = (size_t)(in - out) * pixels,
         .guidance = guidance};
-    size_t floats = (size_t)rows * denoiser->elements;
-    TRY(memory_new(floats, sizeof(float), &denoiser->input));
-    TRY(memory_new(floats, sizeof(float), &denoiser->predicted));
-    TRY(pool_take(pool, POOL_FRONT, rows, h, w, channels, &denoiser->sample));
-    TRY(pool_take(pool, POOL_FRONT, rows, h, w, channels, &denoiser->output));
+    TRY(memory_new((size_t)rows * (size_t)in * pixels, sizeof(float), &denoiser->input));
+    TRY(memory_new((size_t)rows * denoiser->elements, sizeof(float), &denoiser->predicted));
+    TRY(pool_take(pool, POOL_FRONT, rows, h, w, in, &denoiser->sample));
+    TRY(pool_take(pool, POOL_FRONT, rows, h, w, out, &denoiser->output));
     TRY(set_prompt(denoiser, unet, context, tokens));
 out:
     return status;
@@ -80,6 +82,25 @@ static void guide(
         output[i] = unconditional[i] + scale * (conditional[i] - unconditional[i]);
 }
 
+static void divide(const float *values, size_t count, float divisor, float *quotients)
+{
+    for (size_t i = 0; i < count; i++)
+        quotients[i] = values[i] / divisor;
+}
+
+void denoiser_fill(struct denoiser *denoiser, const float *sample, float divisor)
+{
+    size_t elements = denoiser->elements, beside = denoiser->beside_elements;
+    for (int row = 0; row < denoiser->rows; row++) {
+        size_t image = (size_t)(row % denoiser->images);
+        float *input = denoiser->input + (size_t)row * (elements + beside);
+        divide(sample + image * elements, elements, denoiser->unscaled ? 1 : divisor, input);
+        if (beside)
+            divide(denoiser->beside + image * beside, beside, denoiser->scaled_beside ? divisor : 1,
+                input + elements);
+    }
+}
+
 enum clat_status denoiser_evaluate(
     void *user, const float *sample, float divisor, double timestep, float *output)
 {
@@ -89,10 +110,9 @@ enum clat_status denoiser_evaluate(
     size_t count = (size_t)denoiser->images * denoiser->elements;
     bool guided = denoiser->rows > denoiser->images;
 
-    for (size_t i = 0; i < count; i++)
-        denoiser->input[i] = sample[i] / divisor;
-    if (guided)
-        memcpy(denoiser->input + count, denoiser->input, count * sizeof *sample);
+    if (denoiser->beside_elements && !denoiser->beside)
+        FAIL(CLAT_ERROR_INTERNAL, "the UNet takes channels beside the sample, but there are none");
+    denoiser_fill(denoiser, sample, divisor);
     TRY(tensor_write_nchw(device, &denoiser->sample, denoiser->input));
     TRY(unet_forward(
         &denoiser->run, denoiser->unet, &denoiser->sample, timestep, &denoiser->output));

@@ -2,7 +2,10 @@
  *
  * Classifier-free guidance (Ho and Salimans 2022): e = e_u + scale (e_c - e_u), one UNet pass over
  * the rows [unconditional..., conditional...]. With a scale of exactly 1 the conditional rows
- * alone. */
+ * alone.
+ *
+ * Beside the sample a network may see further channels: a small image, a masked one. They stand
+ * behind the sample's in every row, and are never scaled with it. */
 #ifndef CLATENT_SAMPLING_DENOISER_H
 #define CLATENT_SAMPLING_DENOISER_H
 
@@ -11,11 +14,14 @@
 struct denoiser {
     struct forward run;
     const struct unet *unet;
-    struct tensor sample, output; /* [rows][h][w][channels] on the device */
+    struct tensor sample, output; /* [rows][h][w][in_channels], [out_channels] on the device */
     int images, rows;             /* rows = images, or twice as many if guided */
-    size_t elements;              /* channels*h*w of one image */
+    size_t elements;              /* out_channels*h*w of one image: sample and prediction */
+    size_t beside_elements;       /* of the further channels; 0: none */
+    const float *beside;          /* [images][beside_elements], the caller's, for evaluate */
+    bool unscaled, scaled_beside; /* compat: a divisor is forgotten, or also divides `beside` */
     float guidance;
-    float *input, *predicted; /* the same on the host, [rows][channels][h][w] */
+    float *input, *predicted; /* [rows][elements + beside_elements], [rows][elements] */
     int evaluations;          /* so far */
     /* Shown every guided prediction, [images][elements]; or NULL. */
     enum clat_status (*evaluated)(void *user, int index, const float *prediction);
@@ -36,6 +42,9 @@ void denoiser_close(struct denoiser *denoiser);
  * CLAT_ERROR_CHECK. */
 enum clat_status denoiser_evaluate(
     void *denoiser, const float *sample, float divisor, double timestep, float *output);
+
+/* The rows that the network sees, into denoiser->input. */
+void denoiser_fill(struct denoiser *denoiser, const float *sample, float divisor);
 
 /* CLAT_ERROR_CHECK, naming `what`, if any of the values is not finite. */
 enum clat_status check_finite(const float *values, size_t count, const char *what, ...)

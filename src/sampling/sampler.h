@@ -43,6 +43,10 @@ struct plan_outline {
 enum clat_status scheduler_plan(
     struct scheduler *scheduler, const struct plan_request *request, struct plan_outline *outline);
 
+/* What init_noise_sigma is before steps are planned: that of all training timesteps. (Only compat
+ * asks for it.) */
+enum clat_status scheduler_training_sigma(struct scheduler *scheduler, float *init_noise_sigma);
+
 struct sampler_host {
     void *user;
     /* Guided prediction of the network at sample / divisor ([images][c][h][w] floats), timestep as

@@ -345,6 +345,35 @@ out:
     return status;
 }
 
+/* The number of training timesteps, by the option's name; 1000 where a plugin has none. */
+static int training_steps(const struct scheduler *scheduler)
+{
+    int steps = 1000;
+    for (const struct clat_option *o = scheduler->plugin->options; o && o->name; o++) {
+        const void *field = (const char *)scheduler->options.fields + o->offset;
+        const struct clat_reals *betas = field;
+        if (o->type == CLAT_INT && strcmp(o->name, "num_train_timesteps") == 0)
+            steps = *(const int *)field;
+        if (o->type == CLAT_REALS && strcmp(o->name, "trained_betas") == 0 && betas->count)
+            return (int)betas->count;
+    }
+    return steps;
+}
+
+enum clat_status scheduler_training_sigma(struct scheduler *scheduler, float *init_noise_sigma)
+{
+    enum clat_status status = CLAT_OK;
+    struct scheduler twin = {.plugin = scheduler->plugin, .options = scheduler->options};
+    struct plan_request request = {.steps = training_steps(scheduler), .strength = 1};
+    struct plan_outline outline = {.init_noise_sigma = 1};
+    if (scheduler->plugin->space == CLAT_SIGMA)
+        TRY(scheduler_plan(&twin, &request, &outline));
+    *init_noise_sigma = outline.init_noise_sigma;
+out:
+    plan_free(&twin.plan);
+    return status;
+}
+
 /* ---- run --------------------------------------------------------------------------------------
  */
 
