@@ -19,9 +19,8 @@ enum { MIDPOINT, HEUN };                                           /* solver_typ
 
 #define DPM_ROWS(options, field)                                                                   \
     {"lambda_min_clipped", CLAT_REAL, offsetof(struct options, field.levels.lambda_min_clipped),   \
-        "null", -1e6, 0, NULL, "leave out levels of a lambda below this"},                         \
-        {"timesteps", CLAT_REALS, offsetof(struct options, field.levels.timesteps), "null", 0,     \
-            100000, NULL, "timesteps of the steps, falling, instead of a spacing"},                \
+        "-inf", -(double)INFINITY, 0, NULL, "leave out levels of a lambda below this"},            \
+        CLAT_TIMESTEPS_ROW(options, field.levels.timesteps),                                       \
     {                                                                                              \
         "variance_type", CLAT_CHOICE, offsetof(struct options, variance_type), "null", 0, 0,       \
             CLAT_CHOICES("learned", "learned_range"),                                              \

@@ -100,18 +100,25 @@ static inline double shift_of(const struct solver *o)
     return o->time_shift_type ? o->mu : exp(o->mu);
 }
 
+/* What is wrong with it, or NULL. */
+static inline const char *shift_conflict(const struct solver *o)
+{
+    if (!isnan(o->mu) && !(o->use_dynamic_shifting && o->levels.use_flow_sigmas))
+        return "mu needs use_dynamic_shifting and use_flow_sigmas";
+    if (!(shift_of(o) > 0))
+        return "with time_shift_type linear, mu must be above 0";
+    return NULL;
+}
+
 /* Plans the levels of o, one evaluation a step. */
 static inline int solver_plan(struct clat_run *run, const struct solver *o, struct clat_plan *plan)
 {
     struct clat_levels levels = o->levels;
+    const char *wrong = shift_conflict(o);
+    if (wrong)
+        return run->fail(run, wrong);
     levels.flow_shift = shift_of(o);
-    if (!isnan(o->mu) && !(o->use_dynamic_shifting && levels.use_flow_sigmas))
-        return run->fail(run, "mu needs use_dynamic_shifting and use_flow_sigmas");
-    if (!(levels.flow_shift > 0))
-        return run->fail(run, "mu is not above 0, as time_shift_type linear needs it");
-    int code = run->tools->plan_multistep(run, &levels, plan);
-    plan->evaluations = plan->count;
-    return code;
+    return run->tools->plan_multistep(run, &levels, plan);
 }
 
 /* ---- predictions ------------------------------------------------------------------------------

@@ -1,0 +1,324 @@
+/* unipc.c - UniPC, a predictor and a corrector from one evaluation. SPDX-License-Identifier: MIT
+ *
+ * Zhao et al. 2023, arXiv 2302.04867, equations 3 and 5. Over a step of length h in lambda from s0
+ * to t, with m_j the prediction at an older level, r_j = (lambda_j - lambda_s0) / h and
+ * D_j = (m_j - m_0) / r_j,
+ *
+ *     x_t = a x - c m_0 - e B(h) sum rho_j D_j
+ *
+ * where rho solves sum_j r_j^(q-1) rho_j = b_q: so that the sum is right for polynomials in lambda
+ * up to the order. The predictor takes older levels only; the corrector, once the network has
+ * spoken at t, takes that as one more (r = 1), which costs no evaluation of its own. */
+#include "solver.h"
+#include <string.h>
+
+#define ORDER_LIMIT 6
+enum { BH1, BH2 };
+
+struct options {
+    struct solver solver;
+    int predict_x0, solver_type;
+    double shift_terminal;
+    struct clat_reals disable_corrector;
+};
+
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver, ORDER_LIMIT, "true"),
+    CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
+    CLAT_SPACING_ROWS(
+        options, solver.levels.timestep_spacing, solver.levels.steps_offset, "linspace"),
+    FINAL_SIGMA_ROW(options, solver.levels.final_sigmas_type),
+    {"predict_x0", CLAT_BOOL, offsetof(struct options, predict_x0), "true", 0, 0, NULL,
+        "integrate x0, else epsilon"},
+    {"solver_type", CLAT_CHOICE, offsetof(struct options, solver_type), "bh2", 0, 0,
+        CLAT_CHOICES("bh1", "bh2"), "B(h) is h, or exp(h) - 1"},
+    {"disable_corrector", CLAT_REALS, offsetof(struct options, disable_corrector), "[]", 0, 100000,
+        NULL, "steps, from 0, whose end is not corrected"},
+    {"sigma_min", CLAT_REAL, offsetof(struct options, solver.levels.sigma_min), "null", 1e-6, 1e6,
+        NULL, "lowest sigma of a curve"},
+    {"sigma_max", CLAT_REAL, offsetof(struct options, solver.levels.sigma_max), "null", 1e-6, 1e6,
+        NULL, "highest sigma of a curve"},
+    {"shift_terminal", CLAT_REAL, offsetof(struct options, shift_terminal), "null", 0, 0.999999,
+        NULL, "stretch the levels of a flow to end here"},
+    {"sigmas", CLAT_REALS, offsetof(struct options, solver.levels.sigmas), "null", 0, 1, NULL,
+        "levels of a flow, falling, before they are shifted"},
+    {NULL}};
+
+/* ---- plan --------------------------------------------------------------------------------------
+ */
+
+static const char *conflict(const struct options *o)
+{
+    const struct clat_levels *levels = &o->solver.levels;
+    int to_zero = levels->final_sigmas_type == CLAT_FINAL_ZERO;
+    if (to_zero && o->solver_type == BH1)
+        return "solver_type bh1 needs final_sigmas_type sigma_min";
+    if (to_zero && !o->predict_x0)
+        return "predict_x0 false needs final_sigmas_type sigma_min";
+    if (to_zero && !o->solver.lower_order_final && o->solver.solver_order > 1)
+        return "lower_order_final false needs final_sigmas_type sigma_min";
+    if (!o->predict_x0 && o->solver.prediction_type == FLOW_PREDICTION)
+        return "prediction_type flow_prediction needs predict_x0";
+    if (!o->predict_x0 && o->solver.bounds.thresholding)
+        return "thresholding needs predict_x0";
+    if (o->solver.use_dynamic_shifting && isnan(o->solver.mu))
+        return "use_dynamic_shifting needs mu";
+    return NULL;
+}
+
+/* What is wrong with the options of a flow, or NULL. */
+static const char *flow_conflict(const struct options *o)
+{
+    const struct clat_levels *l = &o->solver.levels;
+    const struct clat_reals *sigmas = &l->sigmas;
+    if (!l->use_flow_sigmas)
+        return sigmas->count || o->shift_terminal > 0
+                   ? "sigmas and shift_terminal need use_flow_sigmas"
+                   : NULL;
+    if (l->use_exponential_sigmas || l->use_beta_sigmas)
+        return "use_flow_sigmas goes with use_karras_sigmas, but with no other curve";
+    if (l->use_karras_sigmas && sigmas->count)
+        return "a list of sigmas leaves no room for use_karras_sigmas";
+    for (size_t i = 0; i < sigmas->count; i++)
+        if (!(sigmas->values[i] > 0) || (i > 0 && !(sigmas->values[i] < sigmas->values[i - 1])))
+            return "sigmas must fall, and be above 0";
+    return shift_conflict(&o->solver);
+}
+
+/* Level i of `count`, evenly from 1 to just above 1/T or the user's own, shifted to noise. */
+static double flow_level(const struct solver *o, int count, int i)
+{
+    double shift = shift_of(o), step = (1.0 / o->levels.schedule.num_train_timesteps - 1) / count;
+    double sigma = o->levels.sigmas.count ? o->levels.sigmas.values[i] : i * step + 1;
+    if (o->use_dynamic_shifting)
+        return shift / (shift + (1 / sigma - 1));
+    return shift * sigma / (1 + (shift - 1) * sigma);
+}
+
+/* Stretched to end at shift_terminal. Pure noise is kept out, since its lambda is infinite. */
+static void plan_flow(const struct options *o, struct clat_plan *plan)
+{
+    const struct solver *solver = &o->solver;
+    plan->count = solver->levels.sigmas.count ? (int)solver->levels.sigmas.count : plan->steps;
+    double signal = 1 - flow_level(solver, plan->count, plan->count - 1);
+    for (int i = 0; i < plan->count; i++) {
+        double sigma = flow_level(solver, plan->count, i);
+        if (o->shift_terminal > 0)
+            sigma = 1 - (1 - sigma) / (signal / (1 - o->shift_terminal));
+        if (i == 0 && fabs(sigma - 1) < 1e-6)
+            sigma -= 1e-6;
+        plan->timesteps[i] = trunc(sigma * solver->levels.schedule.num_train_timesteps);
+        plan->sigmas[i] = (float)sigma;
+    }
+}
+
+/* A curve over noise / signal becomes levels of a flow, noise / (signal + noise). */
+static void curve_to_flow(const struct solver *o, struct clat_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++) {
+        double ratio = (double)plan->sigmas[i], sigma = ratio / (ratio + 1);
+        plan->timesteps[i] = trunc(sigma * o->levels.schedule.num_train_timesteps);
+        plan->sigmas[i] = (float)sigma;
+    }
+}
+
+/* Where it is not 0, this class ends at the last level of a curve or flow once more. */
+static void finish(const struct options *o, struct clat_plan *plan)
+{
+    const struct clat_levels *l = &o->solver.levels;
+    int curved = l->use_karras_sigmas || l->use_exponential_sigmas || l->use_beta_sigmas;
+    if (curved || l->use_flow_sigmas)
+        plan->sigmas[plan->count] =
+            l->final_sigmas_type == CLAT_FINAL_ZERO ? 0 : plan->sigmas[plan->count - 1];
+    for (int i = 0; i < plan->count; i++) {
+        struct level level = level_of(plan->sigmas[i], l->use_flow_sigmas);
+        plan->signal[i] = level.alpha;
+        plan->noise[i] = level.sigma;
+    }
+    plan->evaluations = plan->count;
+}
+
+static int plan(struct clat_run *run, struct clat_plan *plan)
+{
+    const struct options *o = run->options;
+    const struct clat_levels *l = &o->solver.levels;
+    struct clat_levels levels = *l;
+    const char *wrong = conflict(o);
+    if (wrong || (wrong = flow_conflict(o)))
+        return run->fail(run, wrong);
+    levels.use_flow_sigmas = 0;
+    int straight = l->use_flow_sigmas && !l->use_karras_sigmas;
+    int code = straight ? 0 : run->tools->plan_multistep(run, &levels, plan);
+    if (code)
+        return code;
+    if (straight)
+        plan_flow(o, plan);
+    else if (l->use_flow_sigmas)
+        curve_to_flow(&o->solver, plan);
+    finish(o, plan);
+    return 0;
+}
+
+/* ---- the formula ------------------------------------------------------------------------------
+ */
+
+static void swap_rows(int n, float *a, float *b)
+{
+    for (int j = 0; j < n; j++) {
+        float swapped = a[j];
+        a[j] = b[j];
+        b[j] = swapped;
+    }
+}
+
+/* Solves a rho = b, b in the last column of the n rows of a, which becomes rho: Gauss, the largest
+ * pivot of a column first. Fused, and with reciprocals of pivots, as linear algebra libraries do.
+ */
+static void solve(int n, float a[][ORDER_LIMIT + 1])
+{
+    for (int k = 0; k < n; k++) {
+        int pivot = k;
+        for (int i = k + 1; i < n; i++)
+            pivot = fabsf(a[i][k]) > fabsf(a[pivot][k]) ? i : pivot;
+        swap_rows(n + 1, a[k], a[pivot]);
+        for (int i = k + 1; i < n; i++) {
+            float factor = a[i][k] * (1 / a[k][k]);
+            for (int j = k; j <= n; j++)
+                a[i][j] = fmaf(-factor, a[k][j], a[i][j]);
+        }
+    }
+    for (int k = n - 1; k >= 0; k--) {
+        for (int j = k + 1; j < n; j++)
+            a[k][n] = fmaf(-a[k][j], a[j][n], a[k][n]);
+        a[k][n] *= 1 / a[k][k];
+    }
+}
+
+/* a, c, e of the formula, and r and rho of its differences. */
+struct bridge {
+    float a, c, e, r[ORDER_LIMIT], rho[ORDER_LIMIT];
+    int terms;
+};
+
+/* rho of bridge->terms differences from bridge->r; a single one is 1/2, whatever B(h). */
+static void weigh(struct bridge *bridge, float h, float phi_1, float base)
+{
+    float matrix[ORDER_LIMIT][ORDER_LIMIT + 1], phi = phi_1 / h - 1;
+    double factorial = 1;
+    int n = bridge->terms;
+    for (int q = 0; q < n; q++) {
+        for (int j = 0; j < n; j++)
+            matrix[q][j] = q == 0 ? 1 : matrix[q - 1][j] * bridge->r[j];
+        matrix[q][n] = phi * (float)factorial / base;
+        factorial *= q + 2;
+        phi = phi / h - (float)(1 / factorial);
+    }
+    if (n > 1)
+        solve(n, matrix);
+    for (int q = 0; q < n; q++)
+        bridge->rho[q] = n > 1 ? matrix[q][n] : 0.5f;
+}
+
+/* The formula over step i: from `order` levels back, and for the corrector from its end too. */
+static struct bridge bridge_over(const struct clat_run *run, int i, int order, int corrects)
+{
+    const struct options *o = run->options;
+    struct level t = level_at(run, &o->solver, i + 1), s = level_at(run, &o->solver, i);
+    float h = t.lambda - s.lambda, signed_h = o->predict_x0 ? -h : h;
+    float phi_1 = (float)expm1((double)signed_h), base = o->solver_type == BH1 ? signed_h : phi_1;
+    float scale = o->predict_x0 ? t.alpha : t.sigma;
+    struct bridge bridge = {
+        .a = o->predict_x0 ? t.sigma / s.sigma : t.alpha / s.alpha,
+        .c = scale * phi_1,
+        .e = scale * base,
+    };
+    for (int j = 1; j < order; j++)
+        bridge.r[bridge.terms++] = (level_at(run, &o->solver, i - j).lambda - s.lambda) / h;
+    if (corrects)
+        bridge.r[bridge.terms++] = 1;
+    weigh(&bridge, signed_h, phi_1, base);
+    return bridge;
+}
+
+/* Crosses step i from x to `out`. m: predictions at its start and before; now: at its end, for the
+ * corrector, or NULL. */
+static void cross(const struct clat_run *run, int i, int order, float *const *m, const float *now,
+    const float *x, float *out)
+{
+    struct bridge b = bridge_over(run, i, order, now != NULL);
+    for (size_t k = 0; k < run->images * run->elements; k++) {
+        float sum = 0;
+        for (int j = 1; j < order; j++)
+            sum += b.rho[j - 1] * ((m[j][k] - m[0][k]) / b.r[j - 1]);
+        if (now)
+            sum += b.rho[order - 1] * (now[k] - m[0][k]);
+        out[k] = b.a * x[k] - b.c * m[0][k] - b.e * sum;
+    }
+}
+
+/* ---- run --------------------------------------------------------------------------------------
+ */
+
+static int is_corrected(const struct options *o, int step)
+{
+    for (size_t k = 0; k < o->disable_corrector.count; k++)
+        if (o->disable_corrector.values[k] == step)
+            return 0;
+    return 1;
+}
+
+/* Of the predictor at step i: what lower_order_final and the history allow. */
+static int order_at(const struct clat_run *run, int i)
+{
+    const struct solver *o = &((const struct options *)run->options)->solver;
+    int known = i - run->plan->first + 1, left = run->plan->count - i;
+    int order = o->lower_order_final && left < o->solver_order ? left : o->solver_order;
+    return order < known ? order : known;
+}
+
+static int sample(struct clat_run *run)
+{
+    const struct options *o = run->options;
+    size_t n = run->images * run->elements;
+    struct history history;
+    float *last = run->scratch(run, n), *scratch = run->scratch(run, run->elements);
+    int code = history_open(run, o->solver.solver_order + 1, &history);
+    if (!code && (!last || !scratch))
+        return run->fail(run, "no memory");
+
+    for (int i = run->plan->first; !code && i < run->plan->count; i++) {
+        float *m = history_push(&history);
+        if ((code = run->evaluate(run, run->sample, 1, run->plan->timesteps[i], m)))
+            return code;
+        (o->predict_x0 ? predict_x0 : predict_epsilon)(run, &o->solver, i, m, scratch);
+        if (i > run->plan->first && is_corrected(o, i - 1))
+            cross(run, i - 1, order_at(run, i - 1), history.m + 1, m, last, run->sample);
+        memcpy(last, run->sample, n * sizeof *last);
+        cross(run, i, order_at(run, i), history.m, NULL, last, run->sample);
+        code = run->step_done(run, i, run->sample);
+    }
+    return code;
+}
+
+static const struct clat_alias aliases[] = {
+    {"UniPC bh1", "solver_type=bh1,final_sigmas_type=sigma_min"}, {"uni_pc_bh2", "solver_type=bh2"},
+    {"UniPC 3", "solver_order=3"}, {NULL, NULL}};
+
+static const struct clat_foreign foreign[] = {{"solver_type", "midpoint", "bh2"},
+    {"solver_type", "heun", "bh2"}, {"solver_type", "logrho", "bh2"}, {NULL, NULL, NULL}};
+
+CLAT_EXPORT const struct clat_plugin clat_scheduler = {
+    CLAT_SCHEDULER_HEADER,
+    .name = "unipc",
+    .class_name = "UniPCMultistepScheduler",
+    .title = "UniPC: predictor and corrector from one evaluation a step",
+    .source = "Zhao et al. 2023, arXiv 2302.04867",
+    .version = "1",
+    .aliases = aliases,
+    .foreign = foreign,
+    .space = CLAT_VARIANCE_PRESERVING,
+    .order = 3,
+    .options_size = sizeof(struct options),
+    .options = options,
+    .plan = plan,
+    .run = sample,
+};
