@@ -26,6 +26,8 @@ static const struct clat_option options[] = {
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
+    if (o->prediction_type == CLAT_SAMPLE)
+        return run->fail(run, "prediction_type sample is not known to this solver: try euler");
     struct clat_levels levels = o->levels;
     levels.double_timesteps =
         levels.use_karras_sigmas || levels.use_exponential_sigmas || levels.use_beta_sigmas;

@@ -26,6 +26,8 @@ static const struct clat_option options[] = {
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
+    if (o->prediction_type == CLAT_SAMPLE)
+        return run->fail(run, "prediction_type sample is not known to this solver: try euler");
     return run->tools->plan_sigmas(run, &o->levels, plan);
 }
 

@@ -3,7 +3,8 @@
  *
  * tests/data/goldens/schedulers/FILE.json lists cases: class, options, steps, strength, compat;
  * FILE.safetensors has for each "x0" (the start), "timesteps" (of each evaluation) and "x" (the
- * sample after each evaluation), see tests/tools/thin_schedulers.py. The network is a toy,
+ * sample after each evaluation; of section_g after the last one alone), see
+ * tests/tools/thin_schedulers.py. The network is a toy,
  * m = 0.2 x + (0.0004 t - 0.1), so that the scheduler alone is tested; start noise is torch's
  * stream of one seed, and the noise of stochastic schedulers continues it. */
 #ifndef CLATENT_TESTS_TRAJECTORY_H
