@@ -97,6 +97,13 @@ static enum clat_status draw_noise(void *user, float *values)
     return CLAT_OK;
 }
 
+/* Recorded runs took a fresh draw for every increment of a Brownian path. */
+static enum clat_status draw_increment(void *user, double a, double b, float *values)
+{
+    (void)a, (void)b;
+    return draw_noise(user, values);
+}
+
 /* The recorded start is the first draw of the stream times init_noise_sigma; where a run starts in
  * the middle, it is the draw itself. */
 static void check_start(const struct replay *replay, float sigma)
@@ -130,7 +137,7 @@ static void run_case(struct replay *replay, const struct json_t *facts, struct s
     double strength = 1;
     struct plan_outline plan;
     float *sample = malloc(replay->elements * sizeof *sample);
-    struct sampler_host host = {replay, toy_network, step_done, draw_noise, NULL};
+    struct sampler_host host = {replay, toy_network, step_done, draw_noise, draw_increment};
     json_as_integer(json_member(facts, "n"), &steps);
     bool middle = json_as_number(json_member(facts, "strength"), &strength);
     bool compat = replay->expected->compat;

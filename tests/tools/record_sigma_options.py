@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Runs of diffusers' schedulers in sigma space for tests/scheduler_sigma.c: record_sigma_options.py OUT_DIR
 
-Writes sigma_options.json and sigma_options.safetensors in the form that tests/trajectory.h describes:
+Writes sigma_options and dpmsolver_sde, each .json and .safetensors, as tests/trajectory.h describes them:
 options that the other recorded runs leave out, and those runs of theirs in which torch rounds wrongly.
 For torch's square root, exponential and logarithm are exchanged for correctly rounded ones here: its
 own are an ulp off for up to one value in 80, depending on the processor.
 SPDX-License-Identifier: MIT"""
+import importlib
 import inspect
 import json
 import sys
+import types
 
 import diffusers
 import numpy as np
@@ -30,10 +32,29 @@ torch.Tensor.__pow__ = torch.Tensor.pow = lambda x, e: exact(np.sqrt)(x) if e ==
 torch.sqrt = torch.Tensor.sqrt = exact(np.sqrt)
 torch.exp = torch.Tensor.exp = exact(np.exp)
 torch.log = torch.Tensor.log = exact(np.log)
+torch.expm1 = torch.Tensor.expm1 = exact(np.expm1)
+
+# ---- DPM-Solver SDE: every increment of its Brownian path is a fresh draw here --------------------------
+sys.modules["torchsde"] = types.ModuleType("torchsde")
+sde = importlib.import_module("diffusers.schedulers.scheduling_dpmsolver_sde")
+diffusers.DPMSolverSDEScheduler = sde.DPMSolverSDEScheduler
+generator = None  # of the run
+
+
+class FreshNoise:
+    def __init__(self, x, *_):
+        self.shape = x.shape
+
+    def __call__(self, sigma, sigma_next):
+        return torch.randn(self.shape, generator=generator)
+
+
+sde.BrownianTreeNoiseSampler = FreshNoise
 
 # ---- the cases: label, class, config, steps, arguments of step, of set_timesteps, strength --------------
 SD = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
 EULER, ANCESTRAL, HEUN, LMS = "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "LMSDiscrete"
+SDE = "DPMSolverSDE"
 DPM2, DPM2A, EDM, FLOW = "KDPM2Discrete", "KDPM2AncestralDiscrete", "EDMEuler", "FlowMatchEulerDiscrete"
 V = dict(prediction_type="v_prediction")
 CHURN = dict(s_churn=3.0, s_tmin=0.05, s_tmax=10.0, s_noise=1.003)
@@ -87,6 +108,16 @@ CASES = [
     ("dpm2_ancestral_50", DPM2A, SD, 50, {}, {}, None),
     ("dpm2_ancestral_karras_middle", DPM2A, dict(SD, **KARRAS), 10, {}, {}, 0.35),
     ("dpm2_ancestral_one", DPM2A, SD, 1, {}, {}, None),
+    ("sde", SDE, SD, 7, {}, {}, None),
+    ("sde_50", SDE, SD, 50, {}, {}, None),
+    ("sde_v_trailing", SDE, dict(SD, timestep_spacing="trailing", **V), 7, {}, {}, None),
+    ("sde_leading", SDE, dict(SD, timestep_spacing="leading", steps_offset=1), 7, {}, {}, None),
+    ("sde_karras", SDE, dict(SD, **KARRAS), 10, {}, {}, None),
+    ("sde_exponential", SDE, dict(SD, **EXPONENTIAL), 7, {}, {}, None),
+    ("sde_beta", SDE, dict(SD, **BETA), 7, {}, {}, None),
+    ("sde_noise", SDE, SD, 7, dict(s_noise=1.1), {}, None),
+    ("sde_middle", SDE, SD, 10, {}, {}, 0.35),
+    ("sde_one", SDE, SD, 1, {}, {}, None),
     ("edm_churn", EDM, {}, 7, dict(s_churn=3.0, s_tmin=0.05, s_tmax=50.0, s_noise=1.003), {}, None),
     ("edm_sigma_min", EDM, dict(sigma_min=0.01, sigma_max=50.0, rho=5.0, final_sigmas_type="sigma_min"), 7, {}, {}, None),
     ("edm_data", EDM, dict(sigma_data=1.0, **V), 7, {}, {}, None),
@@ -113,6 +144,7 @@ def toy(x, t):
 
 def run(cls, config, n, step, plan, strength):
     """Start, timesteps of the evaluations, samples after each."""
+    global generator
     scheduler = cls(**config)
     generator = torch.Generator().manual_seed(11)
     x = torch.randn((1, 4, 2, 4), generator=generator)
@@ -135,14 +167,19 @@ def run(cls, config, n, step, plan, strength):
     return dict(x0=start, timesteps=timesteps.double(), x=torch.cat(samples))
 
 
-tensors, facts = {}, {}
+def record(stem, cases):
+    tensors, facts = {}, {}
+    for label, name, config, n, step, plan, strength in cases:
+        for part, values in run(getattr(diffusers, name + "Scheduler"), config, n, step, plan, strength).items():
+            tensors[f"{label}/{part}"] = values.contiguous()
+        facts[label] = dict(cls=name + "Scheduler", config=dict(config, **plan), n=n, step=step, strength=strength)
+    save_file(tensors, f"{sys.argv[1]}/{stem}.safetensors")
+    with open(f"{sys.argv[1]}/{stem}.json", "w") as file:
+        rows = ",\n".join(f"{json.dumps(label)}: {json.dumps(row)}" for label, row in facts.items())
+        file.write('{"cases": {\n' + rows + "\n}}\n")
+    print(stem, len(facts), "cases")
+
+
 torch.set_num_threads(1)
-for label, name, config, n, step, plan, strength in CASES:
-    for part, values in run(getattr(diffusers, name + "Scheduler"), config, n, step, plan, strength).items():
-        tensors[f"{label}/{part}"] = values
-    facts[label] = dict(cls=name + "Scheduler", config=dict(config, **plan), n=n, step=step, strength=strength)
-save_file({name: values.contiguous() for name, values in tensors.items()}, sys.argv[1] + "/sigma_options.safetensors")
-with open(sys.argv[1] + "/sigma_options.json", "w") as file:
-    rows = ",\n".join(f"{json.dumps(label)}: {json.dumps(row)}" for label, row in facts.items())
-    file.write('{"cases": {\n' + rows + "\n}}\n")
-print(len(facts), "cases")
+record("sigma_options", [case for case in CASES if case[1] != SDE])
+record("dpmsolver_sde", [case for case in CASES if case[1] == SDE])
