@@ -98,6 +98,8 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
+static const struct clat_alias aliases[] = {{"DDIMParallel", NULL}, {NULL, NULL}};
+
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "ddim",
@@ -105,6 +107,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "DDIM: first order, deterministic at eta 0",
     .source = "Song, Meng, Ermon 2020, arXiv 2010.02502, equation 12",
     .version = "1",
+    .aliases = aliases,
     .space = CLAT_VARIANCE_PRESERVING,
     .order = 1,
     .options_size = sizeof(struct options),

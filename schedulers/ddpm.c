@@ -103,6 +103,8 @@ static int sample(struct clat_run *run)
 static const struct clat_foreign foreign[] = {
     {"variance_type", "null", "fixed_small"}, {NULL, NULL, NULL}};
 
+static const struct clat_alias aliases[] = {{"DDPMParallel", NULL}, {NULL, NULL}};
+
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "ddpm",
@@ -110,6 +112,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "DDPM: ancestral sampling, first order",
     .source = "Ho, Jain, Abbeel 2020, arXiv 2006.11239, equations 6 and 7",
     .version = "1",
+    .aliases = aliases,
     .foreign = foreign,
     .space = CLAT_VARIANCE_PRESERVING,
     .order = 1,

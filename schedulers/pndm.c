@@ -217,6 +217,8 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
+static const struct clat_alias aliases[] = {{"PLMS", "skip_prk_steps=true"}, {NULL, NULL}};
+
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "pndm",
@@ -224,6 +226,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "PNDM and PLMS: linear multistep of fourth order",
     .source = "Liu, Ren, Lin, Zhao 2022, arXiv 2202.09778, equations 9, 12, 13",
     .version = "1",
+    .aliases = aliases,
     .space = CLAT_VARIANCE_PRESERVING,
     .order = 2, /* the transfer between levels is of second order: property 3.2 of the paper */
     .options_size = sizeof(struct options),
