@@ -104,7 +104,7 @@ static bool read_bytes(const struct cell *cell, size_t size, struct weight_piece
         return false;
     piece->data = (const unsigned char *)cell->text;
     piece->size = cell->text_size;
-    return piece->text ? piece->size >= size && piece->size / 2 <= size : piece->size == size;
+    return piece->text ? piece->size >= size && piece->size - size <= size : piece->size == size;
 }
 
 static enum clat_status read_shape(const struct reading *reading, const struct cell *name,
