@@ -206,6 +206,9 @@ struct clat_scheduler_option {
     const char *name, *type, *standard, *range,
         *help; /* `standard`: the default; range may be "" */
 };
+struct clat_scheduler_alias {
+    const char *name, *options; /* "DPM++ 2M SDE", "algorithm_type=sde-dpmsolver++" or "" */
+};
 struct clat_scheduler {
     const char *name;                     /* "ddim"; NULL if the file was refused */
     const char *class_name;               /* diffusers' name, "DDIMScheduler", or NULL */
@@ -214,13 +217,21 @@ struct clat_scheduler {
     const char *reason; /* why the file was refused; else NULL */
     size_t option_count;
     const struct clat_scheduler_option *options; /* [option_count] */
+    size_t alias_count;
+    const struct clat_scheduler_alias *aliases; /* [alias_count] further names */
+    int order;                                  /* of convergence, with default options */
+    int stochastic;                             /* draws noise in each step, with these */
+    double evaluations; /* of the network in each further step, with these; 0: not known */
+    const char *space;  /* "variance preserving" or "sigma" */
 };
 struct clat_schedulers {
     size_t count;
     const struct clat_scheduler *schedulers; /* [count] */
+    const char *presets; /* what the name that was asked for stands for: "use_karras_sigmas=true" */
 };
 /* All scheduler plugins that are found; with a name only that one, CLAT_ERROR_NO_DEVICE if there is
- * none. */
+ * none, CLAT_ERROR_USAGE if it has no such schedule ("DDIM Karras"). Any name will do, "DPM++ 2M
+ * Karras" or "DPMSolverMultistepScheduler". */
 CLAT_API enum clat_status clat_schedulers(
     struct clat_context *context, const char *name, const struct clat_schedulers **schedulers);
 

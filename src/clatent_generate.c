@@ -11,6 +11,7 @@
 #include "job/hub.h"
 #include "pipeline/model.h"
 #include "pipeline/pipeline.h"
+#include "plugins/loader.h"
 #include "sampling/sampler.h"
 
 #include <stdio.h>
@@ -54,6 +55,15 @@ static enum clat_status set_number(struct job_values *values, const char *key, d
     return job_values_set(values, key, text, "default", false);
 }
 
+/* A name that is unknown is reported with its place. */
+static enum clat_status check_scheduler_name(const struct run *run)
+{
+    const struct job_value *given = &run->values.value[job_key_find("scheduler")];
+    const struct clat_plugin *plugin;
+    enum clat_status status = given->count ? plugins_find(given->items[0], &plugin) : CLAT_OK;
+    return status == CLAT_OK ? status : status_prefix(status, "%s", given->where);
+}
+
 /* The name and all options that the scheduler will run with, in place of those given. */
 static enum clat_status settle_scheduler(struct run *run)
 {
@@ -61,6 +71,7 @@ static enum clat_status settle_scheduler(struct run *run)
     struct scheduler *scheduler = NULL;
     struct settings effective = {0};
     struct job_values *values = &run->values;
+    TRY(check_scheduler_name(run));
     TRY(scheduler_open(
         run->job.scheduler, &run->model->scheduler, &run->job.scheduler_options, &scheduler));
     TRY(scheduler_effective(scheduler, &effective));

@@ -3,7 +3,8 @@
 #include "base/arena.h"
 #include "clatent_internal.h"
 #include "device/device.h"
-#include "plugins/loader.h"
+#include "plugins/names.h"
+#include "sampling/sampler.h"
 
 #include <stdlib.h>
 
@@ -106,6 +107,47 @@ out:
     return status;
 }
 
+static enum clat_status copy_aliases(
+    struct arena *arena, const struct clat_plugin *from, struct clat_scheduler *to)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_scheduler_alias *list;
+    const struct clat_alias *alias;
+    size_t count = 0;
+    while (from->aliases && from->aliases[count].name)
+        count++;
+    TRY(arena_take(arena, count, sizeof *list, &list));
+    to->aliases = list;
+    for (; to->alias_count < count; to->alias_count++) {
+        alias = &from->aliases[to->alias_count];
+        TRY(arena_string(arena, alias->name, &list[to->alias_count].name));
+        TRY(arena_string(
+            arena, alias->options ? alias->options : "", &list[to->alias_count].options));
+    }
+out:
+    return status;
+}
+
+/* Evaluations of a plan of so many steps with default options; 0 if that cannot be planned. */
+static int count_evaluations(const char *name, int steps)
+{
+    struct scheduler *scheduler = NULL;
+    struct plan_request request = {.steps = steps, .strength = 1};
+    struct plan_outline outline = {0};
+    if (scheduler_open(name, NULL, NULL, &scheduler) != CLAT_OK ||
+        scheduler_plan(scheduler, &request, &outline) != CLAT_OK)
+        outline.evaluations = 0;
+    scheduler_close(scheduler);
+    return outline.evaluations;
+}
+
+/* Of each further step, past the warm-up that some methods have. */
+static double evaluations_of_step(const char *name)
+{
+    int few = count_evaluations(name, 10), many = count_evaluations(name, 20);
+    return few > 0 && many > few ? (many - few) / 10. : 0;
+}
+
 static enum clat_status copy_scheduler(
     struct arena *arena, const struct plugin *from, struct clat_scheduler *to)
 {
@@ -120,8 +162,28 @@ static enum clat_status copy_scheduler(
     TRY(arena_string(arena, plugin->title ? plugin->title : "", &to->title));
     TRY(arena_string(arena, plugin->source, &to->source));
     TRY(arena_string(arena, plugin->version, &to->version));
+    to->order = plugin->order;
+    to->stochastic = plugin->stochastic != 0;
+    to->evaluations = evaluations_of_step(plugin->name);
+    to->space = plugin->space == CLAT_SIGMA ? "sigma" : "variance preserving";
+    TRY(copy_aliases(arena, plugin, to));
     TRY(copy_options(arena, plugin, to));
 out:
+    return status;
+}
+
+/* "use_karras_sigmas=true,solver_order=3" */
+static enum clat_status copy_presets(
+    struct arena *arena, const struct settings *presets, struct clat_schedulers *to)
+{
+    struct text text = {0};
+    enum clat_status status = text_add(&text, "", 0);
+    for (size_t i = 0; i < presets->count && status == CLAT_OK; i++)
+        status = text_print(
+            &text, "%s%s=%s", i ? "," : "", presets->items[i].key, presets->items[i].value);
+    if (status == CLAT_OK)
+        status = arena_string(arena, text.data, &to->presets);
+    text_free(&text);
     return status;
 }
 
@@ -131,6 +193,7 @@ enum clat_status clat_schedulers(
     enum clat_status status = CLAT_OK;
     const struct plugin *plugins;
     const struct clat_plugin *wanted = NULL;
+    struct settings presets = {0};
     size_t count;
     struct arena *arena = NULL;
     struct clat_schedulers *made = NULL;
@@ -138,7 +201,7 @@ enum clat_status clat_schedulers(
     (void)context;
     *result = NULL;
     if (name)
-        TRY(plugins_find(name, &wanted));
+        TRY(names_find(name, &wanted, &presets));
     TRY(plugins_list(&plugins, &count));
     TRY(arena_new(sizeof *made, &arena, &made));
     TRY(arena_take(arena, count, sizeof *list, &list));
@@ -146,9 +209,11 @@ enum clat_status clat_schedulers(
     for (size_t i = 0; i < count; i++)
         if (!wanted || plugins[i].scheduler == wanted)
             TRY(copy_scheduler(arena, &plugins[i], &list[made->count++]));
+    TRY(copy_presets(arena, &presets, made));
     *result = made;
     made = NULL;
 out:
+    settings_free(&presets);
     arena_free(made);
     return status;
 }

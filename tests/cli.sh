@@ -116,6 +116,46 @@ expect 3 'no PNG signature' info there.png
 expect 3 "cannot read 'none.png'" info none.png
 expect 3 'no PNG signature' info job.yaml
 
+# ---- schedulers: listed, and each of the list chosen by every one of its names
+prints 'name                  order evaluations  noise  what' schedulers
+prints 'class    DDIMScheduler' schedulers ddim
+prints 'use_clipped_model_output: true or false, default false' schedulers DDIMScheduler
+prints 'stands for ddim,timestep_spacing=trailing' schedulers 'DDIM trailing'
+prints '"presets": "timestep_spacing=trailing"' schedulers --json k_DDIM.Trailing
+expect 2 "'ddim karras': scheduler 'ddim' has no such schedule (no option use_karras_sigmas)" schedulers 'ddim karras'
+expect 4 "did you mean 'ddim'?" schedulers dimm
+for name in $("$clatent" schedulers --json | grep -o '{"name": "[a-z0-9_]*", "class"' | cut -d '"' -f 4); do
+    prints "\"name\": \"$name\", \"class\"" schedulers --json "$name"
+    expect 4 'no OpenCL' generate -p x --scheduler "$name"
+    expect 4 'no OpenCL' generate -p x --scheduler "$(echo "$name" | tr 'a-z_' 'A-Z ')"
+done
+"$clatent" schedulers --json | tr '{' '\n' | sed -n 's/^"name": "\([^"]*\)", "options": .*/\1/p' >"$work/aliases"
+while read -r name; do
+    expect 4 'no OpenCL' generate -p x --scheduler "$name"
+done <"$work/aliases"
+
+# ---- options of schedulers: refused with place, key, value and what was expected
+for bad in 'eta=nan' 'eta=1e999' 'eta=2' 'eta=' 'eta=[0.5]' 'steps_offset=0.5' 'steps_offset=99999999999999999999' \
+    'clip_sample=yes' 'timestep_spacing=Leading' 'trained_betas=0.1' 'trained_betas=[0.1' 'trained_betas=[0.1,nan]' \
+    'trained_betas=[[0.1]]' 'trained_betas=[2]'; do
+    expect 2 "--scheduler: ${bad%%=*} is '${bad#*=}', expected" generate -p x --scheduler "ddim,$bad"
+done
+expect 4 'no OpenCL' generate -p x --scheduler 'ddim,trained_betas=[0.1, 0.2,0.3],eta=0.5' --steps 3
+expect 2 "expected option=value, found 'clip_sample'" generate -p x --scheduler ddim,clip_sample
+expect 2 "has no option 'clip_smaple' (did you mean 'clip_sample'?)" generate -p x --scheduler clip_smaple=true
+job 'prompt: x\nscheduler:\n  name: dimm\n'
+expect 4 "job.yaml:3: unknown scheduler 'dimm' (did you mean 'ddim'?)" generate job.yaml
+job 'prompt: x\nscheduler:\n  name: ddim\n  eta: null\n'
+expect 2 "job.yaml:4: eta is 'null', expected a number from 0 to 1" generate job.yaml
+job 'prompt: x\nscheduler:\n  name: ddim\n  trained_betas: [0.1, .inf]\n'
+expect 2 "job.yaml:4: trained_betas is '[0.1, .inf]', expected a list of numbers" generate job.yaml
+job 'prompt: x\nscheduler:\n  name: DDIM trailing\n  trained_betas: null\n  clip_sample: True\n'
+expect 4 'no OpenCL' generate job.yaml
+job 'prompt: x\nscheduler: {}\n'
+expect 4 'no OpenCL' generate job.yaml
+{ printf 'prompt: x\nsteps: 2\nscheduler:\n  name: ddim\n  trained_betas: [0.5'; yes ', 0.5' | head -100000 | tr -d '\n'; echo ']'; } >"$work/job.yaml"
+expect 2 'job.yaml:5: more than 10000 values' generate job.yaml
+
 # ---- standard output that cannot be written
 if [ -w /dev/full ]; then
     checks=$((checks + 1))

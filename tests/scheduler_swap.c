@@ -17,12 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fields of diffusers' classes that no scheduler here has: for flow models, whose shift depends on
- * the image's size, and UniPC's solver_p, another scheduler as a Python object. */
+/* Fields of diffusers' classes that no scheduler here has: shifts of flow models that depend on the
+ * image's size; UniPC's solver_p, another scheduler as a Python object; the seed of a Brownian
+ * path, which here follows the seed of each image. */
 static bool is_not_offered(const char *key)
 {
-    static const char *const keys[] = {
-        "use_dynamic_shifting", "time_shift_type", "shift_terminal", "solver_p", NULL};
+    static const char *const keys[] = {"use_dynamic_shifting", "time_shift_type", "shift_terminal",
+        "solver_p", "noise_sampler_seed", NULL};
     size_t i = 0;
     while (keys[i] && strcmp(keys[i], key) != 0)
         i++;

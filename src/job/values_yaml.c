@@ -115,6 +115,17 @@ out:
     return status;
 }
 
+/* `name` in the mapping: its own line is the place to report. */
+static enum clat_status add_scheduler_name(
+    struct source *source, int key, const struct yaml_node *node)
+{
+    struct job_value *value = &source->values->value[key];
+    free(value->where);
+    value->where = NULL;
+    enum clat_status status = make_where(source, node->line, &value->where);
+    return status == CLAT_OK ? add_scalar(source, key, node, value->where) : status;
+}
+
 static enum clat_status add_scheduler_parts(
     struct source *source, int key, const struct yaml_node *node, const char *where)
 {
@@ -125,7 +136,7 @@ static enum clat_status add_scheduler_parts(
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *entry = &node->children[i];
         if (strcmp(entry->key, "name") == 0)
-            TRY(add_scalar(source, key, entry, where));
+            TRY(add_scheduler_name(source, key, entry));
         else
             TRY(add_scheduler_option(source, entry));
     }

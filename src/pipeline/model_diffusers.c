@@ -139,12 +139,17 @@ out:
     return status;
 }
 
+/* Where model_index.json names another class than scheduler_config.json, a pipeline takes the
+ * former and hands it the values of the latter. */
 static enum clat_status read_scheduler(struct model *model)
 {
     enum clat_status status;
     char *path = NULL;
     TRY(component_file(model, "scheduler", "scheduler_config.json", &path));
     TRY(config_read_scheduler(path, &model->scheduler));
+    if (model->index.scheduler[0])
+        TRY(settings_set(
+            &model->scheduler, "_class_name", model->index.scheduler, "model_index.json"));
 out:
     free(path);
     return status;

@@ -26,7 +26,8 @@ diffusers.utils.logging.set_verbosity(logging.CRITICAL)
 CLASSES = """DDIMScheduler DDPMScheduler PNDMScheduler LMSDiscreteScheduler EulerDiscreteScheduler
     EulerAncestralDiscreteScheduler HeunDiscreteScheduler KDPM2DiscreteScheduler KDPM2AncestralDiscreteScheduler
     DPMSolverMultistepScheduler DPMSolverSinglestepScheduler DPMSolverSDEScheduler UniPCMultistepScheduler
-    DEISMultistepScheduler LCMScheduler TCDScheduler IPNDMScheduler""".split()
+    DEISMultistepScheduler LCMScheduler TCDScheduler IPNDMScheduler
+    EDMEulerScheduler FlowMatchEulerDiscreteScheduler""".split()
 
 # A value for each field that is the default of no class.
 UNUSUAL = dict(
@@ -38,7 +39,8 @@ UNUSUAL = dict(
     timestep_type="continuous", final_sigmas_type="sigma_min", solver_order=3, solver_type="heun",
     euler_at_final=True, flow_shift=1.25, lambda_min_clipped=-5.1, noise_sampler_seed=7,
     original_inference_steps=40, timestep_scaling=5.0, algorithm_type="sde-dpmsolver++", disable_corrector=[0, 2],
-    predict_x0=False)
+    predict_x0=False, sigma_data=0.7, sigma_schedule="exponential", rho=5.0, shift=3.0, base_shift=0.4, max_shift=1.1,
+    base_image_seq_len=250, max_image_seq_len=4000, invert_sigmas=True, stochastic_sampling=True)
 UNUSUAL_OF = {  # where a class has other values, or its default is the one above
     "DPMSolverMultistepScheduler": dict(variance_type="learned_range"),
     "DPMSolverSinglestepScheduler": dict(variance_type="learned_range"),
@@ -90,7 +92,7 @@ def swap(cls, config):
     """The fields of `cls` made from the configuration, without its defaults; None if it is refused."""
     try:
         made = cls.from_config(config).config
-    except (ValueError, NotImplementedError):
+    except (ValueError, NotImplementedError, TypeError):
         return None
     return {k: plain(made[k]) for k, default in fields(cls).items() if plain(made[k]) != plain(default)}
 
