@@ -214,4 +214,5 @@ const struct clat_tools noise_schedule_tools = {
     .threshold = threshold,
     .plan_alphas = plan_alphas,
     .plan_distilled = plan_distilled,
+    .numpy_log = log_float,
 };
