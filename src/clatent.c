@@ -194,8 +194,8 @@ enum clat_status clat_keys(const struct clat_keys **keys)
     for (size_t i = 0; i < job_key_count; i++) {
         const struct job_key *key = &job_keys[i];
         if (key->kind != KEY_LATER)
-            list[made->count++] =
-                (struct clat_key){key->name, key->alias, key->letter, key->argument, key->help};
+            list[made->count++] = (struct clat_key){key->name, key->alias, key->letter,
+                key->argument, key->help, key->kind == KEY_TEXTS};
     }
 out:
     *keys = status == CLAT_OK ? made : NULL;

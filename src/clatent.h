@@ -99,10 +99,10 @@ struct clat_progress {
 struct clat_image {
     int index; /* counted from 0: prompts in order, batch_size images each */
     uint64_t seed;
-    const char *prompt;
-    const char *path;  /* the file it was written to; NULL if none (yet: files of many images) */
-    int height, width; /* in pixels */
-    const float *rgb;  /* [height][width][3], 0..1 */
+    const char *prompt; /* or the class, file, ... that it was made from; "" if nothing */
+    const char *path;   /* the file it was written to; NULL if none (yet: files of many images) */
+    int height, width;  /* in pixels */
+    const float *rgb;   /* [height][width][3], 0..1 */
     const unsigned char *file; /* output "-": the PNG file, `file_size` bytes; else NULL */
     size_t file_size;
 };
@@ -156,7 +156,8 @@ CLAT_API enum clat_status clat_job_read(struct clat_job *job, const char *path);
  * not UTF-8. */
 CLAT_API enum clat_status clat_job_set(
     struct clat_job *job, const char *key, const char *value, const char *where);
-/* The same, but a prompt joins those that are there. */
+/* The same, but the value of a key that repeats (prompt, class, image, ...) joins those that are
+ * there. */
 CLAT_API enum clat_status clat_job_add(
     struct clat_job *job, const char *key, const char *value, const char *where);
 
@@ -170,6 +171,7 @@ struct clat_key {
     char letter;          /* of the short option, or 0 */
     const char *argument; /* what its value is called, "PIXELS"; NULL for true or false */
     const char *help;     /* one sentence */
+    int repeats;          /* several may be given: clat_job_add() */
 };
 struct clat_keys {
     size_t count;

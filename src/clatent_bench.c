@@ -21,7 +21,7 @@ static uint64_t peak_memory(void)
 }
 
 static enum clat_status make_result(
-    const struct bench_stage stages[BENCH_STAGES], const struct clat_bench **result)
+    const struct bench_stage *stages, int count, const struct clat_bench **result)
 {
     enum clat_status status = CLAT_OK;
     struct arena *arena = NULL;
@@ -30,9 +30,9 @@ static enum clat_status make_result(
     TRY(arena_new(sizeof *made, &arena, &made));
     TRY(arena_take(arena, BENCH_STAGES, sizeof *list, &list));
     made->stages = list;
-    made->stage_count = BENCH_STAGES;
+    made->stage_count = (size_t)count;
     made->peak_memory_bytes = peak_memory();
-    for (int i = 0; i < BENCH_STAGES; i++) {
+    for (int i = 0; i < count; i++) {
         const char *name = strcmp(stages[i].name, "decoder") == 0 ? "decode" : stages[i].name;
         list[i] = (struct clat_bench_stage){
             NULL, stages[i].batch, stages[i].seconds, stages[i].flop / 1e9};
@@ -42,19 +42,6 @@ static enum clat_status make_result(
     made = NULL;
 out:
     arena_free(made);
-    return status;
-}
-
-/* Bench needs no prompt, but the checks of a job ask for one. */
-static enum clat_status build_job(const struct job_values *given, struct job_values *values,
-    struct clat_context *context, struct job *job, char **folder)
-{
-    enum clat_status status = CLAT_OK;
-    TRY(context_resolve(context, given, values, folder));
-    if (!values->value[job_key_find("prompt")].where)
-        TRY(job_values_set(values, "prompt", "", "bench", false));
-    TRY(job_build(values, job));
-out:
     return status;
 }
 
@@ -68,16 +55,18 @@ enum clat_status clat_bench(
     struct device *device = NULL;
     struct model *model = NULL;
     char *folder = NULL;
+    int count;
     *result = NULL;
     TRY(memory_new(1, sizeof *values, &values));
-    TRY(build_job(&given->values, values, context, &job, &folder));
+    TRY(context_resolve(context, &given->values, values, &folder));
+    TRY(job_build(values, &job));
     TRY(model_open(folder, job.variant, &model));
     TRY(device_open(job.device, &device));
     context_log(context, "device: %s", device_facts(device)->name);
     device_on_cancel(device, context_is_cancelled, context);
     pipeline_choose_engine(device, job.gemm);
-    TRY(bench_model(device, model, job.height, job.width, RUNS, stages));
-    TRY(make_result(stages, result));
+    TRY(bench_model(device, model, job.height, job.width, RUNS, stages, &count));
+    TRY(make_result(stages, count, result));
 out:
     device_close(device);
     model_close(model);

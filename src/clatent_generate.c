@@ -25,6 +25,7 @@ struct run {
     struct job job;
     char *folder; /* of the model */
     struct model *model;
+    struct pipeline_outline outline;
     struct device *device;
     struct output output;
     struct safetensors_writer *trace;
@@ -92,13 +93,11 @@ out:
 static enum clat_status settle_values(struct run *run)
 {
     enum clat_status status = CLAT_OK;
-    int size = model_default_size(run->model);
-    const struct job *job = &run->job;
     TRY(settle_scheduler(run));
-    TRY(set_number(&run->values, "height", job->height ? job->height : size));
-    TRY(set_number(&run->values, "width", job->width ? job->width : size));
-    TRY(set_number(&run->values, "num_inference_steps", job->num_inference_steps));
-    TRY(set_number(&run->values, "guidance_scale", job->guidance_scale));
+    TRY(set_number(&run->values, "height", run->outline.height));
+    TRY(set_number(&run->values, "width", run->outline.width));
+    TRY(set_number(&run->values, "num_inference_steps", run->outline.steps));
+    TRY(set_number(&run->values, "guidance_scale", run->job.guidance_scale));
 out:
     return status;
 }
@@ -126,9 +125,11 @@ static enum clat_status prepare(struct run *run, const struct clat_job *job)
     TRY(draw_seed(run));
     TRY(job_build(&run->values, &run->job));
     TRY(model_open(run->folder, run->job.variant, &run->model));
+    TRY(pipeline_check(run->model, &run->job, &run->outline));
+    run->job.num_inference_steps = run->outline.steps;
     TRY(settle_values(run));
     TRY(model_name(run, &name));
-    TRY(output_open(&run->output, run->context, &run->values, &run->job, name));
+    TRY(output_open(&run->output, run->context, &run->values, &run->job, &run->outline, name));
     if (run->job.trace) {
         TRY(output_check_folder(run->job.trace));
         TRY(safetensors_create(run->job.trace, &run->trace));
@@ -151,6 +152,8 @@ static void on_phase(void *user, enum pipeline_phase phase, int done, int total)
 {
     static const char *const words[] = {[PHASE_LOAD_TEXT] = "loading text encoder",
         [PHASE_ENCODE] = "encoding prompts",
+        [PHASE_LOAD_ENCODER] = "loading encoder",
+        [PHASE_ENCODE_IMAGES] = "encoding images",
         [PHASE_LOAD_UNET] = "loading UNet",
         [PHASE_SAMPLE] = "sampling",
         [PHASE_LOAD_DECODER] = "loading decoder",
@@ -180,11 +183,11 @@ static bool on_cancelled(void *user)
     return context_is_cancelled(run->context);
 }
 
-static enum clat_status on_image(void *user, int index, uint64_t seed, const char *prompt,
-    int height, int width, const float *rgb, int channels, int h, int w, const float *latents)
+static enum clat_status on_image(void *user, int index, uint64_t seed, const char *item, int height,
+    int width, const float *rgb, int channels, int h, int w, const float *latents)
 {
     struct run *run = user;
-    struct output_image image = {index, seed, prompt, height, width, rgb, channels, h, w, latents};
+    struct output_image image = {index, seed, item, height, width, rgb, channels, h, w, latents};
     return output_add(&run->output, &image);
 }
 

@@ -70,21 +70,24 @@ static enum clat_status add_option(struct maker *maker, const char *name, const 
     return status;
 }
 
-/* Every prompt is an option of its own; everything else is one text. */
+/* Of texts each is an option of its own; everything else is one text. */
 static enum clat_status add_arguments(struct maker *maker)
 {
     enum clat_status status = CLAT_OK;
     struct clat_image_info *info = maker->info;
-    const struct job_value *prompt = &maker->values->value[job_key_find("prompt")];
     const char **arguments;
-    TRY(arena_take(
-        maker->arena, 1 + 2 * (info->job_count + prompt->count), sizeof *arguments, &arguments));
+    size_t count = 1 + 2 * info->job_count;
+    for (size_t i = 0; i < job_key_count; i++)
+        count += 2 * maker->values->value[i].count;
+    TRY(arena_take(maker->arena, count, sizeof *arguments, &arguments));
     info->arguments = arguments;
     arguments[info->argument_count++] = "generate";
     for (size_t i = 0; i < info->job_count; i++) {
-        bool is_prompt = strcmp(info->job[i].key, "prompt") == 0;
-        for (size_t j = 0; j < (is_prompt ? prompt->count : 1); j++) {
-            const char *value = is_prompt ? prompt->items[j] : info->job[i].value;
+        int key = job_key_find(info->job[i].key);
+        const struct job_value *value_of_key = &maker->values->value[key];
+        bool several = job_keys[key].kind == KEY_TEXTS;
+        for (size_t j = 0; j < (several ? value_of_key->count : 1); j++) {
+            const char *value = several ? value_of_key->items[j] : info->job[i].value;
             TRY(add_option(maker, info->job[i].key, arguments));
             TRY(arena_string(maker->arena, value, &arguments[info->argument_count++]));
         }

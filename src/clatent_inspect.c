@@ -114,7 +114,13 @@ static enum clat_status add_memory(struct maker *maker, const struct model *mode
     for (size_t i = 0; i < result->component_count; i++)
         if (result->components[i].fault_count)
             return CLAT_OK;
-    TRY(model_memory(model, NULL, result->height, result->width, 1, true, &memory));
+    TRY(model_memory(model, NULL,
+        &(struct memory_request){.height = result->height,
+            .width = result->width,
+            .images = 1,
+            .guided = model->task == TASK_TEXT_TO_IMAGE,
+            .encodes = model->task == TASK_INPAINTING},
+        &memory));
     result->weight_bytes = memory.text_weights + memory.unet_weights + memory.decoder_weights;
     result->activation_bytes = memory.unet_activations > memory.decoder_activations
                                    ? memory.unet_activations

@@ -22,7 +22,7 @@ static enum clat_status make_path(
 {
     struct output_fields fields = {.index = index,
         .seed = image->seed,
-        .prompt = image->prompt,
+        .prompt = image->item,
         .model = output->model,
         .steps = output->job->num_inference_steps,
         .time = output->time};
@@ -73,14 +73,14 @@ static enum clat_status check_sheet(const struct job *job)
 }
 
 /* Expands the name of the first image, so that a wrong one is found now and not after the work. */
-static enum clat_status check_first_path(struct output *output)
+static enum clat_status check_first_path(struct output *output, const char *item)
 {
     enum clat_status status = CLAT_OK;
     const struct job *job = output->job;
     char *path = NULL;
-    struct output_image first = {.seed = job->seeds[0], .prompt = job->prompts[0]};
+    struct output_image first = {.seed = job->seeds[0], .item = item};
     struct output_fields fields = {.seed = first.seed,
-        .prompt = first.prompt,
+        .prompt = first.item,
         .model = output->model,
         .steps = job->num_inference_steps,
         .time = output->time};
@@ -101,14 +101,16 @@ out:
 }
 
 enum clat_status output_open(struct output *output, struct clat_context *context,
-    const struct job_values *values, const struct job *job, const char *model)
+    const struct job_values *values, const struct job *job, const struct pipeline_outline *outline,
+    const char *model)
 {
     enum clat_status status = CLAT_OK;
     *output = (struct output){.context = context,
         .values = values,
         .job = job,
         .kind = output_kind(job->output),
-        .images = job_image_count(job),
+        .key = outline->key,
+        .images = (size_t)outline->images,
         .time = time(NULL)};
     TRY(memory_string(model, &output->model));
     if (job->sheet)
@@ -119,7 +121,7 @@ enum clat_status output_open(struct output *output, struct clat_context *context
     output->collects = (output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) &&
                        !output_is_per_image(job->output);
     if (output->kind != OUTPUT_STREAM)
-        TRY(check_first_path(output));
+        TRY(check_first_path(output, outline->item));
 out:
     return status;
 }
@@ -134,7 +136,8 @@ static enum clat_status values_of_image(
     char seed[32];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)image->seed);
     TRY(job_values_copy(output->values, values));
-    TRY(job_values_set(values, "prompt", image->prompt, "image", false));
+    if (output->key && strcmp(output->key, "layout") != 0)
+        TRY(job_values_set(values, output->key, image->item, "image", false));
     TRY(job_values_set(values, "seed", seed, "image", false));
     job_value_clear(&values->value[job_key_find("batch_size")]);
 out:
@@ -293,7 +296,7 @@ static enum clat_status tell_caller(const struct output *output, const struct ou
     const struct clat_options *options = &output->context->options;
     struct clat_image told = {.index = image->index,
         .seed = image->seed,
-        .prompt = image->prompt,
+        .prompt = image->item,
         .path = path,
         .height = image->height,
         .width = image->width,

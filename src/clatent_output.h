@@ -5,11 +5,12 @@
 #include "clatent_internal.h"
 #include "formats/sheet.h"
 #include "job/output.h"
+#include "pipeline/pipeline.h"
 
 struct output_image {
     int index;
     uint64_t seed;
-    const char *prompt;
+    const char *item; /* what it was made from: prompt, class, file, ... */
     int height, width;
     const float *rgb; /* [height][width][3], 0..1 */
     int channels, h, w;
@@ -20,6 +21,7 @@ struct output {
     struct clat_context *context;
     const struct job_values *values; /* settled: what an image records */
     const struct job *job;
+    const char *key;    /* of the job, for an item; NULL: images are made from nothing */
     const char *device; /* its name, for the record */
     char *model;        /* its name */
     enum output_kind kind;
@@ -35,7 +37,8 @@ struct output {
 
 /* Checks that the pattern fits the job and that its folder can be written into. */
 enum clat_status output_open(struct output *output, struct clat_context *context,
-    const struct job_values *values, const struct job *job, const char *model);
+    const struct job_values *values, const struct job *job, const struct pipeline_outline *outline,
+    const char *model);
 /* Writes or keeps one image, then tells the caller of the library. */
 enum clat_status output_add(struct output *output, const struct output_image *image);
 /* Writes what was kept. */

@@ -56,7 +56,7 @@ expect 2 "num_inference_steps must be a whole number from 1 to 1000, found '0'" 
 expect 2 "found '1000000'" generate -p x --num-inference-steps 1000000
 expect 2 "unknown key 'hieght', did you mean 'height'?" generate -p x --hieght 64
 expect 2 '--steps needs a value' generate -p x --steps
-expect 2 'mask is not supported yet by this version' generate -p x --mask m.png
+expect 2 'mask: the model is for text_to_image, which takes prompt' generate -p x --mask m.png
 expect 2 'only one job file is taken' generate a.yaml b.yaml
 expect 2 'guidance_scale must be a number from 0 to 100' generate -p x --guidance-scale nan
 expect 2 'output must end in .png, .npy or .safetensors' generate -p x -o x.jpg

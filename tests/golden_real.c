@@ -44,8 +44,7 @@ static void check_corner(struct device *device, struct model *model, struct corn
     char *prompts[] = {"A painting of a squirrel eating a burger"};
     uint64_t seed = 0;
     char numpy[] = "numpy";
-    struct job job = {.prompts = prompts,
-        .prompt_count = 1,
+    struct job job = {.prompts = {prompts, 1},
         .num_inference_steps = corner->steps,
         .guidance_scale = corner->guidance,
         .seeds = &seed,

@@ -26,7 +26,7 @@ static void test_job(struct clat_context *context)
     expect(got && strcmp(got, "20") == 0, "clat_job_get by the other name");
     expect(clat_job_set(job, "steps", "many", "here") == CLAT_ERROR_USAGE, "a bad value");
     expect(strstr(clat_error(), "here: num_inference_steps") != NULL, "the sentence");
-    expect(clat_generate(context, job) == CLAT_ERROR_USAGE, "a job without a prompt");
+    expect(clat_generate(context, job) == CLAT_ERROR_INPUT, "a job without its model");
     expect(clat_job_read(job, "/nonexistent.yaml") == CLAT_ERROR_INPUT, "no job file");
     clat_job_free(job);
     clat_job_free(NULL);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGES_LIMIT 100000 /* of one job */
-
 static const struct job_value *value_of(const struct job_values *values, const char *name)
 {
     return &values->value[job_key_find(name)];
@@ -24,8 +22,7 @@ static bool is_given(const struct job_values *values, const char *name)
 static enum clat_status set_defaults(struct job *job)
 {
     enum clat_status status = CLAT_OK;
-    *job = (struct job){.num_inference_steps = 50,
-        .guidance_scale = 1,
+    *job = (struct job){.guidance_scale = 1,
         .batch_size = 1,
         .strength = 1,
         .metadata = true,
@@ -37,14 +34,21 @@ out:
     return status;
 }
 
-static enum clat_status build_prompts(const struct job_value *value, struct job *job)
+static enum clat_status build_texts(const struct job_value *value, struct texts *texts)
 {
     enum clat_status status = CLAT_OK;
-    TRY(memory_new(value->count, sizeof *job->prompts, &job->prompts));
-    for (; job->prompt_count < value->count; job->prompt_count++)
-        TRY(memory_string(value->items[job->prompt_count], &job->prompts[job->prompt_count]));
+    TRY(memory_new(value->count, sizeof *texts->items, &texts->items));
+    for (; texts->count < value->count; texts->count++)
+        TRY(memory_string(value->items[texts->count], &texts->items[texts->count]));
 out:
     return status;
+}
+
+static void free_texts(struct texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->items[i]);
+    free(texts->items);
 }
 
 /* -1 leaves the list empty: a random seed is drawn later. */
@@ -82,8 +86,8 @@ static enum clat_status build_field(
         return job_read_real(key, value->items[0], value->where, field);
     case KEY_FLAG:
         return job_read_flag(key, value->items[0], value->where, field);
-    case KEY_PROMPTS:
-        return build_prompts(value, job);
+    case KEY_TEXTS:
+        return build_texts(value, field);
     case KEY_SEEDS:
         return build_seeds(value, job);
     case KEY_SCHEDULER:
@@ -142,11 +146,6 @@ static enum clat_status check_endings(const struct job_values *values, const str
     return CLAT_OK;
 }
 
-size_t job_image_count(const struct job *job)
-{
-    return job->prompt_count * (size_t)job->batch_size;
-}
-
 bool job_has_one_generator(const struct job *job)
 {
     return job->generator && strcmp(job->generator, "batch") == 0;
@@ -168,15 +167,10 @@ static enum clat_status check_start(const struct job_values *values, const struc
 static enum clat_status check_seeds(const struct job_values *values, const struct job *job)
 {
     const char *where = value_of(values, "seed")->where;
-    size_t images = job_image_count(job);
     if (job->seed_count > 1 && job_has_one_generator(job))
         return status_set(CLAT_ERROR_USAGE,
             "%s: %zu seeds for the one generator of 'generator: batch'; give one", where,
             job->seed_count);
-    if (job->seed_count > 1 && job->seed_count != images)
-        return status_set(CLAT_ERROR_USAGE,
-            "%s: %zu seeds for %zu images; give one, or one per image", where, job->seed_count,
-            images);
     return CLAT_OK;
 }
 
@@ -184,13 +178,6 @@ static enum clat_status check_seeds(const struct job_values *values, const struc
 static enum clat_status check_together(const struct job_values *values, const struct job *job)
 {
     enum clat_status status;
-    size_t images = job_image_count(job);
-    if (job->prompt_count == 0)
-        return status_set(
-            CLAT_ERROR_USAGE, "no prompt was given (--prompt TEXT, or prompt: in a file)");
-    if (images > IMAGES_LIMIT)
-        return status_set(CLAT_ERROR_USAGE, "%zu images in one job; at most %d are allowed", images,
-            IMAGES_LIMIT);
     TRY(check_start(values, job));
     TRY(check_seeds(values, job));
     TRY(check_endings(values, job));
@@ -213,16 +200,20 @@ out:
     return status;
 }
 
+static void free_field(const struct job_key *key, void *field)
+{
+    if (key->kind == KEY_TEXTS)
+        free_texts(field);
+    else if (key->kind == KEY_TEXT || key->kind == KEY_CHOICE || key->kind == KEY_LAYOUT)
+        free(*(char **)field);
+}
+
 void job_free(struct job *job)
 {
-    for (size_t i = 0; i < job->prompt_count; i++)
-        free(job->prompts[i]);
-    free(job->prompts);
     free(job->seeds);
     settings_free(&job->scheduler_options);
     for (size_t i = 0; i < job_key_count; i++)
-        if (job_keys[i].kind == KEY_TEXT || job_keys[i].kind == KEY_CHOICE)
-            free(*(char **)((char *)job + job_keys[i].field));
+        free_field(&job_keys[i], (char *)job + job_keys[i].field);
     free(job->scheduler);
     *job = (struct job){0};
 }

@@ -12,12 +12,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One text or a list, as given. */
+struct texts {
+    char **items;
+    size_t count;
+};
+
 struct job {
-    char *model;    /* folder; NULL: the demo model */
-    char **prompts; /* `prompt`: one or a list; UTF-8 */
-    size_t prompt_count;
+    char *model; /* folder or file; NULL: the demo model */
+    /* What to make: which of them a model takes is its task's affair (pipeline/task.h). */
+    struct texts prompts;    /* UTF-8, may be "" */
+    struct texts classes;    /* numbers, or names out of class_labels */
+    struct texts images;     /* .png or .npy */
+    struct texts masks;      /* .png, white is the hole; one, or one for each image */
+    struct texts label_maps; /* .png */
+    char *layout;            /* boxes as JSON, or a YAML file; see job/layout.h; or NULL */
+    char *class_labels;      /* a text file with a name in each line, or NULL */
     int height, width;       /* in pixels, multiples of 8; 0: the model's default */
-    int num_inference_steps; /* 1..1000; default 50 */
+    int num_inference_steps; /* 1..1000; 0: the default of the model's task */
     double guidance_scale; /* default: 1 as in diffusers' pipeline, or what the model recommends */
     bool guidance_scale_given;
     double eta; /* 0..1, DDIM; when given, scheduler_options has it too, as `eta` */
@@ -25,7 +37,7 @@ struct job {
     uint64_t
         *seeds; /* `seed`: one or a list. One: image i of all has seed + i. List: one per image */
     size_t seed_count; /* 0: one is to be drawn, and to be told */
-    int batch_size;    /* images per prompt, default 1 */
+    int batch_size;    /* images per prompt, class, ...; default 1 */
     char *latents;     /* .npy or .safetensors to start from, or NULL */
     double strength;   /* share of the steps that is done, 0 < strength <= 1; below 1 `latents` are
                           a clean image */
@@ -54,9 +66,6 @@ struct job_values;
  * Freed with job_free() also after a failure. */
 enum clat_status job_build(const struct job_values *values, struct job *job);
 void job_free(struct job *job);
-
-/* prompts * batch_size */
-size_t job_image_count(const struct job *job);
 
 /* generator: batch */
 bool job_has_one_generator(const struct job *job);

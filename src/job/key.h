@@ -16,7 +16,8 @@ enum key_kind {
     KEY_INT,       /* int in lowest..highest, a multiple of `multiple` */
     KEY_REAL,      /* float in lowest..highest */
     KEY_FLAG,      /* bool */
-    KEY_PROMPTS,   /* one text or a list: job.prompts */
+    KEY_TEXTS,     /* struct texts: one text or a list */
+    KEY_LAYOUT,    /* char *: boxes as JSON, or the path of a YAML file */
     KEY_SEEDS,     /* one number or a list: job.seeds */
     KEY_SCHEDULER, /* a name, or a mapping of `name` and options: job.scheduler, .scheduler_options
                     */
@@ -29,6 +30,7 @@ struct job_key {
     char letter;       /* of the short option, or 0 */
     enum key_kind kind;
     bool is_path;        /* relative to the folder of the YAML file that names it */
+    bool listed;         /* on a command line "[1,2]" is a list */
     bool recommended;    /* a model's clatent.yaml may give it */
     bool recorded;       /* part of an image's metadata */
     int lowest, highest; /* KEY_INT, KEY_REAL: both allowed */

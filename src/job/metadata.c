@@ -63,7 +63,8 @@ static enum clat_status add_json_value(
     enum clat_status status = CLAT_OK;
     const struct job_value *value = &values->value[index];
     enum key_kind kind = job_keys[index].kind;
-    bool bare = kind == KEY_INT || kind == KEY_REAL || kind == KEY_FLAG || kind == KEY_SEEDS;
+    bool bare = kind == KEY_INT || kind == KEY_REAL || kind == KEY_FLAG || kind == KEY_SEEDS ||
+                (kind == KEY_LAYOUT && value->items[0][0] == '[');
     bool list = value->count > 1;
     if (kind == KEY_SCHEDULER)
         return add_json_scheduler(out, value, &values->scheduler_options);

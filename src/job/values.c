@@ -1,6 +1,7 @@
 /* values.c - texts per key, checked as they arrive. SPDX-License-Identifier: MIT */
 #include "job/values.h"
 #include "base/memory.h"
+#include "job/layout.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -160,12 +161,12 @@ enum clat_status job_value_check(int index, const char *text, const char *where)
         return check_choice(key, text, where);
     case KEY_SEEDS:
         return job_read_seed(text, where, &seed, &flag);
-    case KEY_PROMPTS:
-        return check_prompt(text, where);
     case KEY_LATER:
         return status_set(
             CLAT_ERROR_USAGE, "%s: %s is not supported yet by this version", where, key->name);
     default:
+        if (key->field == offsetof(struct job, prompts))
+            return check_prompt(text, where);
         if (*text == '\0')
             return status_set(CLAT_ERROR_USAGE, "%s: %s is empty", where, key->name);
         if (!text_is_utf8(text, strlen(text)) && !key->is_path)
@@ -176,14 +177,12 @@ enum clat_status job_value_check(int index, const char *text, const char *where)
 
 /* ---- from the command line ------------------------------------------------------------------ */
 
-/* "[1, 2]" as a list, anything else as one item. */
-static enum clat_status set_seeds(
+/* "[1, 2]" */
+static enum clat_status set_list(
     struct job_values *values, int key, const char *text, const char *where)
 {
     enum clat_status status = CLAT_OK;
     struct yaml_node root = {0};
-    if (*text != '[')
-        return job_value_add(values, key, text, where);
     TRY(yaml_parse(where, text, strlen(text), &root));
     for (size_t i = 0; i < root.count; i++) {
         const char *item = root.children[i].text ? root.children[i].text : "[...]";
@@ -191,7 +190,7 @@ static enum clat_status set_seeds(
         TRY(job_value_add(values, key, item, where));
     }
     if (root.count == 0)
-        FAIL(CLAT_ERROR_USAGE, "%s: the list of seeds is empty", where);
+        FAIL(CLAT_ERROR_USAGE, "%s: the list is empty", where);
 out:
     yaml_free(&root);
     return status;
@@ -219,6 +218,23 @@ out:
     return status;
 }
 
+/* Boxes are kept as JSON, a file's name as it is. */
+static enum clat_status set_layout(
+    struct job_values *values, int key, const char *text, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    struct layout layout;
+    struct text json = {0};
+    if (*text != '[')
+        return job_value_add(values, key, text, where);
+    TRY(layout_read(text, where, &layout));
+    TRY(layout_text(&layout, &json));
+    TRY(job_value_add(values, key, json.data, where));
+out:
+    text_free(&json);
+    return status;
+}
+
 enum clat_status job_values_set(
     struct job_values *values, const char *name, const char *text, const char *where, bool append)
 {
@@ -227,14 +243,17 @@ enum clat_status job_values_set(
     if (key < 0)
         return job_key_unknown(name, where);
     enum key_kind kind = job_keys[key].kind;
-    if (!(kind == KEY_SEEDS && *text == '['))
+    bool is_list = job_keys[key].listed && *text == '[';
+    if (!is_list)
         TRY(job_value_check(key, text, where));
     if (kind == KEY_SCHEDULER)
         return set_scheduler(values, key, text, where);
-    if (!(append && kind == KEY_PROMPTS))
+    if (!(append && kind == KEY_TEXTS))
         job_value_clear(&values->value[key]);
-    if (kind == KEY_SEEDS)
-        TRY(set_seeds(values, key, text, where));
+    if (is_list)
+        TRY(set_list(values, key, text, where));
+    else if (kind == KEY_LAYOUT)
+        TRY(set_layout(values, key, text, where));
     else
         TRY(job_value_add(values, key, text, where));
 out:
@@ -247,7 +266,7 @@ enum clat_status job_values_text(const struct job_values *values, int key, struc
 {
     enum clat_status status = CLAT_OK;
     const struct job_value *value = &values->value[key];
-    bool list = job_keys[key].kind == KEY_SEEDS && value->count > 1;
+    bool list = job_keys[key].listed && value->count > 1;
     if (list)
         TRY(text_add(out, "[", 1));
     for (size_t i = 0; i < value->count; i++)

@@ -12,7 +12,7 @@
 #include "formats/yaml.h"
 #include "job/key.h"
 
-#define JOB_KEYS 40 /* at least job_key_count */
+#define JOB_KEYS 48 /* at least job_key_count */
 
 struct job_value {
     char **items; /* [count] texts; a scheduler's single item is its name */
@@ -28,9 +28,9 @@ struct job_values {
 void job_values_free(struct job_values *values);
 enum clat_status job_values_copy(const struct job_values *from, struct job_values *to);
 
-/* One value from a command line, by name or alias. seed takes "[1,2]", scheduler takes
- * "NAME,option=value,...", or options only; a flag takes true or false. Replaces what was there;
- * but with `append` a prompt joins those given before. */
+/* One value from a command line, by name or alias. seed and class take "[1,2]",
+ * scheduler takes "NAME,option=value,...", or options only; a flag takes true or false. Replaces
+ * what was there; but with `append` a text joins those given before, where several may be. */
 enum clat_status job_values_set(
     struct job_values *values, const char *key, const char *text, const char *where, bool append);
 

@@ -4,6 +4,7 @@
  * about itself (JSON is YAML). Relative paths are taken from the folder of the file. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "job/layout.h"
 #include "job/values.h"
 
 #include <stdlib.h>
@@ -162,6 +163,20 @@ out:
     return status;
 }
 
+static enum clat_status add_layout(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    struct layout layout;
+    struct text json = {0};
+    TRY(layout_from_node(node, where, &layout));
+    TRY(layout_text(&layout, &json));
+    TRY(job_value_add(source->values, key, json.data, where));
+out:
+    text_free(&json);
+    return status;
+}
+
 static enum clat_status add_value(
     struct source *source, int key, const struct yaml_node *node, const char *where)
 {
@@ -171,7 +186,9 @@ static enum clat_status add_value(
     job_value_clear(&source->values->value[key]);
     if (kind == KEY_SCHEDULER)
         return add_scheduler(source, key, node, where);
-    if (node->kind == NODE_LIST && (kind == KEY_PROMPTS || kind == KEY_SEEDS))
+    if (kind == KEY_LAYOUT && node->kind != NODE_SCALAR)
+        return add_layout(source, key, node, where);
+    if (node->kind == NODE_LIST && (kind == KEY_TEXTS || kind == KEY_SEEDS))
         return add_list(source, key, node, where);
     return add_scalar(source, key, node, where);
 }

@@ -74,7 +74,7 @@ out:
 static enum clat_status open_text(struct subject *subject, struct bench_stage *stage)
 {
     enum clat_status status;
-    int tokens = model_prompt_tokens(subject->model), width = subject->model->text_encoder.d_model;
+    int tokens = model_context_tokens(subject->model), width = subject->model->text_encoder.d_model;
     struct pool *pool = &subject->pool;
     TRY(ldmbert_load(&subject->loader, &subject->model->text_encoder, &subject->bert));
     TRY(ldmbert_measure(&subject->bert, subject->dry, stage->batch, tokens, &stage->activations));
@@ -96,7 +96,7 @@ static enum clat_status open_unet(struct subject *subject, struct bench_stage *s
     enum clat_status status;
     const struct unet_config *config = &subject->model->unet;
     int n = stage->batch, h = subject->h, w = subject->w;
-    int tokens = model_prompt_tokens(subject->model);
+    int tokens = model_context_tokens(subject->model);
     struct pool *pool = &subject->pool;
     struct tensor context;
     TRY(unet_load(&subject->loader, config, &subject->unet));
@@ -104,8 +104,10 @@ static enum clat_status open_unet(struct subject *subject, struct bench_stage *s
     TRY(pool_open(subject->device, stage->activations, pool));
     TRY(pool_take(pool, POOL_FRONT, n, h, w, config->in_channels, &subject->x));
     TRY(pool_take(pool, POOL_FRONT, n, h, w, config->out_channels, &subject->y));
-    TRY(pool_take(pool, POOL_FRONT, n, 1, tokens, config->cross_attention_dim, &context));
     TRY(fill_random(subject, &subject->x));
+    if (!tokens)
+        return CLAT_OK;
+    TRY(pool_take(pool, POOL_FRONT, n, 1, tokens, config->cross_attention_dim, &context));
     TRY(fill_random(subject, &context));
     TRY(unet_set_prompt(&subject->run, &subject->unet, &context));
 out:
@@ -196,18 +198,27 @@ out:
     return status;
 }
 
-enum clat_status bench_model(struct device *device, const struct model *model, int height,
-    int width, int runs, struct bench_stage stages[BENCH_STAGES])
+/* The embedding of a class and the rescaler of a label map are no networks. */
+static bool is_there(const struct model *model, const struct trial *trial)
 {
-    enum clat_status status = model_check_task(model);
+    return trial->component == COMPONENT_CONDITION ? model_has_text_encoder(model)
+                                                   : model_has(model, trial->component);
+}
+
+enum clat_status bench_model(struct device *device, const struct model *model, int height,
+    int width, int runs, struct bench_stage stages[BENCH_STAGES], int *count)
+{
+    enum clat_status status = CLAT_OK;
     int h = (height ? height : model_default_size(model)) / model->latent_scale;
     int w = (width ? width : model_default_size(model)) / model->latent_scale;
-    if (status != CLAT_OK)
-        return status;
+    *count = 0;
     for (int i = 0; i < BENCH_STAGES; i++) {
-        stages[i] = (struct bench_stage){
+        if (!is_there(model, &trials[i]))
+            continue;
+        struct bench_stage *stage = &stages[(*count)++];
+        *stage = (struct bench_stage){
             .name = trials[i].name, .batch = trials[i].batch, .runs = runs > 0 ? runs : 1};
-        TRY(bench_stage(device, model, h, w, &trials[i], &stages[i]));
+        TRY(bench_stage(device, model, h, w, &trials[i], stage));
     }
 out:
     return status;

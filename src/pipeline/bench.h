@@ -19,8 +19,9 @@ enum { BENCH_STAGES = 3 };
 
 /* Loads each component in turn (one at a time), runs it `runs` times on random input after one run
  * to warm up: the text encoder with one full prompt, the UNet with a batch of 2 (one guided image),
- * the decoder with one image. height and width in pixels, 0: the model's default. */
+ * the decoder with one image; `count` are the stages that the model has. height and width in
+ * pixels, 0: the model's default. */
 enum clat_status bench_model(struct device *device, const struct model *model, int height,
-    int width, int runs, struct bench_stage stages[BENCH_STAGES]);
+    int width, int runs, struct bench_stage stages[BENCH_STAGES], int *count);
 
 #endif

@@ -1,6 +1,6 @@
 /* decode.c - latents to pictures, one at a time. SPDX-License-Identifier: MIT */
 #include "base/memory.h"
-#include "pipeline/run.h"
+#include "pipeline/condition.h"
 #include "sampling/denoiser.h"
 
 #include <math.h>
@@ -83,11 +83,14 @@ static enum clat_status hand_out(struct run *run, struct picture *picture, int i
     size_t values = 3 * (size_t)run->height * (size_t)run->width;
     for (size_t i = 0; i < values; i++)
         picture->pixels[i] = fminf(fmaxf(picture->pixels[i] / 2 + 0.5f, 0), 1);
+    if (run->task->finish)
+        run->task->finish(run, index, picture->pixels);
     if (!run->events->image)
         return CLAT_OK;
     return run->events->image(run->events->user, index, run->seeds[index],
-        run->job->prompts[index / run->job->batch_size], run->height, run->width, picture->pixels,
-        run->channels, run->h, run->w, run->latents + (size_t)index * run->elements);
+        task_item(run->model, run->job, index / run->job->batch_size), run->height, run->width,
+        picture->pixels, run->channels, run->h, run->w,
+        run->latents + (size_t)index * run->elements);
 }
 
 enum clat_status run_decode(struct run *run, int first, int count)

@@ -15,6 +15,7 @@ struct group {
     struct denoiser denoiser;
     struct noise *noise;
     int first, count;
+    float *context, *channels; /* the group's share of the run's */
 };
 
 /* "latents.3", or for a later group of images, by its first, "latents.3@8". */
@@ -74,20 +75,46 @@ out:
     return status;
 }
 
-/* The embeddings of the UNet's rows: "" for every image if guided, then each image's own prompt. */
-static enum clat_status gather_context(const struct group *group, float **context)
+/* The item that an image of the group is made from. */
+static int item_of(const struct group *group, int image)
 {
-    enum clat_status status;
+    return (group->first + image) / group->run->job->batch_size;
+}
+
+/* The context of the UNet's rows: the unconditional one for every image if guided, then each
+ * image's own. */
+static enum clat_status gather_context(struct group *group)
+{
+    enum clat_status status = CLAT_OK;
     const struct run *run = group->run;
-    size_t row = (size_t)run->tokens * (size_t)run->width_text;
+    size_t row = (size_t)run->tokens * (size_t)run->context_width;
     int unconditional = run->guided ? group->count : 0;
-    TRY(memory_new((size_t)(unconditional + group->count) * row, sizeof **context, context));
+    if (!run->context)
+        return CLAT_OK;
+    TRY(memory_new(
+        (size_t)(unconditional + group->count) * row, sizeof *group->context, &group->context));
     for (int i = 0; i < unconditional + group->count; i++) {
-        int prompt = (group->first + i - unconditional) / run->job->batch_size;
-        int source = i < unconditional ? 0 : prompt + (run->guided ? 1 : 0);
-        memcpy(*context + (size_t)i * row, run->embeddings + (size_t)source * row,
-            row * sizeof **context);
+        int own = item_of(group, i - unconditional) + (run->guided ? 1 : 0);
+        memcpy(group->context + (size_t)i * row,
+            run->context + (size_t)(i < unconditional ? 0 : own) * row,
+            row * sizeof *group->context);
     }
+out:
+    return status;
+}
+
+/* What stands behind the latents of each image. */
+static enum clat_status gather_channels(struct group *group)
+{
+    enum clat_status status = CLAT_OK;
+    const struct run *run = group->run;
+    size_t size = (size_t)run->extra * (size_t)run->h * (size_t)run->w;
+    if (!run->beside)
+        return CLAT_OK;
+    TRY(memory_new((size_t)group->count * size, sizeof *group->channels, &group->channels));
+    for (int i = 0; i < group->count; i++)
+        memcpy(group->channels + (size_t)i * size, run->beside + (size_t)item_of(group, i) * size,
+            size * sizeof *group->channels);
 out:
     return status;
 }
@@ -125,19 +152,21 @@ enum clat_status run_sample(struct run *run, int first, int count)
     enum clat_status status;
     struct group group = {.run = run, .first = first, .count = count};
     struct pool pool = {0};
-    float *context = NULL, *sample = run->latents + (size_t)first * run->elements;
+    float *sample = run->latents + (size_t)first * run->elements;
     struct sampler_host host = {.user = &group,
         .evaluate = evaluate,
         .step_done = step_done,
         .noise = draw_noise,
         .brownian = brownian_noise};
     run_phase(run, PHASE_SAMPLE, first, run->images);
-    TRY(gather_context(&group, &context));
+    TRY(gather_context(&group));
+    TRY(gather_channels(&group));
     TRY(open_pool(&group, &pool));
     TRY(denoiser_open(&group.denoiser, &pool, &run->unet, count, run->h, run->w,
-        run->job->guidance_scale, context, run->tokens));
+        run->job->guidance_scale, group.context, run->tokens));
     group.denoiser.unscaled = run->unscaled;
     group.denoiser.scaled_beside = run->scaled_image;
+    group.denoiser.beside = group.channels;
     group.denoiser.evaluated = run->events->trace ? evaluated : NULL;
     group.denoiser.user = &group;
     TRY(open_noise(&group));
@@ -147,6 +176,7 @@ out:
     denoiser_close(&group.denoiser);
     noise_close(group.noise);
     pool_close(&pool);
-    free(context);
+    free(group.context);
+    free(group.channels);
     return status;
 }

@@ -28,17 +28,20 @@ static enum clat_status open_dry_loader(const struct model *model, enum componen
     return model_weights(model, component, &loader->weights);
 }
 
+/* Classes and label maps are looked up on the host. */
 static enum clat_status measure_text(
     const struct model *model, struct device *dry, struct model_memory *memory)
 {
     enum clat_status status;
+    if (!model_has_text_encoder(model))
+        return CLAT_OK;
     struct loader loader = {0};
     struct ldmbert bert = {0};
     TRY(open_dry_loader(model, COMPONENT_CONDITION, dry, 0, &memory->text_tensors, &loader));
     TRY(ldmbert_load(&loader, &model->text_encoder, &bert));
     memory->text_weights = device_memory_used(dry);
     TRY(ldmbert_measure(
-        &bert, dry, PROMPT_BATCH, model_prompt_tokens(model), &memory->text_activations));
+        &bert, dry, PROMPT_BATCH, model_context_tokens(model), &memory->text_activations));
 out:
     ldmbert_free(dry, &bert);
     weights_close(loader.weights);
@@ -55,7 +58,7 @@ static enum clat_status measure_unet(const struct model *model, struct device *d
     TRY(unet_load(&loader, &model->unet, &unet));
     memory->unet_weights = device_memory_used(dry);
     TRY(unet_measure(
-        &unet, dry, rows, h, w, model_prompt_tokens(model), &memory->unet_activations));
+        &unet, dry, rows, h, w, model_context_tokens(model), &memory->unet_activations));
 out:
     unet_free(dry, &unet);
     weights_close(loader.weights);
@@ -79,26 +82,46 @@ out:
     return status;
 }
 
+static enum clat_status measure_encoder(
+    const struct model *model, struct device *dry, int h, int w, struct model_memory *memory)
+{
+    enum clat_status status;
+    struct loader loader = {0};
+    struct autoencoder encoder = {0};
+    TRY(open_dry_loader(
+        model, COMPONENT_AUTOENCODER, dry, h * w, &memory->encoder_tensors, &loader));
+    TRY(encoder_load(&loader, &model->autoencoder, &encoder));
+    memory->encoder_weights = device_memory_used(dry);
+    TRY(autoencoder_measure(&encoder, dry, 1, h, w, &memory->encoder_activations));
+out:
+    autoencoder_free(dry, &encoder);
+    weights_close(loader.weights);
+    return status;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
 enum clat_status model_memory(const struct model *model, const struct device_facts *facts,
-    int height, int width, int images, bool guided, struct model_memory *memory)
+    const struct memory_request *request, struct model_memory *memory)
 {
     enum clat_status status;
     struct device *dry = NULL;
-    int h = height / model->latent_scale, w = width / model->latent_scale;
+    int h = request->height / model->latent_scale, w = request->width / model->latent_scale;
     *memory = (struct model_memory){0};
     TRY(device_open_dry(facts, &dry));
-    if (model_has(model, COMPONENT_CONDITION))
-        TRY(measure_text(model, dry, memory));
-    TRY(measure_unet(model, dry, h, w, images * (guided ? 2 : 1), memory));
+    TRY(measure_text(model, dry, memory));
+    if (request->encodes)
+        TRY(measure_encoder(model, dry, h, w, memory));
+    if (model_has(model, COMPONENT_UNET))
+        TRY(measure_unet(model, dry, h, w, request->images * (request->guided ? 2 : 1), memory));
     TRY(measure_decoder(model, dry, h, w, memory));
     memory->peak_sampling = memory->unet_weights + memory->decoder_weights +
                             larger(memory->unet_activations, memory->decoder_activations);
     memory->peak = larger(memory->peak_sampling, memory->text_weights + memory->text_activations);
+    memory->peak = larger(memory->peak, memory->encoder_weights + memory->encoder_activations);
 out:
     device_close(dry);
     return status;
@@ -161,10 +184,14 @@ enum clat_status run_check_memory(struct run *run)
     enum clat_status status;
     const struct device_facts *facts = device_facts(run->device);
     size_t limit = memory_free(run->device);
+    struct memory_request request = {.height = run->height,
+        .width = run->width,
+        .guided = run->guided,
+        .encodes = run->model->task == TASK_INPAINTING};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {
-        TRY(model_memory(
-            run->model, facts, run->height, run->width, run->group, run->guided, &run->memory));
+        request.images = run->group;
+        TRY(model_memory(run->model, facts, &request, &run->memory));
         if (run->memory.peak <= limit && activations_fit(&run->memory, facts))
             return CLAT_OK;
         if (run->group == 1)

@@ -66,14 +66,6 @@ const char *model_component_class(const struct model *model, enum component comp
     }
 }
 
-enum clat_status model_check_task(const struct model *model)
-{
-    if (model->task != TASK_TEXT_TO_IMAGE)
-        return status_set(CLAT_ERROR_INPUT, "'%s' is a model for %s, which generate does not run",
-            model->folder, task_name(model->task));
-    return CLAT_OK;
-}
-
 /* Channels that the UNet takes behind those of the latents. */
 static int condition_channels(const struct model *model)
 {

@@ -56,9 +56,6 @@ struct model {
 enum clat_status model_open(const char *folder, const char *variant, struct model **model);
 void model_close(struct model *model); /* NULL is allowed */
 
-/* CLAT_ERROR_INPUT if this model is for another task than those that generate runs. */
-enum clat_status model_check_task(const struct model *model);
-
 /* The condition has weights for text, layout, class and label map; an autoencoder has no UNet. */
 bool model_has(const struct model *model, enum component component);
 
@@ -95,13 +92,20 @@ struct model_memory {
     size_t text_weights, text_activations;
     size_t unet_weights, unet_activations; /* at the given size, images and guidance */
     size_t decoder_weights, decoder_activations;
-    size_t peak;          /* the most at one time in a whole job */
-    size_t peak_sampling; /* the same without the text encoder's stage */
-    size_t unet_tensors, decoder_tensors, text_tensors; /* how many are loaded */
+    size_t encoder_weights, encoder_activations; /* 0 where no picture goes in */
+    size_t peak;                                 /* the most at one time in a whole job */
+    size_t peak_sampling;                        /* the same without the stages before sampling */
+    size_t unet_tensors, decoder_tensors, text_tensors, encoder_tensors; /* that are loaded */
+};
+struct memory_request {
+    int height, width;
+    int images;   /* per UNet call */
+    bool guided;  /* two UNet rows per image */
+    bool encodes; /* pictures are encoded first */
 };
 /* Predicts by loading and running everything on a dry device with these facts (NULL: a generic
- * CPU). `images` per UNet call; guided: two UNet rows per image. */
+ * CPU). */
 enum clat_status model_memory(const struct model *model, const struct device_facts *facts,
-    int height, int width, int images, bool guided, struct model_memory *memory);
+    const struct memory_request *request, struct model_memory *memory);
 
 #endif

@@ -1,18 +1,16 @@
 /* pipeline.c - the stages of a job, in order. SPDX-License-Identifier: MIT */
-#include "pipeline/run.h"
+#include "pipeline/condition.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What a pipeline does, from its prompt to its pictures. */
+/* What a pipeline does, from its input to its pictures. */
 static enum clat_status make_images(struct run *run)
 {
     enum clat_status status;
-    TRY(model_check_task(run->model));
     TRY(run_settle(run));
-    TRY(run_plan(run));
     TRY(run_check_memory(run));
-    TRY(run_encode_prompts(run));
+    TRY(task_condition(run));
     TRY(run_start_latents(run));
     TRY(run_load_unet(run));
     for (int first = 0; first < run->images; first += run->group) {
@@ -40,10 +38,27 @@ void pipeline_choose_engine(struct device *device, const char *gemm)
         gemm_set_engine(device, GEMM_AUTO);
 }
 
+static const struct pipeline_events nobody;
+
+enum clat_status pipeline_check(
+    const struct model *model, const struct job *job, struct pipeline_outline *outline)
+{
+    struct run run = {.model = model, .job = job, .events = &nobody};
+    enum clat_status status = run_settle(&run);
+    if (status == CLAT_OK)
+        *outline = (struct pipeline_outline){.images = run.images,
+            .height = run.height,
+            .width = run.width,
+            .steps = run.steps,
+            .key = run.task->key,
+            .item = task_item(model, job, 0)};
+    run_free(&run);
+    return status;
+}
+
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events)
 {
-    static const struct pipeline_events nobody;
     struct run run = {
         .device = device, .model = model, .job = job, .events = events ? events : &nobody};
     pipeline_choose_engine(device, job->gemm);
@@ -56,12 +71,19 @@ enum clat_status pipeline_run(struct device *device, struct model *model, const 
 
 void run_free(struct run *run)
 {
-    unet_free(run->device, &run->unet);
-    autoencoder_free(run->device, &run->decoder);
+    if (run->device) {
+        unet_free(run->device, &run->unet);
+        autoencoder_free(run->device, &run->decoder);
+    }
     scheduler_close(run->scheduler);
     free(run->seeds);
     free(run->ids);
-    free(run->embeddings);
+    free(run->context);
+    free(run->beside);
+    free(run->inputs.classes);
+    pictures_free(&run->inputs.images);
+    pictures_free(&run->inputs.masks);
+    pictures_free(&run->inputs.label_maps);
     free(run->latents);
     free(run->decoded);
 }

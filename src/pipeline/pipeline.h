@@ -1,8 +1,9 @@
 /* pipeline.h - a model and a job in, images out: the stages in order. SPDX-License-Identifier: MIT
  *
- *     prompt -> token ids -> text embeddings -> [ latents <- scheduler <-> UNet ] -> decoder
+ *     prompt, class, image, ... -> condition -> [ latents <- scheduler <-> UNet ] -> decoder
  *
- * The text encoder is loaded, run for all prompts and released before the UNet is loaded. */
+ * What makes the condition (text encoder, encoder) is loaded, run for all inputs and released
+ * before the UNet is loaded. */
 #ifndef CLATENT_PIPELINE_PIPELINE_H
 #define CLATENT_PIPELINE_PIPELINE_H
 
@@ -15,6 +16,8 @@
 enum pipeline_phase {
     PHASE_LOAD_TEXT,
     PHASE_ENCODE,
+    PHASE_LOAD_ENCODER,
+    PHASE_ENCODE_IMAGES,
     PHASE_LOAD_UNET,
     PHASE_SAMPLE,
     PHASE_LOAD_DECODER,
@@ -27,12 +30,14 @@ struct pipeline_events {
     /* `step` of `steps` are done, for the images first .. first+count of total */
     void (*step)(void *user, int step, int steps, int first, int count, int total);
     bool (*cancelled)(void *user);
-    /* One finished image: rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder
+    /* One finished image: `item` is the prompt, class, file, ... it was made from ("" if nothing);
+     * rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder
      * got them before division by the scaling factor. The arrays are the pipeline's. */
-    enum clat_status (*image)(void *user, int index, uint64_t seed, const char *prompt, int height,
+    enum clat_status (*image)(void *user, int index, uint64_t seed, const char *item, int height,
         int width, const float *rgb, int channels, int h, int w, const float *latents);
     /* One stage of the trace, float or int32 values, whichever is not NULL:
      *   token_ids [rows][tokens], text_embeddings [rows][tokens][width]: "" first if guided
+     *   condition [items][channels][h][w]: what stands behind the latents
      *   latents.init [images][c][h][w]
      *   model_output.I, latents.I: guided prediction of evaluation I, latents after step I
      *   decoded [images][3][height][width], about -1..1, before clamping
@@ -46,6 +51,18 @@ struct model; /* model.h: an opened model folder */
 
 /* The engine of the products of all networks loaded from now on: a job's `gemm`, NULL is "auto". */
 void pipeline_choose_engine(struct device *device, const char *gemm);
+
+/* What a job comes to with its model. */
+struct pipeline_outline {
+    int images;        /* in all */
+    int height, width; /* of each, in pixels */
+    int steps;         /* num_inference_steps */
+    const char *key;   /* of the job: what images are made from, "prompt"; NULL: nothing */
+    const char *item;  /* the first of these; the job's */
+};
+/* Finds everything that can be known to be wrong without a device and without weights. */
+enum clat_status pipeline_check(
+    const struct model *model, const struct job *job, struct pipeline_outline *outline);
 
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events);

@@ -30,7 +30,7 @@ enum clat_status run_plan(struct run *run)
 {
     enum clat_status status;
     const struct job *job = run->job;
-    struct plan_request request = {.steps = job->num_inference_steps,
+    struct plan_request request = {.steps = run->steps,
         .strength = job->strength,
         .compat = job->compat && strcmp(job->compat, "diffusers") == 0};
     TRY(scheduler_plan(run->scheduler, &request, &run->plan));

@@ -3,13 +3,23 @@
 #ifndef CLATENT_PIPELINE_RUN_H
 #define CLATENT_PIPELINE_RUN_H
 
+#include "job/layout.h"
 #include "networks/autoencoder.h"
 #include "networks/ldmbert.h"
 #include "networks/unet.h"
 #include "pipeline/model.h"
+#include "pipeline/picture.h"
 #include "pipeline/pipeline.h"
 #include "sampling/noise.h"
 #include "sampling/sampler.h"
+
+/* What the job's files and lists say, read before any work. */
+struct inputs {
+    struct pictures images, masks, label_maps; /* one each, or one for every item */
+    int *classes;                              /* [items] */
+    struct layout layout;
+    int32_t layout_tokens[3 * LAYOUT_BOXES + 2];
+};
 
 struct run {
     struct device *device;
@@ -20,14 +30,22 @@ struct run {
     int height, width;  /* in pixels */
     int h, w, channels; /* of a latent image */
     size_t elements;    /* channels*h*w */
-    int images;         /* in all: prompts x batch_size, prompt by prompt */
-    int group;          /* images per UNet call */
+    const struct task_row *task;
+    int items;  /* what images are made from: prompts, classes, pictures, ... */
+    int images; /* in all: items x batch_size, item by item */
+    int group;  /* images per UNet call */
+    int steps;  /* asked for */
     bool guided;
-    uint64_t *seeds;        /* [images] */
-    int tokens, width_text; /* positions of a prompt, and floats in each */
-    int32_t *ids;           /* [rows][tokens]; rows: "" if guided, then the prompts */
-    float *embeddings;      /* [rows][tokens][width_text] */
-    int rows;
+    uint64_t *seeds; /* [images] */
+
+    struct inputs inputs;
+    int32_t *ids;              /* [rows][tokens], of text and layout */
+    int tokens, context_width; /* positions of a context, and floats in each */
+    int rows;                  /* the unconditional one if guided, then the items */
+    float *context;            /* [rows][tokens][context_width]; NULL: no cross-attention */
+    int extra;                 /* channels behind those of the latents */
+    float *beside;             /* [items][extra][h][w], or NULL */
+
     float *latents; /* [images][elements]: start noise, then samples */
     bool drawn;     /* noise was drawn from the seeds for them, not only a file read */
     float *decoded; /* [images][3][height][width], kept for the trace only */
@@ -53,8 +71,10 @@ enum clat_status run_settle(struct run *run);
 enum clat_status run_plan(struct run *run);
 /* memory.c: predicts what the job needs, chooses `group`, refuses what does not fit. */
 enum clat_status run_check_memory(struct run *run);
-/* condition.c */
-enum clat_status run_encode_prompts(struct run *run);
+/* encode.c: the pictures ([3][height][width] each, -1..1) as latents [count][channels][h][w], as
+ * the first stage gives them: the mean of KL, unquantized of VQ, not scaled. */
+enum clat_status run_encode_pictures(
+    struct run *run, const struct pictures *pictures, float *latents);
 /* latents.c */
 enum clat_status run_start_latents(struct run *run);
 /* load.c */

@@ -1,11 +1,12 @@
 /* settings.c - what a job says, settled against its model before any work. SPDX-License-Identifier:
  * MIT */
 #include "base/memory.h"
-#include "pipeline/run.h"
+#include "pipeline/condition.h"
 
 #include <string.h>
 
-#define LARGEST_SIDE 16384 /* in pixels */
+#define LARGEST_SIDE 16384  /* in pixels */
+#define IMAGES_LIMIT 100000 /* of one job */
 
 /* Not below the latent grid's own multiple, so that no row of pixels is left over. */
 static enum clat_status check_side(const struct model *model, const char *key, int pixels)
@@ -17,13 +18,23 @@ static enum clat_status check_side(const struct model *model, const char *key, i
     return CLAT_OK;
 }
 
+/* The size that the input decides, the job's own, or the model's. */
+static enum clat_status choose_side(const struct run *run, const char *key, int given, int *pixels)
+{
+    if (*pixels && given && given != *pixels)
+        return status_set(CLAT_ERROR_USAGE, "%s: %d follows from %s, but %d is asked for", key,
+            *pixels, run->task->key, given);
+    if (!*pixels)
+        *pixels = given ? given : model_default_size(run->model);
+    return CLAT_OK;
+}
+
 static enum clat_status settle_size(struct run *run)
 {
     enum clat_status status;
     const struct model *model = run->model;
-    int standard = model_default_size(model);
-    run->height = run->job->height ? run->job->height : standard;
-    run->width = run->job->width ? run->job->width : standard;
+    TRY(choose_side(run, "height", run->job->height, &run->height));
+    TRY(choose_side(run, "width", run->job->width, &run->width));
     TRY(check_side(model, "height", run->height));
     TRY(check_side(model, "width", run->width));
     run->h = run->height / model->latent_scale;
@@ -41,8 +52,8 @@ static enum clat_status settle_seeds(struct run *run)
     const struct job *job = run->job;
     bool one = job_has_one_generator(job);
     if (job->seed_count != 1 && job->seed_count != (size_t)run->images)
-        FAIL(CLAT_ERROR_USAGE, "seed: expected 1 seed, or one for each of the %d images, found %zu",
-            run->images, job->seed_count);
+        FAIL(CLAT_ERROR_USAGE, "seed: %zu seeds for %d images; give one, or one per image",
+            job->seed_count, run->images);
     TRY(memory_new((size_t)run->images, sizeof *run->seeds, &run->seeds));
     for (int i = 0; i < run->images; i++)
         run->seeds[i] =
@@ -63,13 +74,12 @@ enum clat_status run_settle(struct run *run)
     enum clat_status status;
     const struct job *job = run->job;
     size_t images;
-    if (!size_mul(job->prompt_count, (size_t)job->batch_size, &images) || images > 100000)
-        FAIL(CLAT_ERROR_USAGE, "%zu prompts with %d images each are too many for one job",
-            job->prompt_count, job->batch_size);
-    if (!images)
-        FAIL(CLAT_ERROR_USAGE, "prompt: there is none");
+    TRY(task_settle(run));
+    if (!size_mul((size_t)run->items, (size_t)job->batch_size, &images) || images > IMAGES_LIMIT)
+        FAIL(CLAT_ERROR_USAGE, "%d times %d images in one job; at most %d are allowed", run->items,
+            job->batch_size, IMAGES_LIMIT);
     run->images = (int)images;
-    run->guided = job->guidance_scale != 1;
+    run->steps = job->num_inference_steps ? job->num_inference_steps : run->task->steps;
     TRY(settle_size(run));
     TRY(settle_seeds(run));
     run->noise = (struct noise_source){.rng = rng_of(job->rng),
@@ -79,6 +89,7 @@ enum clat_status run_settle(struct run *run)
         .elements = run->elements};
     TRY(scheduler_open(
         job->scheduler, &run->model->scheduler, &job->scheduler_options, &run->scheduler));
+    TRY(run_plan(run));
 out:
     return status;
 }

@@ -75,8 +75,9 @@ struct reader {
     int count, at;
     const struct clat_keys *keys;
     struct clat_job *job;
-    bool apply;      /* false: only look */
-    bool had_prompt; /* the first prompt replaces those of a file, the next join it */
+    bool apply; /* false: only look */
+    /* Of a key that repeats the first value replaces those of a file, the next join it. */
+    bool had[64]; /* by the index of the key */
 };
 
 static bool same_name(const char *option, size_t size, const char *name)
@@ -110,11 +111,12 @@ static const struct clat_key *find_letter(const struct reader *reader, char lett
 static enum clat_status set_key(
     struct reader *reader, const struct clat_key *key, const char *value, const char *where)
 {
-    bool is_prompt = strcmp(key->name, "prompt") == 0;
+    size_t index = (size_t)(key - reader->keys->keys);
     if (!reader->apply)
         return CLAT_OK;
-    bool joins = is_prompt && reader->had_prompt;
-    reader->had_prompt |= is_prompt;
+    bool joins = key->repeats && index < 64 && reader->had[index];
+    if (index < 64)
+        reader->had[index] = true;
     return report(joins ? clat_job_add(reader->job, key->name, value, where)
                         : clat_job_set(reader->job, key->name, value, where));
 }

@@ -63,7 +63,8 @@ enum clat_status denoiser_open(struct denoiser *denoiser, struct pool *pool, str
     TRY(memory_new((size_t)rows * denoiser->elements, sizeof(float), &denoiser->predicted));
     TRY(pool_take(pool, POOL_FRONT, rows, h, w, in, &denoiser->sample));
     TRY(pool_take(pool, POOL_FRONT, rows, h, w, out, &denoiser->output));
-    TRY(set_prompt(denoiser, unet, context, tokens));
+    if (context)
+        TRY(set_prompt(denoiser, unet, context, tokens));
 out:
     return status;
 }

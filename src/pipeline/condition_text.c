@@ -1,11 +1,11 @@
-/* condition.c - prompts to token ids to text embeddings. SPDX-License-Identifier: MIT
+/* condition_text.c - prompts to token ids to text embeddings. SPDX-License-Identifier: MIT
  *
  * The rows are the unconditional prompt "" (if guidance wants it), then every prompt. The encoder
- * is loaded, run over them a few at a time, and released. */
+ * is loaded, run over them a few at a time, and released. The boxes of a layout go the same way
+ * once they are token ids. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "pipeline/condition.h"
-#include "sampling/denoiser.h"
 #include "text/wordpiece.h"
 
 #include <stdlib.h>
@@ -31,25 +31,17 @@ out:
     return status;
 }
 
-int model_prompt_tokens(const struct model *model)
-{
-    int positions = model->text_encoder.max_position_embeddings;
-    return positions < PROMPT_TOKENS ? positions : PROMPT_TOKENS;
-}
-
 static enum clat_status tokenise(struct run *run)
 {
     enum clat_status status;
     struct wordpiece *tokenizer = NULL;
     size_t tokens = (size_t)run->tokens;
     TRY(open_tokenizer(run->model, &tokenizer));
-    TRY(memory_new((size_t)run->rows * tokens, sizeof *run->ids, &run->ids));
     for (int row = 0; row < run->rows; row++) {
         int prompt = row - (run->guided ? 1 : 0);
-        const char *text = prompt < 0 ? "" : run->job->prompts[prompt];
+        const char *text = prompt < 0 ? "" : run->job->prompts.items[prompt];
         TRY(wordpiece_encode(tokenizer, text, run->tokens, run->ids + (size_t)row * tokens, NULL));
     }
-    TRY(run_trace(run, "token_ids", 2, (size_t[]){(size_t)run->rows, tokens}, NULL, run->ids));
 out:
     wordpiece_close(tokenizer);
     return status;
@@ -60,14 +52,14 @@ static enum clat_status encode_rows(struct run *run, struct weights *weights,
     const struct ldmbert *bert, struct pool *pool, int first, int count)
 {
     enum clat_status status;
-    size_t row = (size_t)run->tokens * (size_t)run->width_text;
-    float *values = run->embeddings + (size_t)first * row;
+    size_t row = (size_t)run->tokens * (size_t)run->context_width;
+    float *values = run->context + (size_t)first * row;
     struct pool_mark mark = pool_mark(pool);
     struct tensor x, y;
     TRY(ldmbert_embed(weights, &bert->config, run->ids + (size_t)first * (size_t)run->tokens, count,
         run->tokens, values));
-    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->width_text, &x));
-    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->width_text, &y));
+    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->context_width, &x));
+    TRY(pool_take(pool, POOL_FRONT, count, 1, run->tokens, run->context_width, &y));
     TRY(tensor_write(run->device, &x, values));
     TRY(ldmbert_forward(&(struct forward){.pool = pool}, bert, &x, &y));
     TRY(tensor_read(run->device, &y, values));
@@ -99,24 +91,29 @@ out:
     return status;
 }
 
-enum clat_status run_encode_prompts(struct run *run)
+enum clat_status condition_encode_ids(struct run *run)
 {
     enum clat_status status;
     struct loading loading = {0};
     struct ldmbert bert = {0};
-    run->rows = (int)run->job->prompt_count + (run->guided ? 1 : 0);
-    run->tokens = model_prompt_tokens(run->model);
-    run->width_text = run->model->text_encoder.d_model;
-    size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->width_text};
-    TRY(tokenise(run));
-    TRY(memory_new(shape[0] * shape[1] * shape[2], sizeof(float), &run->embeddings));
+    size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->context_width};
+    TRY(run_trace(run, "token_ids", 2, shape, NULL, run->ids));
     TRY(loading_open(
         &loading, run, COMPONENT_CONDITION, PHASE_LOAD_TEXT, run->memory.text_tensors));
     TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
     TRY(encode(run, loading.loader.weights, &bert));
-    TRY(run_trace(run, "text_embeddings", 3, shape, run->embeddings, NULL));
+    TRY(run_trace(run, "text_embeddings", 3, shape, run->context, NULL));
 out:
     ldmbert_free(run->device, &bert);
     loading_close(&loading);
+    return status;
+}
+
+enum clat_status text_condition(struct run *run)
+{
+    enum clat_status status;
+    TRY(tokenise(run));
+    TRY(condition_encode_ids(run));
+out:
     return status;
 }
