@@ -89,7 +89,9 @@ static void add_end(struct findings *findings, int state, bool in_time, int seco
     else if (WIFSIGNALED(state))
         findings_add(
             findings, verdict, check, "crashed: %s (%s)", strsignal(WTERMSIG(state)), doing);
-    else if (WEXITSTATUS(state) != TRAPPED && !findings->finished)
+    else if (WEXITSTATUS(state) == TRAPPED)
+        findings_explain(findings);
+    else if (!findings->finished)
         findings_add(findings, verdict, check, "ended the process with exit code %d (%s)",
             WEXITSTATUS(state), doing);
 }

@@ -109,6 +109,14 @@ void findings_read(struct findings *findings, const char *line)
         findings->finished = true;
 }
 
+void findings_explain(struct findings *findings)
+{
+    char *text = findings->count ? findings->items[findings->count - 1].text : NULL;
+    size_t size = text ? strlen(text) : 0;
+    if (text)
+        snprintf(text + size, REPORT_LINE - size, " (%s)", findings->doing);
+}
+
 bool findings_have(const struct findings *findings, enum verdict verdict)
 {
     for (size_t i = 0; i < findings->count; i++)

@@ -46,6 +46,8 @@ void report_finished(void);
 void findings_read(struct findings *findings, const char *line);
 void findings_add(struct findings *findings, enum verdict verdict, const char *check,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Adds what was being tried to the last one. */
+void findings_explain(struct findings *findings);
 /* Is there one with this verdict? */
 bool findings_have(const struct findings *findings, enum verdict verdict);
 
