@@ -10,6 +10,7 @@
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,7 +230,7 @@ static void spoil_descriptor(void)
     if (is("initial"))
         options[KNOB].initial = "many";
     if (is("load_crash"))
-        *(volatile int *)NULL = 1;
+        raise(SIGSEGV);
     if (is("load_exit"))
         _exit(0);
     if (is("load_hang"))

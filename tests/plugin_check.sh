@@ -65,7 +65,7 @@ underrun        8 run     it wrote before the start of the sample
 scratch         8 options it reached past the end of memory from scratch()
 options         8 options it wrote into the options
 plan            8 options it wrote into the plan
-null            8 memory  crashed: Segmentation fault (scratch() number 1 gives NULL)
+null            8 memory  (scratch() number 1 gives NULL)
 # run
 inplace         8 run     with an output that overlaps the sample
 divisor         8 run     it called evaluate() with divisor 0

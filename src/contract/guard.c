@@ -144,7 +144,8 @@ static void trap(int signal_number, siginfo_t *info, void *context)
             trap_report(sentence);
             _exit(trap_exit_code);
         }
-    signal(signal_number, SIG_DFL); /* not ours: it happens again, and ends the process */
+    signal(signal_number, SIG_DFL); /* not ours: takes its course as we return */
+    raise(signal_number);
 }
 
 void guard_catch(void (*report)(const char *sentence), int exit_code)
