@@ -27,7 +27,7 @@ static enum clat_status read_number(
 }
 
 static enum clat_status read_class(
-    const struct place *place, const struct yaml_node *node, struct layout_box *box)
+    const struct place *place, const struct yaml_node *node, struct box *box)
 {
     if (node->kind != NODE_SCALAR || *node->text == '\0' || strlen(node->text) >= sizeof box->class)
         return status_set(CLAT_ERROR_USAGE,
@@ -74,8 +74,7 @@ static enum clat_status unknown_entry(const struct place *place, const char *key
         nearest ? "'?" : "");
 }
 
-static enum clat_status check_box(
-    const struct place *place, const struct layout_box *box, unsigned given)
+static enum clat_status check_box(const struct place *place, const struct box *box, unsigned given)
 {
     static const char *const names[] = {"class", "x", "y", "w", "h"};
     for (size_t i = 0; i < 5; i++)
@@ -94,7 +93,7 @@ static enum clat_status check_box(
 }
 
 /* The field of a box that `key` names by one of x, y, w, h; NULL if it is another key. */
-static double *find_number(struct layout_box *box, const char *key, unsigned *bit)
+static double *find_number(struct box *box, const char *key, unsigned *bit)
 {
     static const char *const names[] = {"x", "y", "w", "h"};
     double *fields[] = {&box->x, &box->y, &box->w, &box->h};
@@ -107,8 +106,8 @@ static double *find_number(struct layout_box *box, const char *key, unsigned *bi
 }
 
 /* One entry of a box; `given` collects what there was: bit 0 class, 1 to 4 x, y, w, h. */
-static enum clat_status read_entry(const struct place *place, const struct yaml_node *entry,
-    struct layout_box *box, unsigned *given)
+static enum clat_status read_entry(
+    const struct place *place, const struct yaml_node *entry, struct box *box, unsigned *given)
 {
     unsigned bit = 0;
     double *number = find_number(box, entry->key, &bit);
@@ -124,7 +123,7 @@ static enum clat_status read_entry(const struct place *place, const struct yaml_
 }
 
 static enum clat_status read_box(
-    const struct place *place, const struct yaml_node *node, struct layout_box *box)
+    const struct place *place, const struct yaml_node *node, struct box *box)
 {
     enum clat_status status = CLAT_OK;
     unsigned given = 0;
@@ -179,7 +178,7 @@ out:
     return status;
 }
 
-static enum clat_status box_text(const struct layout_box *box, struct text *out)
+static enum clat_status box_text(const struct box *box, struct text *out)
 {
     enum clat_status status = CLAT_OK;
     const char *separator = "";

@@ -19,13 +19,13 @@ enum layout_flag {
     LAYOUT_DEPICTION = 4,
     LAYOUT_INSIDE = 8
 };
-struct layout_box {
+struct box {
     char class[64];    /* a number, or a name out of a file of class labels */
     double x, y, w, h; /* upper left corner and size, in parts of the image: 0..1 */
     unsigned flags;    /* enum layout_flag */
 };
 struct layout {
-    struct layout_box boxes[LAYOUT_BOXES];
+    struct box boxes[LAYOUT_BOXES];
     size_t count; /* 1 or more */
 };
 

@@ -144,17 +144,17 @@ int layout_capacity(int length)
 }
 
 /* Corners are numbered row by row on a grid of side floor(sqrt(vocabulary)). */
-static int32_t corner_token(int vocabulary, float x, float y)
+static int32_t corner_token(int vocabulary, double x, double y)
 {
     int side = (int)sqrt((double)vocabulary);
     double steps = side - 1;
-    return (int32_t)(rint((double)y * steps) * side + rint((double)x * steps));
+    return (int32_t)(rint(y * steps) * side + rint(x * steps));
 }
 
 /* Sizes may end a rounding error beyond the picture. */
 static bool box_is_inside(const struct layout_box *box)
 {
-    const float limit = 1 + 1e-5f;
+    const double limit = 1 + 1e-5;
     return box->x >= 0 && box->y >= 0 && box->width >= 0 && box->height >= 0 &&
            box->x + box->width <= limit && box->y + box->height <= limit;
 }
@@ -169,7 +169,7 @@ static enum clat_status check_box(const struct layout_box *box, int number, int 
         return status_set(CLAT_ERROR_INPUT,
             "box %d of the layout (x %g, y %g, width %g, height %g) is not inside the picture, "
             "which is 0 to 1 wide and high",
-            number, (double)box->x, (double)box->y, (double)box->width, (double)box->height);
+            number, box->x, box->y, box->width, box->height);
     return CLAT_OK;
 }
 
@@ -196,7 +196,7 @@ static enum clat_status box_tokens(
     TRY(category_token(box, number, categories, vocabulary, &tokens[0]));
     tokens[1] = corner_token(vocabulary, box->x, box->y);
     tokens[2] =
-        corner_token(vocabulary, fminf(box->x + box->width, 1), fminf(box->y + box->height, 1));
+        corner_token(vocabulary, fmin(box->x + box->width, 1), fmin(box->y + box->height, 1));
 out:
     return status;
 }

@@ -34,7 +34,7 @@ enum clat_status label_map_embed(struct weights *weights,
 /* An object of a layout: its corner and size as parts of the picture, 0..1. */
 struct layout_box {
     int category; /* from 0 */
-    float x, y, width, height;
+    double x, y, width, height;
     bool group, occluded, depiction, inside;
 };
 /* How many boxes `length` tokens can hold: three for each, and two for the part of the picture that

@@ -2,6 +2,7 @@
  *
  * Guided sampling needs a row for "no class": the last one of a table with 1001. */
 #include "base/memory.h"
+#include "networks/embedder.h"
 #include "pipeline/condition.h"
 
 #include <string.h>
@@ -26,19 +27,15 @@ enum clat_status class_condition(struct run *run)
 {
     enum clat_status status;
     const struct class_embedder_config *config = &run->model->class_embedder;
-    size_t shape[] = {(size_t)config->classes, (size_t)config->width};
-    int unconditional = run->guided ? 1 : 0;
     struct weights *weights = NULL;
-    const float *table;
+    if (run->guided)
+        run->ids[0] = config->classes - 1;
+    memcpy(run->ids + (run->guided ? 1 : 0), run->inputs.classes,
+        (size_t)run->items * sizeof *run->ids);
     TRY(model_weights(run->model, COMPONENT_CONDITION, &weights));
-    TRY(weights_float(weights, "embedding.weight", 2, shape, &table));
-    for (int row = 0; row < run->rows; row++) {
-        int class =
-            row < unconditional ? config->classes - 1 : run->inputs.classes[row - unconditional];
-        memcpy(run->context + (size_t)row * shape[1], table + (size_t) class * shape[1],
-            shape[1] * sizeof *table);
-    }
-    TRY(check_finite(run->context, (size_t)run->rows * shape[1], "the class embedding"));
+    TRY(class_embed(weights, config, run->ids, run->rows, run->context));
+    TRY(check_finite(
+        run->context, (size_t)run->rows * (size_t)config->width, "the class embedding"));
 out:
     weights_close(weights);
     return status;

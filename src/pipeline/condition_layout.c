@@ -1,64 +1,42 @@
-/* condition_layout.c - boxes as 92 tokens. SPDX-License-Identifier: MIT
- *
- * Each of 30 places holds three tokens: the class (number + classes * flags), the upper left corner
- * and the lower right one; a place without a box holds the last token three times. Two more say how
- * the image was cropped: its own corners, since it was not. A corner is one of s * s places of a
- * grid, s = floor(sqrt(vocabulary)): round(y (s - 1)) s + round(x (s - 1)), halves to even. Source:
- * taming-transformers' ObjectsBoundingBoxConditionalBuilder, arXiv 2012.09841. */
+/* condition_layout.c - boxes as 92 tokens, which a text encoder reads. SPDX-License-Identifier: MIT
+ */
+#include "networks/embedder.h"
 #include "pipeline/condition.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-/* The boxes' class numbers, and how many classes there are. */
-struct classes {
-    struct class_labels labels;
-    int vocabulary, sections;
-};
-
-static int corner(int sections, double x, double y)
-{
-    return (int)rint(fmin(y, 1) * (sections - 1)) * sections +
-           (int)rint(fmin(x, 1) * (sections - 1));
-}
-
-static enum clat_status class_token(
-    const struct classes *classes, const struct layout_box *box, size_t index, int32_t *token)
+/* The class of box `index`, counted from 0. */
+static enum clat_status find_category(const struct class_labels *labels, const struct box *box,
+    size_t index, int categories, int *category)
 {
     char where[32];
-    int number = 0, count = (int)classes->labels.count;
     snprintf(where, sizeof where, "layout: box %zu", index + 1);
-    enum clat_status status = class_labels_find(
-        &classes->labels, where, box->class, count ? count : classes->vocabulary, &number);
-    if (status != CLAT_OK)
-        return status;
-    if (box->flags && !count)
+    if (box->flags && !labels->count)
         return status_set(CLAT_ERROR_USAGE,
             "%s: flags need class_labels, since their tokens follow those of all classes", where);
-    long long sum = number + (long long)count * box->flags;
-    if (sum >= classes->vocabulary)
-        return status_set(CLAT_ERROR_USAGE,
-            "%s: class %d with its flags is token %lld, but the model has only %d", where, number,
-            sum, classes->vocabulary);
-    *token = (int32_t)sum;
-    return CLAT_OK;
+    return class_labels_find(labels, where, box->class, categories, category);
 }
 
-static enum clat_status fill(
-    const struct classes *classes, const struct layout *layout, int32_t ids[LAYOUT_TOKENS])
+static enum clat_status make_tokens(
+    const struct class_labels *labels, const struct layout *layout, int vocabulary, int32_t *tokens)
 {
     enum clat_status status = CLAT_OK;
-    int s = classes->sections;
-    for (size_t i = 0; i < LAYOUT_TOKENS; i++)
-        ids[i] = classes->vocabulary - 1;
+    struct layout_box boxes[LAYOUT_BOXES];
+    int categories = labels->count ? (int)labels->count : vocabulary - 1;
     for (size_t i = 0; i < layout->count; i++) {
-        const struct layout_box *box = &layout->boxes[i];
-        TRY(class_token(classes, box, i, &ids[3 * i]));
-        ids[3 * i + 1] = corner(s, box->x, box->y);
-        ids[3 * i + 2] = corner(s, box->x + box->w, box->y + box->h);
+        const struct box *from = &layout->boxes[i];
+        boxes[i] = (struct layout_box){.x = from->x,
+            .y = from->y,
+            .width = from->w,
+            .height = from->h,
+            .group = from->flags & LAYOUT_GROUP_OF,
+            .occluded = from->flags & LAYOUT_OCCLUDED,
+            .depiction = from->flags & LAYOUT_DEPICTION,
+            .inside = from->flags & LAYOUT_INSIDE};
+        TRY(find_category(labels, from, i, categories, &boxes[i].category));
     }
-    ids[LAYOUT_TOKENS - 2] = corner(s, 0, 0);
-    ids[LAYOUT_TOKENS - 1] = corner(s, 1, 1);
+    TRY(layout_tokens(boxes, (int)layout->count, categories, vocabulary, LAYOUT_TOKENS, tokens));
 out:
     return status;
 }
@@ -67,14 +45,14 @@ out:
 enum clat_status layout_settle(struct run *run)
 {
     enum clat_status status;
-    int vocabulary = run->model->text_encoder.vocab_size;
-    struct classes classes = {.vocabulary = vocabulary, .sections = (int)sqrt(vocabulary)};
+    struct class_labels labels = {0};
     TRY(layout_read(run->job->layout, "layout", &run->inputs.layout));
     if (run->job->class_labels)
-        TRY(class_labels_read(run->job->class_labels, &classes.labels));
-    TRY(fill(&classes, &run->inputs.layout, run->inputs.layout_tokens));
+        TRY(class_labels_read(run->job->class_labels, &labels));
+    TRY(make_tokens(&labels, &run->inputs.layout, run->model->text_encoder.vocab_size,
+        run->inputs.layout_tokens));
 out:
-    class_labels_free(&classes.labels);
+    class_labels_free(&labels);
     return status;
 }
 
