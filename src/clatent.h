@@ -248,9 +248,19 @@ struct clat_component {
 struct clat_setting {
     const char *key, *value;
 };
+/* Tensors of a checkpoint that are in no component: "loss", "only for training". */
+struct clat_leftover {
+    const char *what, *why;
+    uint64_t tensors, bytes;
+};
 struct clat_model {
-    const char *folder, *family;
-    int height, width; /* default size, in pixels */
+    const char *folder, *family; /* the pipeline's class, or the checkpoint's */
+    const char *task;            /* what it makes: "text_to_image", "super_resolution", ... */
+    const char *source;          /* whose names and files: "diffusers", "Paddle" or "CompVis" */
+    float scaling_factor;        /* latents are multiplied by it before the UNet */
+    int height, width;           /* default size, in pixels */
+    size_t leftover_count;
+    const struct clat_leftover *leftovers; /* [leftover_count] */
     size_t component_count, recommended_count, scheduler_count;
     const struct clat_component *components; /* [component_count] */
     const struct clat_setting *recommended;  /* [recommended_count], of the model's clatent.yaml */

@@ -3,7 +3,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "clatent_internal.h"
-#include "pipeline/model.h"
+#include "pipeline/condition.h"
 
 #include <stdlib.h>
 
@@ -68,6 +68,22 @@ out:
     return status;
 }
 
+static enum clat_status add_leftovers(struct maker *maker, const struct model *model)
+{
+    enum clat_status status = CLAT_OK;
+    struct leftover found[LEFTOVERS];
+    struct clat_leftover *list;
+    TRY(model_leftovers(model, found));
+    TRY(arena_take(maker->arena, LEFTOVERS, sizeof *list, &list));
+    maker->result->leftovers = list;
+    for (int i = 0; i < LEFTOVERS; i++)
+        if (found[i].tensors)
+            list[maker->result->leftover_count++] = (struct clat_leftover){
+                found[i].what, found[i].why, found[i].tensors, found[i].bytes};
+out:
+    return status;
+}
+
 static enum clat_status add_scheduler(struct maker *maker, const struct settings *settings)
 {
     enum clat_status status = CLAT_OK;
@@ -118,7 +134,7 @@ static enum clat_status add_memory(struct maker *maker, const struct model *mode
         &(struct memory_request){.height = result->height,
             .width = result->width,
             .images = 1,
-            .guided = model->task == TASK_TEXT_TO_IMAGE,
+            .guided = model_can_guide(model),
             .encodes = model->task == TASK_INPAINTING},
         &memory));
     result->weight_bytes = memory.text_weights + memory.unet_weights + memory.decoder_weights;
@@ -136,8 +152,12 @@ static enum clat_status describe(
     enum clat_status status = CLAT_OK;
     TRY(arena_string(maker->arena, model->folder, &maker->result->folder));
     TRY(arena_string(maker->arena, model->index.pipeline, &maker->result->family));
+    maker->result->task = task_name(model->task);
+    maker->result->source = model_source_name(model->source);
+    maker->result->scaling_factor = model->autoencoder.scaling_factor;
     maker->result->height = maker->result->width = model_default_size(model);
     TRY(add_components(maker, model));
+    TRY(add_leftovers(maker, model));
     TRY(add_scheduler(maker, &model->scheduler));
     TRY(add_recommended(maker, values));
     TRY(add_memory(maker, model));

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "networks/autoencoder.h"
+#include "networks/embedder.h"
 #include "networks/ldmbert.h"
 #include "networks/unet.h"
 #include "pipeline/model.h"
@@ -35,25 +36,30 @@ out:
     return status;
 }
 
+static enum clat_status load_condition(const struct model *model, struct loader *loader)
+{
+    struct ldmbert bert = {0};
+    if (model->task == TASK_CLASS_CONDITIONAL)
+        return class_embedder_check(loader, &model->class_embedder);
+    if (model->task == TASK_SEMANTIC_SYNTHESIS)
+        return spatial_rescaler_check(loader, &model->rescaler);
+    enum clat_status status = ldmbert_load(loader, &model->text_encoder, &bert);
+    ldmbert_free(loader->device, &bert);
+    return status;
+}
+
 /* Runs the component's load function, which marks what it uses and reports what it lacks. */
 static enum clat_status load_dry(
     const struct model *model, enum component component, struct loader *loader)
 {
-    enum clat_status status;
-    struct ldmbert bert = {0};
     struct unet unet = {0};
-    switch (component) {
-    case COMPONENT_CONDITION:
-        status = ldmbert_load(loader, &model->text_encoder, &bert);
-        ldmbert_free(loader->device, &bert);
-        return status;
-    case COMPONENT_UNET:
-        status = unet_load(loader, &model->unet, &unet);
-        unet_free(loader->device, &unet);
-        return status;
-    default:
+    if (component == COMPONENT_CONDITION)
+        return load_condition(model, loader);
+    if (component == COMPONENT_AUTOENCODER)
         return load_both_halves(loader, &model->autoencoder);
-    }
+    enum clat_status status = unet_load(loader, &model->unet, &unet);
+    unet_free(loader->device, &unet);
+    return status;
 }
 
 static size_t weight_elements(const struct weight *weight)

@@ -50,6 +50,7 @@ struct model {
     int latent_scale;          /* pixels per latent pixel: 8 */
     char *checkpoint, *yaml;   /* of CompVis, else NULL */
     bool use_ema;              /* of CompVis: the UNet's averaged weights, if they are there */
+    bool scale_measured;       /* of CompVis: the latents' scale is a tensor of the checkpoint */
 };
 
 /* A model of a kind that is not supported is CLAT_ERROR_INPUT and the sentence says what is. */
@@ -86,6 +87,15 @@ struct component_info {
 enum clat_status model_inspect(
     const struct model *model, enum component component, struct component_info *info);
 void component_info_free(struct component_info *info);
+
+/* Tensors of a checkpoint that no component takes, by reason; rows without tensors are empty. A
+ * folder has none: its components list what they do not use. */
+enum { LEFTOVERS = 16 };
+struct leftover {
+    const char *what, *why; /* "loss", "only for training" */
+    size_t tensors, bytes;
+};
+enum clat_status model_leftovers(const struct model *model, struct leftover leftovers[LEFTOVERS]);
 
 /* Bytes on the device, by component. */
 struct model_memory {

@@ -177,6 +177,7 @@ enum clat_status model_open_compvis(const char *path, struct model *model)
     model->class_embedder = config.class_embedder;
     model->rescaler = config.rescaler;
     model->use_ema = config.use_ema;
+    model->scale_measured = config.scale_by_std;
     if (!config.autoencoder_only)
         TRY(set_scheduler(&config, model->yaml, &model->scheduler));
     TRY(read_checkpoint(&config, model));

@@ -131,6 +131,7 @@ int model_context_tokens(const struct model *model)
     case TASK_LAYOUT_TO_IMAGE:
         return LAYOUT_TOKENS;
     case TASK_CLASS_CONDITIONAL:
+    case TASK_RETRIEVAL: /* the text's embedding; neighbours would add theirs */
         return 1;
     default:
         return 0;

@@ -44,6 +44,16 @@ static void print_json_component(struct json *json, const struct clat_component 
     json_end(json);
 }
 
+static void print_json_leftover(struct json *json, const struct clat_leftover *leftover)
+{
+    json_begin(json, NULL, '{');
+    json_string(json, "what", leftover->what);
+    json_string(json, "why", leftover->why);
+    json_uint(json, "tensors", leftover->tensors);
+    json_uint(json, "bytes", leftover->bytes);
+    json_end(json);
+}
+
 static void print_json(const struct clat_model *model)
 {
     struct json json = {.stream = stdout};
@@ -51,11 +61,17 @@ static void print_json(const struct clat_model *model)
     json_string(&json, "schema", "clatent/inspect/1");
     json_string(&json, "folder", model->folder);
     json_string(&json, "family", model->family);
+    json_string(&json, "task", model->task);
+    json_string(&json, "source", model->source);
     json_uint(&json, "height", (uint64_t)model->height);
     json_uint(&json, "width", (uint64_t)model->width);
     json_begin(&json, "components", '[');
     for (size_t i = 0; i < model->component_count; i++)
         print_json_component(&json, &model->components[i]);
+    json_end(&json);
+    json_begin(&json, "leftovers", '[');
+    for (size_t i = 0; i < model->leftover_count; i++)
+        print_json_leftover(&json, &model->leftovers[i]);
     json_end(&json);
     print_json_settings(&json, "scheduler", model->scheduler, model->scheduler_count);
     print_json_settings(&json, "recommended", model->recommended, model->recommended_count);
@@ -109,13 +125,21 @@ static void print_text(const struct clat_model *model)
     print_shown(model->folder);
     printf("\nfamily      ");
     print_shown(model->family);
-    printf("\nimages      %d x %d pixels by default\n", model->width, model->height);
+    printf("\ntask        %s\nsource      %s\nlatents     scaled by %g\n", model->task,
+        model->source, (double)model->scaling_factor);
+    printf("images      %d x %d pixels by default\n", model->width, model->height);
     if (model->peak_bytes)
         printf("memory      weights %.1f MiB, activations %.1f MiB, at most %.1f MiB at one time\n",
             (double)model->weight_bytes / MIB, (double)model->activation_bytes / MIB,
             (double)model->peak_bytes / MIB);
     for (size_t i = 0; i < model->component_count; i++)
         print_component(&model->components[i]);
+    if (model->leftover_count)
+        printf("\nnot used\n");
+    for (size_t i = 0; i < model->leftover_count; i++)
+        printf("  %-16s %" PRIu64 " tensors, %.1f MiB: %s\n", model->leftovers[i].what,
+            model->leftovers[i].tensors, (double)model->leftovers[i].bytes / MIB,
+            model->leftovers[i].why);
     print_settings("scheduler", model->scheduler, model->scheduler_count);
     print_settings("recommended by the model", model->recommended, model->recommended_count);
 }
