@@ -88,8 +88,7 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {
-    {"k_dpm_2", NULL}, {"KDPM2", NULL}, {"KDPM2Discrete", NULL}, {NULL}};
+static const struct clat_alias aliases[] = {{"KDPM2", NULL}, {NULL}};
 
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,

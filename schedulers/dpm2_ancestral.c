@@ -105,8 +105,7 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {{"DPM2 a", NULL}, {"k_dpm_2_a", NULL},
-    {"k_dpm_2_ancestral", NULL}, {"KDPM2Ancestral", NULL}, {NULL}};
+static const struct clat_alias aliases[] = {{"DPM2 a", NULL}, {"KDPM2Ancestral", NULL}, {NULL}};
 
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,

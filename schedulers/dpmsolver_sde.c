@@ -120,8 +120,7 @@ static int sample(struct clat_run *run)
     return code;
 }
 
-static const struct clat_alias aliases[] = {
-    {"DPM++ SDE", NULL}, {"dpmpp_sde", NULL}, {"k_dpmpp_sde", NULL}, {NULL}};
+static const struct clat_alias aliases[] = {{"DPM++ SDE", NULL}, {"DPM++ SDE GPU", NULL}, {NULL}};
 
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,

@@ -117,8 +117,6 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {{"k_euler", NULL}, {NULL}};
-
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "euler",
@@ -126,7 +124,6 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "Euler: first order in sigma, churn optional",
     .source = "Karras, Aittala, Aila, Laine 2022, arXiv 2206.00364, algorithm 2",
     .version = "1",
-    .aliases = aliases,
     .space = CLAT_SIGMA,
     .order = 1,
     .options_size = sizeof(struct options),

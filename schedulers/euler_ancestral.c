@@ -8,7 +8,8 @@
  *     x'     = x + (x - x0) / sigma (down - sigma) + up z
  *
  * Arithmetic, options and defaults are those of diffusers' EulerAncestralDiscreteScheduler, which
- * draws noise at the last step too, where up is 0. */
+ * draws noise at the last step too, where up is 0, and has no curves of sigmas: they may be asked
+ * for here. */
 #include <clatent-scheduler.h>
 #include <math.h>
 
@@ -66,8 +67,11 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {
-    {"Euler a", NULL}, {"k_euler_a", NULL}, {"k_euler_ancestral", NULL}, {NULL}};
+static const struct clat_alias aliases[] = {{"Euler a", NULL}, {NULL}};
+
+/* diffusers' class has no curves: those of a model made for another class are not for this one. */
+static const struct clat_foreign foreign[] = {{"use_karras_sigmas", "true", "false"},
+    {"use_exponential_sigmas", "true", "false"}, {"use_beta_sigmas", "true", "false"}, {NULL}};
 
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
@@ -77,6 +81,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .source = "Song et al. 2021, arXiv 2011.13456, equation 36",
     .version = "1",
     .aliases = aliases,
+    .foreign = foreign,
     .space = CLAT_SIGMA,
     .order = 1,
     .stochastic = 1,

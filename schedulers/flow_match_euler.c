@@ -44,6 +44,8 @@ static const struct clat_option options[] = {
     CLAT_CURVE_ROWS(options, levels),
     {"sigmas", CLAT_REALS, offsetof(struct options, levels.sigmas), "null", 0, 1, NULL,
         "all levels before the shift, instead of an even spacing"},
+    {"timesteps", CLAT_REALS, offsetof(struct options, levels.timesteps), "null", 0, 1e5, NULL,
+        "what the network sees; levels follow from it unless there are sigmas"},
     {NULL}};
 
 /* ---- levels --------------------------------------------------------------------------------- */
@@ -91,9 +93,13 @@ static double even(const struct options *o, int count, int i)
 /* Level i: an even one, shifted; or the user's, shifted in float32. */
 static double level_at(const struct options *o, int count, int i)
 {
-    if (!o->levels.sigmas.count)
+    float own;
+    if (o->levels.sigmas.count)
+        own = (float)o->levels.sigmas.values[i];
+    else if (o->levels.timesteps.count)
+        own = (float)o->levels.timesteps.values[i] / (float)o->num_train_timesteps;
+    else
         return shifted(o, even(o, count, i));
-    float own = (float)o->levels.sigmas.values[i];
     return o->use_dynamic_shifting ? shifted(o, (double)own) : (double)shifted_float(o, own);
 }
 
@@ -105,33 +111,46 @@ static void stretch(double terminal, int count, double *s)
         s[i] = 1 - (1 - s[i]) / scale;
 }
 
+/* What is wrong with the options, or NULL. */
+static const char *conflict(const struct options *o)
+{
+    const struct clat_reals *sigmas = &o->levels.sigmas, *times = &o->levels.timesteps;
+    if (o->use_dynamic_shifting && isnan(o->mu) && o->image_seq_len == INT_MIN)
+        return "use_dynamic_shifting needs mu or image_seq_len";
+    if (o->base_image_seq_len >= o->max_image_seq_len)
+        return "base_image_seq_len must be below max_image_seq_len";
+    if (sigmas->count && times->count && sigmas->count != times->count)
+        return "sigmas and timesteps must be equally many";
+    return NULL;
+}
+
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    int count = o->levels.sigmas.count ? (int)o->levels.sigmas.count : plan->steps;
-    double *s = plan->timesteps; /* levels, until the end */
-    if (o->use_dynamic_shifting && isnan(o->mu) && o->image_seq_len == INT_MIN)
-        return run->fail(run, "use_dynamic_shifting needs mu or image_seq_len");
-    if (o->base_image_seq_len >= o->max_image_seq_len)
-        return run->fail(run, "base_image_seq_len must be below max_image_seq_len");
+    const struct clat_reals *sigmas = &o->levels.sigmas, *times = &o->levels.timesteps;
+    size_t given = sigmas->count ? sigmas->count : times->count;
+    int count = given ? (int)given : plan->steps;
+    double *s = plan->timesteps; /* levels, for the time being */
+    if (conflict(o))
+        return run->fail(run, conflict(o));
     for (int i = 0; i < count; i++)
         s[i] = level_at(o, count, i);
     if (o->shift_terminal > 0)
         stretch(o->shift_terminal, count, s);
-    if (s[count - 1] <= 0 || s[0] > 1)
-        return run->fail(run, "sigmas must be above 0, and at most 1");
+    if (!(s[count - 1] > 0 && s[0] <= 1))
+        return run->fail(run, "levels must be above 0, and at most 1");
     int code = run->tools->sigma_curve(run, &o->levels, s[count - 1], s[0], count, s);
-    if (code)
-        return code;
-    for (int i = 0; i < count; i++) {
-        plan->sigmas[i] = o->invert_sigmas ? 1 - (float)s[i] : (float)s[i];
-        plan->timesteps[i] = (double)(plan->sigmas[i] * (float)o->num_train_timesteps);
-        plan->noise[i] = plan->sigmas[i];
-        plan->signal[i] = 1 - plan->sigmas[i];
+    for (int i = 0; !code && i < count; i++) {
+        float level = o->invert_sigmas ? 1 - (float)s[i] : (float)s[i];
+        plan->sigmas[i] = plan->noise[i] = level;
+        plan->signal[i] = 1 - level;
+        plan->timesteps[i] = times->count && !o->invert_sigmas
+                                 ? (double)(float)times->values[i]
+                                 : (double)(level * (float)o->num_train_timesteps);
     }
     plan->sigmas[count] = o->invert_sigmas ? 1 : 0;
     plan->count = plan->evaluations = count;
-    return 0;
+    return code;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */

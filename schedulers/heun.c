@@ -77,8 +77,6 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {{"k_heun", NULL}, {NULL}};
-
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "heun",
@@ -86,7 +84,6 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "Heun: second order in sigma, two evaluations a step",
     .source = "Karras, Aittala, Aila, Laine 2022, arXiv 2206.00364, algorithm 1",
     .version = "1",
-    .aliases = aliases,
     .space = CLAT_SIGMA,
     .order = 2,
     .options_size = sizeof(struct options),

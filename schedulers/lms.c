@@ -129,8 +129,6 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-static const struct clat_alias aliases[] = {{"k_lms", NULL}, {"LMSDiscrete", NULL}, {NULL}};
-
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "lms",
@@ -138,7 +136,6 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .title = "linear multistep: up to fourth order, one evaluation a step",
     .source = "Adams-Bashforth with uneven steps, as in k-diffusion (Crowson 2022)",
     .version = "1",
-    .aliases = aliases,
     .space = CLAT_SIGMA,
     .order = 4,
     .options_size = sizeof(struct options),

@@ -131,6 +131,8 @@ CASES = [
     ("flow_inverted", FLOW, dict(invert_sigmas=True, shift=3.0), 7, {}, {}, None),
     ("flow_stochastic", FLOW, dict(stochastic_sampling=True), 7, {}, {}, None),
     ("flow_sigmas", FLOW, dict(shift=3.0), 4, {}, dict(sigmas=[1.0, 0.6, 0.5, 0.2]), None),
+    ("flow_times", FLOW, dict(shift=3.0), 3, {}, dict(timesteps=[1000.0, 700.5, 20.0]), None),
+    ("flow_both", FLOW, {}, 2, {}, dict(sigmas=[0.9, 0.4], timesteps=[800.0, 300.0]), None),
     ("flow_middle", FLOW, dict(shift=3.0), 10, {}, {}, 0.35),
     ("flow_one", FLOW, dict(shift=3.0), 1, {}, {}, None),
 ]
