@@ -54,6 +54,8 @@ static int start_late(struct clat_run *run, struct clat_plan *plan)
         double own = plan->timesteps[first];
         plan->timesteps[first] = plan->timesteps[first - 1];
         plan->timesteps[first - 1] = own;
+        plan->signal[first] = plan->signal[first - 1];
+        plan->noise[first] = plan->noise[first - 1];
     }
     return 0;
 }

@@ -116,6 +116,18 @@ static void check_start(const struct replay *replay, float sigma)
     free(noise);
 }
 
+/* Where recorded: the levels that an image is brought to where a run starts in the middle. */
+static void check_levels(
+    const struct replay *replay, const struct json_t *facts, const struct plan_outline *plan)
+{
+    double signal, noise;
+    if (json_as_number(json_member(facts, "signal"), &signal) &&
+        json_as_number(json_member(facts, "noise"), &noise))
+        CHECK((double)plan->signal == signal && (double)plan->noise == noise,
+            "%s/%s: starts at signal %.9g and noise %.9g, recorded %.9g and %.9g", replay->file,
+            replay->label, (double)plan->signal, (double)plan->noise, signal, noise);
+}
+
 /* ---- one case ------------------------------------------------------------------------------- */
 
 static void add_all(struct settings *settings, const struct json_t *object)
@@ -149,6 +161,7 @@ static void run_case(struct replay *replay, const struct json_t *facts, struct s
         CHECK(middle || plan.evaluations == replay->calls,
             "%s/%s: %d evaluations planned, recorded %d", replay->file, replay->label,
             plan.evaluations, replay->calls);
+        check_levels(replay, facts, &plan);
         if (CHECK_OK(scheduler_run(scheduler, &host, 1, replay->elements, sample))) {
             CHECK(replay->evaluations == replay->calls, "%s/%s: %d evaluations, recorded %d",
                 replay->file, replay->label, replay->evaluations, replay->calls);

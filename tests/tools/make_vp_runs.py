@@ -64,6 +64,9 @@ def record(name, cls, config, n, *, step={}, strength=None, lists={}, compat=Fal
         outputs.append(x)
     options = dict(config, **({"timesteps": lists["timesteps"]} if "timesteps" in lists else {}))
     keep(name, cls, options, n, step, strength, compat, x0, timesteps.double(), torch.cat(outputs))
+    if strength:  # what add_noise makes of an image
+        alpha = scheduler.alphas_cumprod[timesteps[0]]
+        cases[name].update(signal=float(alpha.sqrt()), noise=float((1 - alpha).sqrt()))
 
 
 def keep(name, cls, config, n, step, strength, compat, x0, timesteps, x):
