@@ -1,0 +1,57 @@
+#!/bin/sh
+# installcheck.sh - a scheduler made from plugins/README with the installed headers alone is built, checked,
+# found, listed and used; then taken away again. `make installcheck` calls it after `make install`.
+# SPDX-License-Identifier: MIT
+#
+# In: bindir, pkgconfigdir, plugin_sources (folder with README, template.c, example/), CC.
+fail() { echo "installcheck: $*" >&2; exit 1; }
+
+command -v pkg-config >/dev/null || { echo "installcheck: skipped, no pkg-config" >&2; exit 0; }
+[ -x "$bindir/clatent" ] || fail "$bindir/clatent is not there: make install comes first"
+work=$(mktemp -d) || exit 99
+plugins=
+trap 'rm -rf "$work"; [ -z "$plugins" ] || rm -f "$plugins/gradient_estimation.so" "$plugins/my_sampler.so"' EXIT
+PKG_CONFIG_PATH=$pkgconfigdir PATH=$bindir:$PATH
+export PKG_CONFIG_PATH PATH
+cc=${CC:-cc}
+
+# The example, with its own Makefile.
+cp "$plugin_sources/example/gradient_estimation.c" "$plugin_sources/example/Makefile" "$work" &&
+    chmod 644 "$work"/* && cd "$work" || exit 99
+make -s CC="$cc" MAKEFLAGS= || fail "the example does not build"
+make -s check MAKEFLAGS= >check.out || fail "the example is not in order: $(cat check.out)"
+
+# The template as my_sampler, with the command of step 8.
+sed 's/"template"/"my_sampler"/' "$plugin_sources/template.c" >my_sampler.c
+command=$(sed -n 's/^ *\(cc -shared .*\)$/\1/p' "$plugin_sources/README" | sed "s|^cc|$cc|")
+[ -n "$command" ] || fail "no command in the README"
+eval "$command" || fail "the command of the README fails: $command"
+clatent-plugin-check my_sampler.so >check.out || fail "the template is not in order: $(cat check.out)"
+
+# Where clatent finds them.
+folder=$(pkg-config --variable=schedulersdir libclatent)
+[ -w "$folder" ] || { echo "installcheck: $folder is not mine to write, the rest is left out"; exit 0; }
+plugins=$folder
+make -s install MAKEFLAGS= || fail "the example cannot be installed"
+install -m 644 my_sampler.so "$folder" || exit 99
+clatent schedulers >list || fail "clatent schedulers"
+for name in ddim gradient_estimation my_sampler; do
+    grep -q "^$name " list || fail "$name is not listed: $(cat list)"
+done
+clatent schedulers gradient_estimation | grep -q 'gamma: number, default 2, 1 to 5' || fail "options are not shown"
+
+# Used: a picture of the installed demo model, if there is a device.
+generate() {
+    clatent generate --quiet --steps 2 --prompt "a red circle" --output out.npy --overwrite --scheduler "$1" 2>words
+}
+generate gradient_estimation,gamma=1.5
+code=$?
+if [ $code -eq 4 ] && ! grep -q scheduler words; then
+    echo "installcheck: no OpenCL device, nothing is drawn"
+elif [ $code -ne 0 ] || [ ! -s out.npy ]; then
+    fail "the example draws nothing: $(cat words)"
+else
+    generate gradient_estimation,gama=1.5
+    [ $? -eq 2 ] && grep -q "did you mean 'gamma'" words || fail "a wrong option is not refused: $(cat words)"
+fi
+echo "installcheck: two plugins built outside of the tree, checked, listed and used"
