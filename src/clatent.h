@@ -266,6 +266,16 @@ struct clat_model {
     const struct clat_setting *recommended;  /* [recommended_count], of the model's clatent.yaml */
     const struct clat_setting *scheduler;    /* [scheduler_count], of scheduler_config.json */
     uint64_t weight_bytes, activation_bytes, peak_bytes; /* on the device, one image, guided */
+    /* The scheduler that a job without `scheduler` runs with; the name is NULL if there is none
+     * here, and the reason says why. */
+    const char *scheduler_name, *scheduler_reason;
+    size_t option_count, ignored_count;
+    const struct clat_model_option *options; /* [option_count] all that it has */
+    const char *const *ignored; /* [ignored_count] keys of scheduler_config.json that it has not */
+};
+struct clat_model_option {
+    const char *key, *value;
+    const char *from; /* the file that says so; NULL: default of the scheduler */
 };
 /* What lies in a model (NULL: the demo model), without a device. Missing tensors are no failure,
  * they are in the result; CLAT_ERROR_INPUT if it cannot be read. */

@@ -72,7 +72,6 @@ static enum clat_status settle_scheduler(struct run *run)
     struct scheduler *scheduler = NULL;
     struct settings effective = {0};
     struct job_values *values = &run->values;
-    TRY(check_scheduler_name(run));
     TRY(scheduler_open(
         run->job.scheduler, &run->model->scheduler, &run->job.scheduler_options, &scheduler));
     TRY(scheduler_effective(scheduler, &effective));
@@ -125,6 +124,7 @@ static enum clat_status prepare(struct run *run, const struct clat_job *job)
     TRY(draw_seed(run));
     TRY(job_build(&run->values, &run->job));
     TRY(model_open(run->folder, run->job.variant, &run->model));
+    TRY(check_scheduler_name(run));
     TRY(pipeline_check(run->model, &run->job, &run->outline));
     run->job.num_inference_steps = run->outline.steps;
     TRY(settle_values(run));

@@ -4,8 +4,10 @@
 #include "base/memory.h"
 #include "clatent_internal.h"
 #include "pipeline/condition.h"
+#include "sampling/sampler.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct maker {
     struct arena *arena;
@@ -99,6 +101,61 @@ out:
     return status;
 }
 
+static enum clat_status add_options(struct maker *maker, const struct scheduler *scheduler)
+{
+    enum clat_status status = CLAT_OK;
+    struct settings effective = {0};
+    struct clat_model_option *list;
+    TRY(scheduler_effective(scheduler, &effective));
+    TRY(arena_take(maker->arena, effective.count, sizeof *list, &list));
+    maker->result->options = list;
+    for (size_t i = 0; i < effective.count; i++) {
+        const struct setting *setting = &effective.items[i];
+        bool is_default = strcmp(setting->where, SCHEDULER_DEFAULT) == 0;
+        TRY(arena_string(maker->arena, setting->key, &list[i].key));
+        TRY(arena_string(maker->arena, setting->value, &list[i].value));
+        TRY(arena_string(maker->arena, is_default ? NULL : setting->where, &list[i].from));
+        maker->result->option_count++;
+    }
+out:
+    settings_free(&effective);
+    return status;
+}
+
+static enum clat_status add_ignored(
+    struct maker *maker, const struct scheduler *scheduler, const struct settings *model)
+{
+    enum clat_status status = CLAT_OK;
+    const char **list;
+    TRY(arena_take(maker->arena, model->count, sizeof *list, &list));
+    maker->result->ignored = list;
+    for (size_t i = 0; i < model->count; i++) {
+        const char *key = model->items[i].key;
+        if (key[0] != '_' && !scheduler_hears(scheduler, model, key))
+            TRY(arena_string(maker->arena, key, &list[maker->result->ignored_count++]));
+    }
+out:
+    return status;
+}
+
+/* What a job without a word about its scheduler runs with. None at all is no failure. */
+static enum clat_status add_effective(
+    struct maker *maker, const struct settings *model, const struct job_values *values)
+{
+    enum clat_status status = CLAT_OK;
+    struct scheduler *scheduler = NULL;
+    const struct job_value *recommended = &values->value[job_key_find("scheduler")];
+    const char *name = recommended->count ? recommended->items[0] : NULL;
+    if (scheduler_open(name, model, &values->scheduler_options, &scheduler) != CLAT_OK)
+        return arena_string(maker->arena, clat_error(), &maker->result->scheduler_reason);
+    TRY(arena_string(maker->arena, scheduler_name(scheduler), &maker->result->scheduler_name));
+    TRY(add_options(maker, scheduler));
+    TRY(add_ignored(maker, scheduler, model));
+out:
+    scheduler_close(scheduler);
+    return status;
+}
+
 static enum clat_status add_recommended(struct maker *maker, const struct job_values *values)
 {
     enum clat_status status = CLAT_OK;
@@ -159,6 +216,8 @@ static enum clat_status describe(
     TRY(add_components(maker, model));
     TRY(add_leftovers(maker, model));
     TRY(add_scheduler(maker, &model->scheduler));
+    if (model->scheduler.count)
+        TRY(add_effective(maker, &model->scheduler, values));
     TRY(add_recommended(maker, values));
     TRY(add_memory(maker, model));
 out:

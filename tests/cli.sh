@@ -134,13 +134,43 @@ while read -r name; do
     expect 4 'no OpenCL' generate -p x --scheduler "$name"
 done <"$work/aliases"
 
+# ---- a model that was made for another scheduler: what inspect tells
+model() {
+    rm -rf "$work/model"
+    mkdir -p "$work/model/scheduler"
+    for part in bert tokenizer unet vqvae clatent.yaml; do
+        ln -s "$(cd "${top_srcdir:-.}" && pwd)/data/models/demo/$part" "$work/model/$part"
+    done
+    sed "s/DDIMScheduler/$1/" "${top_srcdir:-.}/data/models/demo/model_index.json" >"$work/model/model_index.json"
+    printf '%s\n' "$2" >"$work/model/scheduler/scheduler_config.json"
+}
+model EulerDiscreteScheduler '{"_class_name": "PNDMScheduler", "skip_prk_steps": true, "beta_end": 0.012, "steps_offset": 1,
+    "lambda_min_clipped": -Infinity, "my_note": "hello"}'
+prints 'scheduler   euler' inspect model
+prints 'beta_end: 0.012' inspect model
+prints 'beta_start: 0.0001 (default)' inspect model
+prints 'timestep_spacing: linspace (default)' inspect model
+prints 'not used by it: skip_prk_steps, lambda_min_clipped, my_note' inspect model
+prints '"scheduler_name": "euler"' inspect model --json
+expect 4 'no OpenCL' generate -p x -m model
+expect 4 'no OpenCL' generate -p x -m model --scheduler 'DPM++ 2M SDE Karras'
+model DDIMScheduler '{"_class_name": "DDIMScheduler", "beta_end": "high"}'
+prints "cannot be used: model/scheduler/scheduler_config.json: beta_end is 'high', expected a number" inspect model
+expect 3 "model/scheduler/scheduler_config.json: beta_end is 'high', expected a number from 0 to 1" generate -p x -m model
+model WarpScheduler '{"beta_end": 0.012, "timestep_spacing": null}'
+prints "cannot be used: model_index.json: _class_name: unknown scheduler 'WarpScheduler'" inspect model
+expect 4 "unknown scheduler 'WarpScheduler'" generate -p x -m model
+expect 3 "timestep_spacing is 'null', expected one of leading, trailing, linspace" generate -p x -m model --scheduler ddim
+
 # ---- options of schedulers: refused with place, key, value and what was expected
 for bad in 'eta=nan' 'eta=1e999' 'eta=2' 'eta=' 'eta=[0.5]' 'steps_offset=0.5' 'steps_offset=99999999999999999999' \
     'clip_sample=yes' 'timestep_spacing=Leading' 'trained_betas=0.1' 'trained_betas=[0.1' 'trained_betas=[0.1,nan]' \
     'trained_betas=[[0.1]]' 'trained_betas=[2]'; do
     expect 2 "--scheduler: ${bad%%=*} is '${bad#*=}', expected" generate -p x --scheduler "ddim,$bad"
 done
-expect 4 'no OpenCL' generate -p x --scheduler 'ddim,trained_betas=[0.1, 0.2,0.3],eta=0.5' --steps 3
+expect 4 'no OpenCL' generate -p x --scheduler 'ddim,trained_betas=[0.1, 0.2,0.3],eta=0.5,steps_offset=0' --steps 3
+expect 2 'num_inference_steps is larger than num_train_timesteps' \
+    generate -p x --scheduler 'ddim,trained_betas=[0.1, 0.2]' --steps 3
 expect 2 "expected option=value, found 'clip_sample'" generate -p x --scheduler ddim,clip_sample
 expect 2 "has no option 'clip_smaple' (did you mean 'clip_sample'?)" generate -p x --scheduler clip_smaple=true
 job 'prompt: x\nscheduler:\n  name: dimm\n'

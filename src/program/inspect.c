@@ -54,6 +54,17 @@ static void print_json_leftover(struct json *json, const struct clat_leftover *l
     json_end(json);
 }
 
+static void print_json_scheduler(struct json *json, const struct clat_model *model)
+{
+    json_string(json, "scheduler_name", model->scheduler_name);
+    json_string(json, "scheduler_reason", model->scheduler_reason);
+    json_begin(json, "scheduler_options", '{');
+    for (size_t i = 0; i < model->option_count; i++)
+        json_string(json, model->options[i].key, model->options[i].value);
+    json_end(json);
+    print_json_names(json, "scheduler_ignored", model->ignored, model->ignored_count);
+}
+
 static void print_json(const struct clat_model *model)
 {
     struct json json = {.stream = stdout};
@@ -74,6 +85,7 @@ static void print_json(const struct clat_model *model)
         print_json_leftover(&json, &model->leftovers[i]);
     json_end(&json);
     print_json_settings(&json, "scheduler", model->scheduler, model->scheduler_count);
+    print_json_scheduler(&json, model);
     print_json_settings(&json, "recommended", model->recommended, model->recommended_count);
     json_begin(&json, "memory", '{');
     json_uint(&json, "weight_bytes", model->weight_bytes);
@@ -119,6 +131,35 @@ static void print_settings(const char *title, const struct clat_setting *setting
     }
 }
 
+static void print_ignored(const struct clat_model *model)
+{
+    for (size_t i = 0; i < model->ignored_count; i++) {
+        printf("%s", i ? ", " : "  not used by it: ");
+        print_shown(model->ignored[i]);
+    }
+    printf("%s", model->ignored_count ? "\n" : "");
+}
+
+/* The scheduler with all its options; what it would be told, if it is not here. */
+static void print_scheduler(const struct clat_model *model)
+{
+    if (model->scheduler_reason) {
+        print_settings("scheduler", model->scheduler, model->scheduler_count);
+        printf("  cannot be used: ");
+        print_shown(model->scheduler_reason);
+        printf("\n");
+    }
+    if (!model->scheduler_name)
+        return;
+    printf("\nscheduler   %s\n", model->scheduler_name);
+    for (size_t i = 0; i < model->option_count; i++) {
+        printf("  %s: ", model->options[i].key);
+        print_shown(model->options[i].value);
+        printf("%s\n", model->options[i].from ? "" : " (default)");
+    }
+    print_ignored(model);
+}
+
 static void print_text(const struct clat_model *model)
 {
     printf("folder      ");
@@ -140,7 +181,7 @@ static void print_text(const struct clat_model *model)
         printf("  %-16s %" PRIu64 " tensors, %.1f MiB: %s\n", model->leftovers[i].what,
             model->leftovers[i].tensors, (double)model->leftovers[i].bytes / MIB,
             model->leftovers[i].why);
-    print_settings("scheduler", model->scheduler, model->scheduler_count);
+    print_scheduler(model);
     print_settings("recommended by the model", model->recommended, model->recommended_count);
 }
 

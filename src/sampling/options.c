@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "sampling/option_value.h"
+#include "sampling/sampler.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static enum clat_status set_defaults(struct option_values *values)
 {
     enum clat_status status = CLAT_OK;
     for (const struct clat_option *option = values->plugin->options; option->name; option++)
-        TRY(set_option(values, option, option->initial, OPTIONS_DEFAULT, CLAT_ERROR_NO_DEVICE));
+        TRY(set_option(values, option, option->initial, SCHEDULER_DEFAULT, CLAT_ERROR_NO_DEVICE));
 out:
     return status;
 }

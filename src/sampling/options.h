@@ -9,8 +9,6 @@
 #include "base/status.h"
 #include "clatent-scheduler.h"
 
-#define OPTIONS_DEFAULT "default of the plugin" /* the place of a default, in `texts` */
-
 /* Zero-initialise; freed with options_free(). */
 struct option_values {
     const struct clat_plugin *plugin;

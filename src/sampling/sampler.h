@@ -22,8 +22,13 @@ enum clat_status scheduler_open(const char *name, const struct settings *model,
     const struct settings *user, struct scheduler **scheduler);
 void scheduler_close(struct scheduler *scheduler);
 const char *scheduler_name(const struct scheduler *scheduler);
-/* All effective options as settings, defaults included (for metadata). */
+/* All effective options as settings, defaults included (for metadata), with the place where each
+ * was said: SCHEDULER_DEFAULT or a file. */
+#define SCHEDULER_DEFAULT "default of the plugin"
 enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings);
+/* Does it read this key of the model's scheduler_config.json? */
+bool scheduler_hears(
+    const struct scheduler *scheduler, const struct settings *model, const char *key);
 
 /* What is asked of a run. */
 struct plan_request {

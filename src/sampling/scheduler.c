@@ -33,6 +33,12 @@ enum clat_status scheduler_effective(const struct scheduler *scheduler, struct s
     return options_effective(&scheduler->options, settings);
 }
 
+bool scheduler_hears(
+    const struct scheduler *scheduler, const struct settings *model, const char *key)
+{
+    return options_hear(scheduler->plugin, model, key);
+}
+
 /* The scheduler of that name, or the one that the model was saved with. */
 static enum clat_status choose(const char *name, const struct settings *model,
     const struct clat_plugin **plugin, struct settings *presets)
