@@ -197,4 +197,24 @@ static inline int work_evaluate(
     return work->z ? run->noise(run, work->z) : 0;
 }
 
+/* ---- a multistep step -------------------------------------------------------------------------
+ */
+
+/* The next step of run->sample, of `order`, to l[0] from l[1]; l[2], l[3] are the levels before. */
+static inline void step_multistep(struct clat_run *run, int algorithm, int type, int order,
+    const struct level *l, const struct work *work)
+{
+    size_t n = run->images * run->elements;
+    float *const *m = work->history.m, *d1 = order > 1 ? work->d1 : NULL;
+    float *d2 = order > 2 ? work->d2 : NULL;
+    if (l[0].ratio == l[1].ratio)
+        return; /* curves that end at sigma_min are there a step early */
+    if (order == 2)
+        differences_2(l[0], l[1], l[2], n, m, d1);
+    if (order == 3)
+        differences_3(l[0], l[1], l[2], l[3], n, m, d1, d2);
+    struct terms k = terms_of(algorithm, order == 3 ? HEUN : type, l[0], l[1]);
+    terms_sum(k, n, run->sample, m[0], d1, d2, work->z, run->sample);
+}
+
 #endif

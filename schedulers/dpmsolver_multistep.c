@@ -46,21 +46,12 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
 static void step(struct clat_run *run, int i, const struct work *work)
 {
     const struct options *o = run->options;
-    size_t n = run->images * run->elements;
-    float *const *m = work->history.m, *d1 = work->d1, *d2 = work->d2;
     int to_zero = o->solver.levels.final_sigmas_type == CLAT_FINAL_ZERO;
     int order = order_of_step(run, &o->solver, i, o->euler_at_final || to_zero);
-    struct level t = level_at(run, &o->solver, i + 1), s = level_at(run, &o->solver, i);
-    if (t.ratio == s.ratio)
-        return; /* curves that end at sigma_min are there a step early */
-    if (order == 2)
-        differences_2(t, s, level_at(run, &o->solver, i - 1), n, m, d1);
-    if (order == 3)
-        differences_3(
-            t, s, level_at(run, &o->solver, i - 1), level_at(run, &o->solver, i - 2), n, m, d1, d2);
-    struct terms k = terms_of(o->algorithm_type, order == 3 ? HEUN : o->solver_type, t, s);
-    terms_sum(k, n, run->sample, m[0], order > 1 ? d1 : NULL, order > 2 ? d2 : NULL, work->z,
-        run->sample);
+    struct level l[4];
+    for (int j = 0; j <= order; j++)
+        l[j] = level_at(run, &o->solver, i + 1 - j);
+    step_multistep(run, o->algorithm_type, o->solver_type, order, l, work);
 }
 
 static int sample(struct clat_run *run)

@@ -28,17 +28,21 @@ struct solver {
     double mu;
 };
 
-/* Rows of all four classes; CLAT_SPACING_ROWS, final_sigmas_type and so on are not in every one. */
+/* Order and bounds, in every class; then what all but EDM's have in common. */
+#define SOLVER_ORDER_ROWS(options, field, orders, lower)                                           \
+    {"solver_order", CLAT_INT, offsetof(struct options, field.solver_order), "2", 1, orders, NULL, \
+        "order of the solver: 2 with guidance, 3 without"},                                        \
+        CLAT_THRESHOLD_ROWS(options, field.bounds),                                                \
+    {                                                                                              \
+        "lower_order_final", CLAT_BOOL, offsetof(struct options, field.lower_order_final), lower,  \
+            0, 0, NULL, "fall back to lower orders in the last steps"                              \
+    }
 #define SOLVER_ROWS(options, field, orders, lower)                                                 \
     CLAT_SCHEDULE_ROWS(options, field.levels.schedule, "0.0001", "0.02", "linear"),                \
-        {"solver_order", CLAT_INT, offsetof(struct options, field.solver_order), "2", 1, orders,   \
-            NULL, "order of the solver: 2 with guidance, 3 without"},                              \
+        SOLVER_ORDER_ROWS(options, field, orders, lower),                                          \
         {"prediction_type", CLAT_CHOICE, offsetof(struct options, field.prediction_type),          \
             "epsilon", 0, 0, CLAT_CHOICES("epsilon", "sample", "v_prediction", "flow_prediction"), \
             "what the network predicts"},                                                          \
-        CLAT_THRESHOLD_ROWS(options, field.bounds),                                                \
-        {"lower_order_final", CLAT_BOOL, offsetof(struct options, field.lower_order_final), lower, \
-            0, 0, NULL, "fall back to lower orders in the last steps"},                            \
         CLAT_CURVE_ROWS(options, field.levels),                                                    \
         {"use_flow_sigmas", CLAT_BOOL, offsetof(struct options, field.levels.use_flow_sigmas),     \
             "false", 0, 0, NULL, "levels of a rectified flow: alpha = 1 - sigma"},                 \
