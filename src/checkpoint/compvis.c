@@ -29,11 +29,11 @@ static enum clat_status read_schedule(const struct section *params, struct compv
 {
     const char *curve = "linear", *predicts = "eps";
     enum clat_status status;
-    config->linear_start = 1e-4f;
-    config->linear_end = 2e-2f;
+    config->linear_start = 1e-4;
+    config->linear_end = 2e-2;
     config->timesteps = 1000;
-    TRY(section_float(params, "linear_start", 1e-9, 0.999, &config->linear_start));
-    TRY(section_float(params, "linear_end", 1e-9, 0.999, &config->linear_end));
+    TRY(section_real(params, "linear_start", 1e-9, 0.999, &config->linear_start));
+    TRY(section_real(params, "linear_end", 1e-9, 0.999, &config->linear_end));
     TRY(section_int(params, "timesteps", 1, 100000, &config->timesteps));
     TRY(section_string(params, "beta_schedule", &curve));
     TRY(section_string(params, "parameterization", &predicts));

@@ -32,7 +32,7 @@ struct compvis_config {
     struct ldmbert_config bert; /* vocab_size: of the class, which its tensor may correct */
     struct class_embedder_config class_embedder;
     struct spatial_rescaler_config rescaler;
-    float linear_start, linear_end; /* betas, on the curve that diffusers calls scaled_linear */
+    double linear_start, linear_end; /* betas, on the curve that diffusers calls scaled_linear */
     int timesteps;
     bool use_ema;      /* sample with model_ema.* */
     bool scale_by_std; /* the scale factor is a tensor of the checkpoint */

@@ -63,8 +63,8 @@ enum clat_status section_int(
     return CLAT_OK;
 }
 
-enum clat_status section_float(
-    const struct section *section, const char *key, double lowest, double highest, float *out)
+enum clat_status section_real(
+    const struct section *section, const char *key, double lowest, double highest, double *out)
 {
     const struct yaml_node *node = section_find(section, key);
     double number;
@@ -75,8 +75,17 @@ enum clat_status section_float(
     if (node->kind != NODE_SCALAR || !text_to_double(node->text, &number) ||
         !(number >= lowest && number <= highest))
         return section_bad(section, key, expected);
-    *out = (float)number;
+    *out = number;
     return CLAT_OK;
+}
+
+enum clat_status section_float(
+    const struct section *section, const char *key, double lowest, double highest, float *out)
+{
+    double number = (double)*out;
+    enum clat_status status = section_real(section, key, lowest, highest, &number);
+    *out = (float)number;
+    return status;
 }
 
 enum clat_status section_bool(const struct section *section, const char *key, bool *out)

@@ -22,6 +22,8 @@ const struct yaml_node *section_find(const struct section *section, const char *
 
 enum clat_status section_int(
     const struct section *section, const char *key, int lowest, int highest, int *out);
+enum clat_status section_real(
+    const struct section *section, const char *key, double lowest, double highest, double *out);
 enum clat_status section_float(
     const struct section *section, const char *key, double lowest, double highest, float *out);
 /* true and false, in any of YAML's spellings. */

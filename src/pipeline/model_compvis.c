@@ -63,7 +63,7 @@ static enum clat_status set_number(
     struct settings *settings, const char *key, double value, const char *where)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.9g", value);
+    snprintf(text, sizeof text, "%.15g", value);
     return settings_set(settings, key, text, where);
 }
 
@@ -77,8 +77,8 @@ static enum clat_status set_scheduler(
     enum clat_status status = CLAT_OK;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         TRY(settings_set(settings, words[i][0], words[i][1], yaml));
-    TRY(set_number(settings, "beta_start", (double)config->linear_start, yaml));
-    TRY(set_number(settings, "beta_end", (double)config->linear_end, yaml));
+    TRY(set_number(settings, "beta_start", config->linear_start, yaml));
+    TRY(set_number(settings, "beta_end", config->linear_end, yaml));
     TRY(set_number(settings, "num_train_timesteps", config->timesteps, yaml));
 out:
     return status;
