@@ -46,7 +46,8 @@ static void test_defaults(void)
     CHECK(job.prompts.count == 1 && job.num_inference_steps == 0 && job.guidance_scale == 1 &&
               !job.guidance_scale_given && job.batch_size == 1 && job.seed_count == 0 &&
               !job.output && !job.model && job.metadata && job.ai_mark &&
-              strcmp(job.gemm, "auto") == 0,
+              strcmp(job.gemm, "auto") == 0 && job.strength == 1 && !job.rng && !job.compat &&
+              !job_has_one_generator(&job),
         "defaults");
     job_free(&job);
 }
@@ -54,11 +55,13 @@ static void test_defaults(void)
 static void test_everything(void)
 {
     struct job job = {0};
-    CHECK_OK(build("model: hf:a/b\nprompt: [one, two]\nheight: 64\nwidth: 128\nsteps: 20\n"
-                   "guidance_scale: 7.5\neta: 0.25\nseed: [18446744073709551615, 0, 3, 4]\n"
-                   "batch_size: 2\nscheduler:\n  name: ddim\n  clip_sample: no\n  list: [1, 2]\n"
-                   "output: x-{index}.png\noverwrite: true\nmetadata: False\ngemm: own\n",
-        &job));
+    CHECK_OK(
+        build("model: hf:a/b\nprompt: [one, two]\nheight: 64\nwidth: 128\nsteps: 20\n"
+              "guidance_scale: 7.5\neta: 0.25\nseed: [18446744073709551615, 0, 3, 4]\n"
+              "batch_size: 2\nscheduler:\n  name: ddim\n  clip_sample: no\n  list: [1, 2]\n"
+              "latents: l.npy\nstrength: 0.7\nrng: numpy\ngenerator: image\ncompat: diffusers\n"
+              "output: x-{index}.png\noverwrite: true\nmetadata: False\ngemm: own\n",
+            &job));
     CHECK(strcmp(job.model, "hf:a/b") == 0, "model %s", job.model);
     CHECK(job.prompts.count == 2 && strcmp(job.prompts.items[1], "two") == 0, "prompts");
     CHECK(job.height == 64 && job.width == 128 && job.num_inference_steps == 20, "sizes");
@@ -71,6 +74,8 @@ static void test_everything(void)
     CHECK(strcmp(settings_find(&job.scheduler_options, "eta")->value, "0.25") == 0, "eta");
     CHECK(
         strcmp(settings_find(&job.scheduler_options, "list")->where, "job.yaml:13") == 0, "where");
+    CHECK((int)(job.strength * 10) == 7, "strength is a double: %.17g", job.strength);
+    CHECK(strcmp(job.rng, "numpy") == 0 && strcmp(job.compat, "diffusers") == 0, "noise");
     CHECK(job.overwrite && !job.metadata && strcmp(job.gemm, "own") == 0, "flags");
     job_free(&job);
 }
@@ -100,6 +105,17 @@ static void test_refused(void)
         {"prompt: a\noverwrite: yes", 2, "overwrite must be true or false, found 'yes'"},
         {"prompt: a\nprecision: f16", 2, "precision must be one of f32, found 'f16'"},
         {"prompt: a\ngemm: fast", 2, "gemm must be one of auto, own, clblast"},
+        {"prompt: a\nrng: mersenne", 2,
+            "rng must be one of torch, numpy, philox, found 'mersenne'"},
+        {"prompt: a\ngenerator: each", 2, "generator must be one of image, batch, found 'each'"},
+        {"prompt: a\ncompat: compvis", 2, "compat must be one of none, diffusers, found 'compvis'"},
+        {"prompt: a\nstrength: 1.5", 2, "strength must be a number from 0 to 1, found '1.5'"},
+        {"prompt: a\nlatents: a.npy\nstrength: 0", 2,
+            "job.yaml:3: strength must be more than 0, found 0: nothing would be done"},
+        {"prompt: a\nstrength: 0.5", 2,
+            "job.yaml:2: a strength below 1 starts from clean latents, but no latents were given"},
+        {"prompt: [a, b]\nseed: [1, 2]\ngenerator: batch", 2,
+            "job.yaml:2: 2 seeds for the one generator of 'generator: batch'; give one"},
         {"prompt: a\nhieght: 64", 2, "job.yaml:2: unknown key 'hieght', did you mean 'height'?"},
         {"prompt: a\nxyzzy: 64", 2, "job.yaml:2: unknown key 'xyzzy'"},
         {"prompt: a\nnegative_prompt: b", 2, "job.yaml:2: negative_prompt is not supported yet"},

@@ -22,12 +22,18 @@ enum {
     WRONG_STEP,
     EARLY_NETWORK,
     EARLY_NOISE,
+    EARLY_PATH,
+    NO_LENGTH,
+    BELOW_ZERO,
+    PAST_THE_END,
+    BEFORE_THE_START,
     OWN_REASON,
     DEAF
 };
 static const char *const faults[] = {"none", "no_steps", "too_many", "nan_timestep", "nan_sigma",
     "plan_code", "run_code", "nan_asked", "nan_left", "no_work", "endless", "wrong_step",
-    "early_network", "early_noise", "own_reason", "deaf", NULL};
+    "early_network", "early_noise", "early_path", "no_length", "below_zero", "past_the_end",
+    "before_the_start", "own_reason", "deaf", NULL};
 
 static const struct clat_option options[] = {{"fault", CLAT_CHOICE, offsetof(struct options, fault),
                                                  "none", 0, 0, faults, "what goes wrong"},
@@ -45,6 +51,10 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
         return run->evaluate(run, NULL, 1, 0, NULL);
     if (fault == EARLY_NOISE)
         return run->noise(run, NULL);
+    if (fault == EARLY_PATH)
+        return run->brownian(run, 1, 2, NULL);
+    if (fault == PAST_THE_END || fault == BEFORE_THE_START)
+        plan->first = fault == PAST_THE_END ? 2 : -2;
     return fault == PLAN_CODE ? 1234 : 0;
 }
 
@@ -58,6 +68,8 @@ static int sample(struct clat_run *run)
         return run->fail(run, "half of all memory was given");
     if (fault == NO_WORK)
         return 0;
+    if (fault == NO_LENGTH || fault == BELOW_ZERO)
+        return run->brownian(run, fault == NO_LENGTH ? 1 : -1, 1 + 1e-9, output);
     if (fault == OWN_REASON)
         return run->fail(run, "it is Sunday");
     if (fault == WRONG_STEP)

@@ -203,6 +203,12 @@ static enum clat_status cancelled_network(
     return status_set(CLAT_CANCELLED, "stopped");
 }
 
+static enum clat_status still_path(void *user, double a, double b, float *values)
+{
+    (void)user, (void)a, (void)b, (void)values;
+    return CLAT_OK;
+}
+
 /* Two images of 20 values through the scheduler `name`; scratch memory is freed whatever happens.
  */
 static enum clat_status run_scheduler(const char *name, const char *fault,
@@ -210,7 +216,7 @@ static enum clat_status run_scheduler(const char *name, const char *fault,
 {
     struct settings user = {0};
     struct scheduler *scheduler = NULL;
-    struct sampler_host host = {.evaluate = network};
+    struct sampler_host host = {.evaluate = network, .brownian = still_path};
     struct plan_request request = {.steps = 4, .strength = 1};
     struct plan_outline outline;
     float sample[40] = {0};
@@ -246,6 +252,11 @@ static void faults_are_caught(void)
         {"wrong_step", CLAT_ERROR_INTERNAL, "a step out of order (1)"},
         {"early_network", CLAT_ERROR_INTERNAL, "asked for the network while planning"},
         {"early_noise", CLAT_ERROR_INTERNAL, "asked for noise while planning"},
+        {"early_path", CLAT_ERROR_INTERNAL, "asked for noise while planning"},
+        {"no_length", CLAT_ERROR_INTERNAL, "Brownian noise over an interval with no length at (1)"},
+        {"below_zero", CLAT_ERROR_INTERNAL, "Brownian noise at a sigma of (-1)"},
+        {"past_the_end", CLAT_ERROR_INTERNAL, "planned to start with step 3 of 1"},
+        {"before_the_start", CLAT_ERROR_INTERNAL, "planned to start with step -1 of 1"},
         {"own_reason", CLAT_ERROR_USAGE, "scheduler 'odd': it is Sunday"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -121,6 +121,11 @@ static void fill(struct job_values *values)
     set(values, "guidance_scale", "7.5");
     set(values, "seed", "9223372036854775807");
     set(values, "scheduler", "ddim,eta=0.3,set_alpha_to_one=false,trained_betas=null,x=[1, 2]");
+    set(values, "latents", "clean.npy");
+    set(values, "strength", "0.5");
+    set(values, "rng", "philox");
+    set(values, "generator", "batch");
+    set(values, "compat", "diffusers");
     set(values, "output", "secret/{index}.png");
     set(values, "trace", "secret.safetensors");
 }
@@ -156,7 +161,8 @@ static void test_round_trip(void)
     CHECK_OK(metadata_parameters(&values, "a:b", &json));
     const char *line = strrchr(json.data, '\n') + 1;
     const char *want = "Steps: 20, Sampler: ddim, CFG scale: 7.5, Seed: 9223372036854775807, "
-                       "Size: 128x64, Model: \"a:b\", Eta: 0.3, RNG: CPU, Version: clatent ";
+                       "Size: 128x64, Model: \"a:b\", Eta: 0.3, Denoising strength: 0.5, "
+                       "RNG: NV, Version: clatent ";
     CHECK(strncmp(line, want, strlen(want)) == 0, "%s", line);
     text_free(&json);
     job_values_free(&values);

@@ -263,7 +263,7 @@ static void strength_is_a_share_of_the_steps(void)
     CHECK_FAILS(try_strength(10, 0, &outline), CLAT_ERROR_USAGE, "strength is 0, expected more");
     CHECK_FAILS(try_strength(10, 1.5, &outline), CLAT_ERROR_USAGE, "strength is 1.5, expected");
     CHECK_FAILS(try_strength(10, 0.05, &outline), CLAT_ERROR_USAGE,
-        "a strength of 0.05 leaves none of 10 steps to do, expected a strength of at least 0.1");
+        "a strength of 0.05 leaves none of 10 steps to do, expected a strength of at least 1/10");
 }
 
 /* ---- options from the model ----------------------------------------------------------------- */

@@ -66,9 +66,8 @@ const struct job_key job_keys[] = {
         .field = FIELD(batch_size), .help = "images per prompt, class, ...; default 1"},
     {"latents", .kind = KEY_TEXT, .is_path = true, .recorded = true, .argument = "FILE",
         .field = FIELD(latents),
-        .help =
-            ".npy or .safetensors: start from exactly this noise, [N,C,height/8,width/8]; with a "
-            "strength below 1, from this clean image"},
+        .help = ".npy or .safetensors, [N,C,height/8,width/8]: start from exactly this noise, of "
+                "deviation 1; with a strength below 1, from this clean image"},
     {"strength", .kind = KEY_REAL, .recorded = true, .lowest = 0, .highest = 1, .argument = "X",
         .field = FIELD(strength),
         .help = "share of the steps that is done, above 0 to 1: below 1 they start in the middle, "

@@ -27,6 +27,12 @@ out:
     return status;
 }
 
+static void scale_all(struct run *run, float scale)
+{
+    for (size_t i = 0; i < (size_t)run->images * run->elements; i++)
+        run->latents[i] *= scale;
+}
+
 static enum clat_status wrong_shape(const struct run *run, int rank, const size_t *shape)
 {
     size_t s[4] = {0};
@@ -114,8 +120,10 @@ enum clat_status run_start_latents(struct run *run)
     if (job->latents && job->strength < 1)
         TRY(add_noise(run, run->plan.signal, run->plan.noise));
     if (!job->latents)
-        TRY(add_noise(run, 0, run->start_scale));
+        TRY(add_noise(run, 0, 1));
     TRY(run_trace(run, "latents.init", 4, shape, run->latents, NULL));
+    if (job->strength >= 1)
+        scale_all(run, run->start_scale);
 out:
     return status;
 }

@@ -321,8 +321,8 @@ static enum clat_status settle_first(const struct scheduler *scheduler, struct c
             scheduler->plugin->name, plan->first + 1, plan->count);
     if (plan->first == plan->count)
         return status_set(CLAT_ERROR_USAGE,
-            "a strength of %g leaves none of %d steps to do, expected a strength of at least %g",
-            plan->strength, plan->count, 1.0 / plan->count);
+            "a strength of %g leaves none of %d steps to do, expected a strength of at least 1/%d",
+            plan->strength, plan->count, plan->count);
     return CLAT_OK;
 }
 
