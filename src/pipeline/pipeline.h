@@ -38,8 +38,8 @@ struct pipeline_events {
     /* One stage of the trace, float or int32 values, whichever is not NULL:
      *   token_ids [rows][tokens], text_embeddings [rows][tokens][width]: "" first if guided
      *   condition [items][channels][h][w]: what stands behind the latents
-     *   latents.init [images][c][h][w]: start noise before the scheduler scales it, or in the middle
- *     of a run, the given latents with noise
+     *   latents.init [images][c][h][w]: start noise before the scheduler scales it, or in the
+     *       middle of a run, the given latents with noise
      *   model_output.I, latents.I: guided prediction of evaluation I, latents after step I
      *   decoded [images][3][height][width], about -1..1, before clamping
      * Images that are sampled together share a tensor; those of a later group, which starts with
