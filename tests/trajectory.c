@@ -56,8 +56,10 @@ static bool compare(const struct replay *replay, const char *what, const float *
     size_t i = 0;
     while (i < replay->elements && memcmp(&got[i], &want[i], sizeof *got) == 0)
         i++;
-    return CHECK(i == replay->elements, "%s: value %zu is %a, recorded %a", label, i,
-        (double)got[i], (double)want[i]);
+    if (i == replay->elements)
+        return CHECK(true, "%s", label);
+    return CHECK(
+        false, "%s: value %zu is %a, recorded %a", label, i, (double)got[i], (double)want[i]);
 }
 
 /* The network: sees the sample scaled and the timestep, both as recorded. */

@@ -10,7 +10,7 @@
 static enum clat_status find_category(const struct class_labels *labels, const struct box *box,
     size_t index, int categories, int *category)
 {
-    char where[32];
+    char where[40];
     snprintf(where, sizeof where, "layout: box %zu", index + 1);
     if (box->flags && !labels->count)
         return status_set(CLAT_ERROR_USAGE,
