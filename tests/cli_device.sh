@@ -53,6 +53,30 @@ same latents-1.png again-1.png "$line"
 check
 "$clatent" info latents-1.png --json | grep -q '"text": "b\\nSteps: 3' || fail "the second prompt is not told"
 
+# ---- every scheduler makes a picture; names, schedules and lists: the record makes it again
+again() {
+    line=$("$clatent" info "$1" --as-args) || fail "info --as-args gives $?"
+    rm -f again.png
+    eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output again.png --quiet" || fail "again: $line"
+    same "$1" again.png "$line"
+}
+for name in $("$clatent" schedulers --json | grep -o '{"name": "[a-z0-9_]*", "class"' | cut -d '"' -f 4); do
+    make_image -p a --seed 7 --steps 2 --scheduler "$name" -o "scheduler-$name.png"
+    check
+    "$clatent" info "scheduler-$name.png" | grep -q "^scheduler: $name,.*num_train_timesteps=" ||
+        fail "$name is not told: $("$clatent" info "scheduler-$name.png")"
+done
+make_image -p a --seed 7 --steps 4 --scheduler 'DPM++ 2M SDE Karras' -o karras.png
+again karras.png
+check
+"$clatent" info karras.png --json | grep -q 'Sampler: dpmsolver_multistep, Schedule type: Karras, ' ||
+    fail "the schedule is not told: $("$clatent" info karras.png --json)"
+make_image -p a --seed 7 --scheduler 'ddpm,timesteps=[900, 500,100]' --steps 3 -o list.png
+again list.png
+printf 'prompt: a\nseed: 7\nsteps: 4\nscheduler: {name: k_dpmpp_2m_sde_ka}\noutput: alias.png\n' >job.yaml
+make_image job.yaml --steps 4
+same karras.png alias.png
+
 # ---- standard output, JSON, other formats
 make_image -p "$prompt" --seed 5 -o - >stream.png
 same clatent-00000-5.png stream.png

@@ -89,7 +89,7 @@ static void levels(void)
     CHECK_OK(settings_read(&model, "level=5,use_karras_sigmas=true", "config.json"));
     check_effective("twin_one", &model, NULL, "level", "5");
     check_effective("twin_one++ 2q", &model, NULL, "level", "2");
-    check_effective("twin_one++ 2q", &model, NULL, "numbers", "[1,2]");
+    check_effective("twin_one++ 2q", &model, NULL, "numbers", "[1, 2]");
     check_effective("twin_one", &model, NULL, "use_beta_sigmas", "true");
     check_effective("twin_one karras", &model, NULL, "use_beta_sigmas", "false");
     check_effective("twin_one++2q Karras", &model, NULL, "use_karras_sigmas", "true");

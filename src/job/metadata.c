@@ -151,6 +151,19 @@ out:
     return status;
 }
 
+/* The schedule as AUTOMATIC1111's web UI calls it, NULL if the options are of none. */
+static const char *schedule_word(const struct settings *options)
+{
+    static const char *const words[][2] = {{"use_karras_sigmas", "Karras"},
+        {"use_exponential_sigmas", "Exponential"}, {"use_beta_sigmas", "Beta"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const struct setting *option = settings_find(options, words[i][0]);
+        if (option && strcmp(option->value, "true") == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
 /* As AUTOMATIC1111's web UI calls them. */
 static const char *rng_word(const struct job_values *values)
 {
@@ -167,6 +180,7 @@ enum clat_status metadata_parameters(
     TRY(text_print(out, "%s\n", prompt ? prompt : ""));
     TRY(add_pair(out, "Steps", first_of(values, "num_inference_steps")));
     TRY(add_pair(out, "Sampler", first_of(values, "scheduler")));
+    TRY(add_pair(out, "Schedule type", schedule_word(&values->scheduler_options)));
     TRY(add_pair(out, "CFG scale", first_of(values, "guidance_scale")));
     TRY(add_pair(out, "Seed", first_of(values, "seed")));
     TRY(text_print(out, "Size: %sx%s, ", first_of(values, "width"), first_of(values, "height")));

@@ -16,23 +16,34 @@ static const struct clat_option *find_option(const struct clat_plugin *plugin, c
     return NULL;
 }
 
-/* The text that is recorded: booleans in one spelling. */
-static const char *canonical(const struct clat_option *option, const char *text, const void *fields)
+/* The value in one spelling: "true", "[1, 2.5]". */
+static enum clat_status print_value(
+    const struct clat_option *option, const char *text, const void *fields, struct text *out)
 {
-    if (option->type != CLAT_BOOL)
-        return text;
-    return *(const int *)((const char *)fields + option->offset) ? "true" : "false";
+    enum clat_status status = text_add(out, "", 0);
+    if (option->type == CLAT_BOOL)
+        return text_print(
+            out, "%s", *(const int *)((const char *)fields + option->offset) ? "true" : "false");
+    if (option->type != CLAT_REALS)
+        return text_print(out, "%s", text);
+    for (; *text && status == CLAT_OK; text++)
+        if (!strchr(" \t\r\n", *text))
+            status = text_add(out, *text == ',' ? ", " : text, *text == ',' ? 2 : 1);
+    return status;
 }
 
 static enum clat_status set_option(struct option_values *values, const struct clat_option *option,
     const char *text, const char *where, enum clat_status code)
 {
+    struct text value = {0};
     enum clat_status status = option_read(option, text, values->fields, code);
     if (status == code)
         return status_prefix(code, "%s", where);
-    if (status == CLAT_OK)
-        status = settings_set(
-            &values->texts, option->name, canonical(option, text, values->fields), where);
+    TRY(status);
+    TRY(print_value(option, text, values->fields, &value));
+    TRY(settings_set(&values->texts, option->name, value.data, where));
+out:
+    text_free(&value);
     return status;
 }
 
