@@ -13,6 +13,8 @@
  *     stats:  x -> partial [image][block][2][channels]: mean less pivot, sum of squared deviations,
  *             of `block` pixels. Once per source tensor, channels first_channel .. + c of `channels`.
  *     fold:   partial -> fold [image][2][channels]: scale, shift. A group may lie in x and x2.
+ *     moments: partial -> [group]: mean, sum of squared deviations, of a part of an image's rows.
+ *     merge:  moments of all parts [part][2][groups] -> fold of the image.
  *     modulate: fold -> fold [image][2][channels]: scale*(1 + s), shift*(1 + s) + t of modulation
  *             [image][2*channels]: s, then t.
  *     apply:  y = act(x*scale + shift), once per source tensor.
@@ -267,6 +269,62 @@ KERNEL_CPU void group_fold_cpu(TENSOR_IN(x), int x_stride, int c1, TENSOR_IN(x2)
         }
     }
     JOBS_END
+}
+
+/* ---- group norm: an image in parts ----------------------------------------------------------- */
+
+/* Grid: a work-group for each group of channels. */
+KERNEL_GROUP(GROUP_F, 1, 1)
+void group_moments(TENSOR_IN(x), TENSOR_IN(partial), TENSOR_OUT(moments), int moments_stride,
+    int pixels, int channels, int groups, int block, int blocks)
+{
+    __local float sums[GROUP_F];
+    int item = get_local_id(0), group = get_group_id(0);
+    int width = channels / groups, first = group * width, values = blocks * width;
+    __global const float *in = TENSOR_AT(x) + first, *stats = TENSOR_AT(partial) + first;
+    float pivot = in[0], total = (float)pixels * width, mean = 0.0f, squares = 0.0f;
+    for (int i = item; i < values; i += GROUP_F) {
+        int b = i / width, channel = i % width;
+        float d = in[channel] - pivot + stats[(size_t)b * 2 * channels + channel];
+        mean = fma(d, (float)min(block, pixels - b * block), mean);
+    }
+    mean = sum_group(sums, mean) / total;
+    for (int i = item; i < values; i += GROUP_F) {
+        int b = i / width, channel = i % width;
+        __global const float *at = stats + (size_t)b * 2 * channels + channel;
+        float d = in[channel] - pivot + at[0] - mean;
+        squares += fma(d * d, (float)min(block, pixels - b * block), at[channels]);
+    }
+    squares = sum_group(sums, squares);
+    if (item == 0) {
+        TENSOR_AT(moments)[group] = pivot + mean;
+        TENSOR_AT(moments)[moments_stride + group] = squares;
+    }
+}
+
+/* `part` values of a group in each part but the last, which has `tail`. Grid: as above. */
+KERNEL_GROUP(GROUP_F, 1, 1)
+void group_merge(TENSOR_IN(moments), int groups, int parts, float part, float tail,
+    __global const float *gamma, __global const float *beta, TENSOR_OUT(fold), int fold_stride,
+    int channels, float eps)
+{
+    __local float sums[GROUP_F];
+    int item = get_local_id(0), group = get_group_id(0), width = channels / groups;
+    __global const float *at = TENSOR_AT(moments) + group;
+    float pivot = at[0], total = part * (parts - 1) + tail, mean = 0.0f, squares = 0.0f;
+    for (int i = item; i < parts; i += GROUP_F)
+        mean = fma(at[(size_t)i * 2 * groups] - pivot, i < parts - 1 ? part : tail, mean);
+    mean = sum_group(sums, mean) / total;
+    for (int i = item; i < parts; i += GROUP_F) {
+        float d = at[(size_t)i * 2 * groups] - pivot - mean;
+        squares += fma(d * d, i < parts - 1 ? part : tail, at[((size_t)i * 2 + 1) * groups]);
+    }
+    float inverse = 1.0f / sqrt(sum_group(sums, squares) / total + eps);
+    for (int channel = group * width + item; channel < (group + 1) * width; channel += GROUP_F) {
+        float scale = gamma[channel] * inverse;
+        TENSOR_AT(fold)[channel] = scale;
+        TENSOR_AT(fold)[fold_stride + channel] = shift_of(beta[channel], pivot, mean, scale);
+    }
 }
 
 /* ---- group norm: modulate ------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "golden.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,51 @@ static void run_half(const struct family *family, const struct autoencoder *half
     pool_close(&pool);
 }
 
+/* Random latents of 2 x 13 x 6, decoded; image [2][13*f][6*f][3]. */
+static void decode_random(const struct family *family, const struct autoencoder *decoder,
+    float *image, struct golden_tap *tap)
+{
+    int scale = autoencoder_scale(&decoder->config);
+    struct pool pool;
+    size_t bytes;
+    CHECK_OK(autoencoder_measure(decoder, dry, 2, 13, 6, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    struct forward run = {.pool = &pool, .tap = tap ? golden_compare : NULL, .user = tap};
+    struct tensor latents = take(&pool, 2, 13, 6, family->z);
+    struct tensor picture = take(&pool, 2, 13 * scale, 6 * scale, 3);
+    float *values = malloc(tensor_elements(&latents) * sizeof *values);
+    check_random(values, tensor_elements(&latents), 5);
+    CHECK_OK(tensor_write(device, &latents, values));
+    CHECK_OK(decoder_forward(&run, decoder, &latents, &picture));
+    CHECK(pool.peak == bytes, "measured %zu bytes, taken %zu", bytes, pool.peak);
+    CHECK_OK(tensor_read(device, &picture, image));
+    free(values);
+    pool_close(&pool);
+}
+
+/* The same in bands as in whole: in one band, and in bands of eight rows. */
+static void check_bands(const struct family *family, struct autoencoder *decoder)
+{
+    int scale = autoencoder_scale(&decoder->config);
+    size_t count = (size_t)(2 * 13 * 6 * 3 * scale * scale);
+    float *whole = malloc(count * sizeof *whole), *bands = malloc(count * sizeof *bands);
+    decode_random(family, decoder, whole, NULL);
+    decoder->bands.limit = 0;
+    for (int i = 0; i < 2; i++, decoder->bands.bytes = 1) {
+        struct golden_tap tap = {device, loader.weights, "act/vae.", 0};
+        float furthest = 0;
+        decode_random(family, decoder, bands, NULL);
+        for (size_t j = 0; j < count; j++)
+            furthest = fmaxf(furthest, fabsf(whole[j] - bands[j]));
+        CHECK(furthest <= 2e-5f, "%s: bands differ by %g", family->name, (double)furthest);
+        check_near("in bands", bands, whole, count, 1e-5);
+        run_half(family, decoder, "ae/z", "ae/decoded", &tap);
+        check_tapped(&tap);
+    }
+    free(whole);
+    free(bands);
+}
+
 static void check_indices(const struct family *family, const struct autoencoder *decoder)
 {
     int h = extent("ae/z", 2), w = extent("ae/z", 3);
@@ -262,6 +308,7 @@ static void check_first_stage(const struct family *family)
     if (CHECK_OK(decoder_load(&loader, &config, &decoder))) {
         run_half(family, &decoder, "ae/z", "ae/decoded", &tap);
         check_tapped(&tap);
+        check_bands(family, &decoder);
         if (family->kind == VQ)
             check_indices(family, &decoder);
     }

@@ -143,6 +143,40 @@ static void check_layer_norm(const struct shape *s, float offset)
     pool_release(&pool, POOL_FRONT, mark);
 }
 
+/* The fold of an image from the moments of its parts, which have `part` rows each. */
+static void check_parts(int h, int w, int c, int groups, int part, float offset)
+{
+    char label[128];
+    struct arrays a;
+    struct norm norm;
+    struct shape s = {.n = 1, .h = h, .w = w, .c1 = c, .groups = groups};
+    struct pool_mark mark = pool_mark(&pool);
+    int parts = (h + part - 1) / part;
+    CHECK_OK(pool_poison(&pool));
+    struct tensor x = take(1, h, w, c, 3), fold = take(1, 1, 2, c, 2);
+    struct tensor moments = take(1, parts, 2, groups, 0);
+    fill(&s, offset, &a);
+    reference_group_norm(a.x1, 1, h * w, c, groups, 1e-5, a.gamma, a.beta, a.fold, a.want);
+    CHECK_OK(norm_load(device, a.gamma, a.beta, c, groups, 1e-5f, &norm));
+    CHECK_OK(tensor_write(device, &x, a.x1));
+    for (int i = 0; i < parts; i++) {
+        struct tensor rows = x, one = moments;
+        rows.offset += (size_t)(i * part * w * x.stride);
+        rows.h = i < parts - 1 ? part : h - i * part;
+        one.h = 1;
+        one.offset += (size_t)(i * 2 * groups);
+        CHECK_OK(op_group_norm_moments(&pool, &norm, &rows, &one));
+    }
+    CHECK_OK(op_group_norm_merge(&pool, &norm, &moments, part * w, h * w, &fold));
+    CHECK_OK(tensor_read(device, &fold, a.fold_got));
+    snprintf(label, sizeof label, "%dx%dx%d in parts of %d rows, offset %g", h, w, c, part,
+        (double)offset);
+    check_near(label, a.fold_got, a.fold, (size_t)2 * c, 1e-6);
+    norm_free(device, &norm);
+    release(&a);
+    pool_release(&pool, POOL_FRONT, mark);
+}
+
 /* norm(x)*(1 + scale) + shift; scale and shift are a slice of wider rows. */
 static void check_modulate(int n, int c)
 {
@@ -213,6 +247,10 @@ static void check_refusals(void)
         CLAT_ERROR_INTERNAL, "activation 2");
     CHECK_FAILS(
         op_group_norm_modulate(&pool, &fold, &x, &fold), CLAT_ERROR_INTERNAL, "its modulation 1x3");
+    CHECK_FAILS(
+        op_group_norm_moments(&pool, &norm, &x, &fold), CLAT_ERROR_INTERNAL, "expected 1 of 1");
+    CHECK_FAILS(
+        op_group_norm_merge(&pool, &norm, &x, 4, 9, &fold), CLAT_ERROR_INTERNAL, "1 parts of 4");
     norm_free(device, &norm);
 }
 
@@ -233,6 +271,12 @@ int main(void)
         check_outlier();
         check_modulate(1, 1);
         check_modulate(2, 200);
+        for (size_t j = 0; j < sizeof offsets / sizeof offsets[0]; j++) {
+            check_parts(5, 4, 4, 2, 2, offsets[j]);
+            check_parts(21, 9, 32, 32, 8, offsets[j]);
+            check_parts(16, 40, 64, 8, 8, offsets[j]);
+            check_parts(7, 3, 6, 3, 7, offsets[j]);
+        }
     }
     check_refusals();
     CHECK(pool.front == 0 && pool.back == 0, "%zu and %zu bytes left", pool.front, pool.back);

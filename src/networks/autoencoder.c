@@ -3,6 +3,7 @@
  * There are no skips, so the hidden tensor changes ends of the pool at every step: the block reads
  * it from one end, writes its output at the other, and the end it came from is given back. */
 #include "networks/autoencoder.h"
+#include "networks/decoder_bands.h"
 
 #include <math.h>
 
@@ -133,25 +134,64 @@ out:
     return status;
 }
 
-/* conv_in(post_quant_conv(latents)), rounded to the codebook before that if `quantized`. */
-static enum clat_status enter_decoder(const struct forward *run, const struct autoencoder *decoder,
-    const struct tensor *latents, bool quantized, struct hidden *hidden)
+/* z = post_quant_conv(latents), rounded to the codebook before that if `quantized`. */
+static enum clat_status make_z(const struct forward *run, const struct autoencoder *decoder,
+    const struct tensor *latents, bool quantized, const struct tensor *z)
 {
     enum clat_status status;
     struct pool_mark mark = pool_mark(run->pool);
-    struct tensor codes, z;
-    TRY(forward_temporary(run, latents, decoder->quant.out, &z));
+    struct tensor codes;
     if (quantized) {
         TRY(forward_temporary(run, latents, latents->c, &codes));
         TRY(op_quantize(run->pool, &decoder->codebook, latents, &codes, NULL));
         TRY(forward_tap(run, &codes, "quantize"));
         latents = &codes;
     }
-    TRY(op_linear(run->pool, &decoder->quant, latents, NULL, NULL, &z));
-    TRY(enter(run, decoder, &z, hidden));
+    TRY(op_linear(run->pool, &decoder->quant, latents, NULL, NULL, z));
 out:
     pool_release(run->pool, POOL_BACK, mark);
     return status;
+}
+
+static enum clat_status decode_whole(const struct forward *run, const struct autoencoder *decoder,
+    const struct tensor *z, const struct tensor *image)
+{
+    enum clat_status status;
+    struct pool_mark mark = pool_mark(run->pool);
+    struct hidden hidden;
+    TRY(enter(run, decoder, z, &hidden));
+    TRY(run_middle(run, decoder, &hidden));
+    TRY(run_levels(run, decoder, &hidden));
+    TRY(head_forward(run, &decoder->norm_out, &decoder->conv_out, &hidden.tensor, image));
+    TRY(forward_tap(run, image, "decoder.conv_out"));
+out:
+    pool_release(run->pool, POOL_FRONT, mark);
+    pool_release(run->pool, POOL_BACK, mark);
+    return status;
+}
+
+static enum clat_status decode_in_bands(const struct forward *run,
+    const struct autoencoder *decoder, const struct tensor *z, const struct tensor *image)
+{
+    enum clat_status status = CLAT_OK;
+    for (int i = 0; i < z->n; i++) {
+        struct tensor one = tensor_batch(z, i, 1), picture = tensor_batch(image, i, 1);
+        TRY(decoder_bands_forward(run, decoder, &one, &picture));
+    }
+out:
+    return status;
+}
+
+/* The bytes of the largest hidden tensor: what the last convolutions behind an upsampling give. */
+static size_t largest_hidden(const struct autoencoder *decoder, const struct tensor *z)
+{
+    size_t largest = tensor_pixels(z) * (size_t)decoder->conv_in.out, pixels = tensor_pixels(z);
+    for (int i = 0; i < decoder->config.levels - 1; i++) {
+        pixels *= 4;
+        size_t elements = pixels * (size_t)decoder->levels[i].channels;
+        largest = elements > largest ? elements : largest;
+    }
+    return largest * sizeof(float);
 }
 
 static enum clat_status decode(const struct forward *run, const struct autoencoder *decoder,
@@ -159,14 +199,13 @@ static enum clat_status decode(const struct forward *run, const struct autoencod
 {
     enum clat_status status;
     struct pool_mark mark = pool_mark(run->pool);
-    struct hidden hidden;
-    TRY(enter_decoder(run, decoder, latents, quantized, &hidden));
-    TRY(run_middle(run, decoder, &hidden));
-    TRY(run_levels(run, decoder, &hidden));
-    TRY(head_forward(run, &decoder->norm_out, &decoder->conv_out, &hidden.tensor, image));
-    TRY(forward_tap(run, image, "decoder.conv_out"));
+    struct tensor z;
+    TRY(forward_temporary(run, latents, decoder->quant.out, &z));
+    TRY(make_z(run, decoder, latents, quantized, &z));
+    TRY(largest_hidden(decoder, &z) / (size_t)z.n > decoder->bands.limit
+            ? decode_in_bands(run, decoder, &z, image)
+            : decode_whole(run, decoder, &z, image));
 out:
-    pool_release(run->pool, POOL_FRONT, mark);
     pool_release(run->pool, POOL_BACK, mark);
     return status;
 }

@@ -34,7 +34,13 @@ struct autoencoder {
     struct autoencoder_level levels[CONFIG_LEVELS]; /* in the order they are run */
     struct norm norm_out;
     struct conv conv_out;
+    struct {
+        size_t limit; /* bytes of a hidden tensor: a picture that has a larger one is in bands */
+        size_t bytes; /* of the widest tensor of a band, about */
+    } bands;          /* decoder_bands.h; set by decoder_load, may be changed */
 };
+#define AUTOENCODER_BAND_LIMIT ((size_t)1 << 30)
+#define AUTOENCODER_BAND_BYTES ((size_t)32 << 20)
 enum clat_status decoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *decoder);
 enum clat_status encoder_load(
@@ -47,7 +53,8 @@ int autoencoder_scale(const struct autoencoder_config *config);
 int encoder_channels(const struct autoencoder_config *config);
 
 /* latents [n][h][w][latent_channels], already divided by the scaling factor; image [n][h*f][w*f][3]
- * in about -1..1, f = autoencoder_scale(). */
+ * in about -1..1, f = autoencoder_scale(). A large picture is decoded in bands of rows, to the same
+ * values. */
 enum clat_status decoder_forward(const struct forward *run, const struct autoencoder *decoder,
     const struct tensor *latents, const struct tensor *image);
 /* The same of latents that are taken as they are, also by a VQ decoder (force_not_quantize). */

@@ -109,7 +109,8 @@ enum clat_status decoder_load(
     int levels = config->levels, z = config->z_channels;
     int channels = config->block_out_channels[levels - 1];
     int pixels = latent_pixels(loader, config);
-    *decoder = (struct autoencoder){.config = *config};
+    *decoder = (struct autoencoder){
+        .config = *config, .bands = {AUTOENCODER_BAND_LIMIT, AUTOENCODER_BAND_BYTES}};
     if (config->kind == AUTOENCODER_VQ)
         TRY(load_codebook(loader, config, &decoder->codebook));
     TRY(loader_linear(loader, "post_quant_conv", z, config->latent_channels, true, ACTIVATION_NONE,

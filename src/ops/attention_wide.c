@@ -3,27 +3,42 @@
  *
  * Per image and head k and v are packed once as weights of a product; then, for a band of tokens at
  * a time, s = q kT, p = softmax(scale s), y = p v. The scores of a band are all that is kept of the
- * matrix: 8 MiB for 4096 keys. */
+ * matrix: 8 MiB for 4096 keys.
+ *
+ * More keys than KEYS_AT_ONCE come in chunks, so that memory does not grow with them: y is summed
+ * over the chunks relative to the largest score so far, and scaled down where a chunk raises it
+ * (online softmax, Milakov and Gimelshein, arXiv 1805.02867). */
 #include "ops/attention.h"
 #include "ops/gemm.h"
 #include "device/launch.h"
 
 #define BAND 512 /* tokens */
+#define KEYS_AT_ONCE 16384
+#define CHUNK 8192 /* keys, of those that are more */
 
 /* Memory for one head. */
 struct scratch {
-    struct tensor keys, values; /* packed */
-    struct tensor scores;       /* [BAND][keys] */
+    int chunk;                  /* keys in one */
+    struct tensor keys, values; /* of a chunk, packed */
+    struct tensor scores;       /* [BAND][chunk] */
+    struct tensor sums;         /* [tokens][width]: y so far, in turn with y itself */
+    struct tensor state;        /* [tokens][2]: largest score and total so far */
 };
 
 static enum clat_status take_scratch(
     struct pool *pool, const struct attention *a, struct scratch *scratch)
 {
     int band = a->tokens < BAND ? a->tokens : BAND;
+    int chunk = a->keys > KEYS_AT_ONCE ? CHUNK : a->keys;
     enum clat_status status;
-    TRY(pool_take(pool, POOL_BACK, 1, 1, a->width, gemm_columns(a->keys, false), &scratch->keys));
-    TRY(pool_take(pool, POOL_BACK, 1, 1, a->keys, gemm_columns(a->width, false), &scratch->values));
-    TRY(pool_take(pool, POOL_BACK, 1, 1, band, a->keys, &scratch->scores));
+    scratch->chunk = chunk;
+    TRY(pool_take(pool, POOL_BACK, 1, 1, a->width, gemm_columns(chunk, false), &scratch->keys));
+    TRY(pool_take(pool, POOL_BACK, 1, 1, chunk, gemm_columns(a->width, false), &scratch->values));
+    TRY(pool_take(pool, POOL_BACK, 1, 1, band, chunk, &scratch->scores));
+    if (chunk < a->keys) {
+        TRY(pool_take(pool, POOL_BACK, 1, 1, a->tokens, a->width, &scratch->sums));
+        TRY(pool_take(pool, POOL_BACK, 1, 1, a->tokens, 2, &scratch->state));
+    }
 out:
     return status;
 }
@@ -55,6 +70,21 @@ out:
     return status;
 }
 
+/* The same of one chunk of many: scales what is summed so far, and after the last chunk divides. */
+static enum clat_status softmax_chunk(struct device *device, const struct tensor *scores,
+    float scale, const struct tensor *state, const struct tensor *sums, bool last)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(kernel_find(device, "attention_wide", "softmax_chunk", "", &kernel));
+    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(scores), ARG_INT(scores->stride),
+        ARG_INT(scores->c), ARG_FLOAT(scale), ARG_TENSOR(state), ARG_TENSOR(sums),
+        ARG_INT(sums ? sums->stride : 0), ARG_INT(sums ? sums->c : 0), ARG_INT(last),
+        ARG_INT((int)tensor_pixels(scores)), ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
 /* Rows [first, first + count) of a head of one image. */
 static struct tensor rows_of(const struct tensor *tensor, const struct attention *a, int image,
     int head, int first, int count)
@@ -67,26 +97,71 @@ static struct tensor rows_of(const struct tensor *tensor, const struct attention
     return rows;
 }
 
-static enum clat_status attend_head(
-    struct device *device, const struct attention *a, struct scratch *scratch, int image, int head)
+/* Some tokens of one head against one chunk of its keys. */
+struct step {
+    struct tensor q, y;
+    struct tensor sums;  /* what to add to; memory NULL on the first chunk */
+    struct tensor state; /* of these tokens */
+    int keys;            /* in the chunk */
+    bool only, first, last;
+};
+
+static enum clat_status attend(
+    struct device *device, const struct attention *a, struct scratch *scratch, struct step *step)
 {
-    struct tensor k = rows_of(a->k, a, image, head, 0, a->keys);
-    struct tensor v = rows_of(a->v, a, image, head, 0, a->keys);
     enum clat_status status;
-    TRY(pack(device, "pack_keys", &k, a->keys, &scratch->keys));
+    struct tensor scores = scratch->scores;
+    const struct tensor *sums = step->first ? NULL : &step->sums;
+    scores.w = step->q.w;
+    scores.c = scores.stride = step->keys;
+    struct product by_keys = {
+        .x = &step->q, .weight = &scratch->keys, .y = &scores, .out = step->keys};
+    struct product by_values = {
+        .x = &scores, .weight = &scratch->values, .residual = sums, .y = &step->y, .out = a->width};
+    TRY(gemm_run(device, &by_keys));
+    TRY(step->only ? softmax(device, &scores, a->scale)
+                   : softmax_chunk(device, &scores, a->scale, &step->state, sums, step->last));
+    TRY(gemm_run(device, &by_values));
+out:
+    return status;
+}
+
+/* Rows [first, first + count) of the memory for one head. */
+static struct tensor scratch_rows(const struct tensor *tensor, int first, int count)
+{
+    struct tensor rows = *tensor;
+    rows.offset += (size_t)first * (size_t)rows.stride;
+    rows.w = count;
+    return rows;
+}
+
+/* All tokens of a head against the keys from `start` on. After an even count of further chunks the
+ * sums are in y, after an odd one in scratch->sums. */
+static enum clat_status attend_chunk(struct device *device, const struct attention *a,
+    struct scratch *scratch, int image, int head, int start)
+{
+    enum clat_status status;
+    int left = a->keys - start, keys = left < scratch->chunk ? left : scratch->chunk;
+    int chunks = (left + scratch->chunk - 1) / scratch->chunk; /* with this one */
+    struct tensor k = rows_of(a->k, a, image, head, start, keys);
+    struct tensor v = rows_of(a->v, a, image, head, start, keys);
+    TRY(pack(device, "pack_keys", &k, keys, &scratch->keys));
     TRY(pack(device, "pack_values", &v, a->width, &scratch->values));
     for (int first = 0; first < a->tokens; first += BAND) {
         int count = a->tokens - first < BAND ? a->tokens - first : BAND;
-        struct tensor q = rows_of(a->q, a, image, head, first, count);
-        struct tensor y = rows_of(a->y, a, image, head, first, count);
-        struct tensor scores = scratch->scores;
-        scores.w = count;
-        struct product by_keys = {.x = &q, .weight = &scratch->keys, .y = &scores, .out = a->keys};
-        struct product by_values = {
-            .x = &scores, .weight = &scratch->values, .y = &y, .out = a->width};
-        TRY(gemm_run(device, &by_keys));
-        TRY(softmax(device, &scores, a->scale));
-        TRY(gemm_run(device, &by_values));
+        struct step step = {.q = rows_of(a->q, a, image, head, first, count),
+            .y = rows_of(a->y, a, image, head, first, count),
+            .keys = keys,
+            .only = keys == a->keys,
+            .first = start == 0,
+            .last = chunks == 1};
+        if (!step.only) {
+            struct tensor sums = scratch_rows(&scratch->sums, first, count), y = step.y;
+            step.state = scratch_rows(&scratch->state, first, count);
+            step.sums = chunks % 2 ? sums : y;
+            step.y = chunks % 2 ? y : sums;
+        }
+        TRY(attend(device, a, scratch, &step));
     }
 out:
     return status;
@@ -100,7 +175,8 @@ enum clat_status attention_wide(struct pool *pool, const struct attention *a)
     TRY(take_scratch(pool, a, &scratch));
     for (int image = 0; image < a->images; image++)
         for (int head = 0; head < a->heads; head++)
-            TRY(attend_head(pool->device, a, &scratch, image, head));
+            for (int start = 0; start < a->keys; start += scratch.chunk)
+                TRY(attend_chunk(pool->device, a, &scratch, image, head, start));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;

@@ -158,6 +158,51 @@ out:
     return status;
 }
 
+enum clat_status op_group_norm_moments(struct pool *pool, const struct norm *norm,
+    const struct tensor *x, const struct tensor *moments)
+{
+    enum clat_status status;
+    struct device *device = pool->device;
+    struct cut cut = cut_of(x);
+    struct pool_mark mark = pool_mark(pool);
+    struct kernel *kernel;
+    struct tensor partial;
+    if (x->n != 1 || x->c != norm->channels || moments->w != 2 || moments->c != norm->groups)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_group_norm_moments: %d images of %d channels, expected 1 of %d; moments %dx%d",
+            x->n, x->c, norm->channels, moments->w, moments->c);
+    TRY(pool_take(pool, POOL_BACK, 1, cut.blocks, 2, norm->channels, &partial));
+    TRY(stats(device, x, &cut, &partial, 0));
+    TRY(kernel_find(device, "norm", "group_moments", "", &kernel));
+    TRY(launch(device, kernel, grid1((size_t)norm->groups * 64, 64), ARG_TENSOR(x),
+        ARG_TENSOR(&partial), ARG_TENSOR(moments), ARG_INT(moments->stride), ARG_INT(cut.pixels),
+        ARG_INT(norm->channels), ARG_INT(norm->groups), ARG_INT(cut.block), ARG_INT(cut.blocks)));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
+
+enum clat_status op_group_norm_merge(struct pool *pool, const struct norm *norm,
+    const struct tensor *moments, int part_pixels, int pixels, const struct tensor *fold)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    int parts = moments->h, width = norm->channels / norm->groups;
+    int tail = pixels - (parts - 1) * part_pixels;
+    if (moments->c != norm->groups || moments->stride != moments->c || tail < 1 ||
+        tail > part_pixels || fold->w != 2 || fold->c != norm->channels)
+        return status_set(CLAT_ERROR_INTERNAL,
+            "op_group_norm_merge: %d parts of %d pixels, %d in all, %d groups", parts, part_pixels,
+            pixels, moments->c);
+    TRY(kernel_find(pool->device, "norm", "group_merge", "", &kernel));
+    TRY(launch(pool->device, kernel, grid1((size_t)norm->groups * 64, 64), ARG_TENSOR(moments),
+        ARG_INT(norm->groups), ARG_INT(parts), ARG_FLOAT((float)part_pixels * (float)width),
+        ARG_FLOAT((float)tail * (float)width), ARG_BUFFER(&norm->gamma), ARG_BUFFER(&norm->beta),
+        ARG_TENSOR(fold), ARG_INT(fold->stride), ARG_INT(norm->channels), ARG_FLOAT(norm->eps)));
+out:
+    return status;
+}
+
 /* One source tensor into columns first.. of y. */
 static enum clat_status apply(struct device *device, const struct tensor *x,
     const struct tensor *fold, enum activation activation, int first, const struct tensor *y)

@@ -88,6 +88,13 @@ void norm_free(struct device *device, struct norm *norm);
  * h*w and the channels of a group, biased variance; x2 as in op_linear (a group may span both). */
 enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
     const struct tensor *x, const struct tensor *x2, const struct tensor *fold);
+/* The same for an image that is computed in parts of its rows: the moments [1][1][2][groups] of one
+ * part x, and the fold of all, from moments [1][parts][2][groups] of parts that have part_pixels
+ * pixels each, the last one what is left of `pixels`. */
+enum clat_status op_group_norm_moments(struct pool *pool, const struct norm *norm,
+    const struct tensor *x, const struct tensor *moments);
+enum clat_status op_group_norm_merge(struct pool *pool, const struct norm *norm,
+    const struct tensor *moments, int part_pixels, int pixels, const struct tensor *fold);
 /* y = act(x*scale + shift); act is NONE or SILU. */
 enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
     const struct tensor *x2, const struct tensor *fold, enum activation activation,
