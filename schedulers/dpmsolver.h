@@ -22,9 +22,8 @@ enum { MIDPOINT, HEUN };                                           /* solver_typ
         "-inf", -(double)INFINITY, 0, NULL, "leave out levels of a lambda below this"},            \
         CLAT_TIMESTEPS_ROW(options, field.levels.timesteps),                                       \
     {                                                                                              \
-        "variance_type", CLAT_CHOICE, offsetof(struct options, variance_type), "null", 0, 0,       \
-            CLAT_CHOICES("learned", "learned_range"),                                              \
-            "a variance the network predicts too; it is not used"                                  \
+        "variance_type", CLAT_CHOICE, offsetof(struct options, field.variance_type), "null", 0, 0, \
+            CLAT_CHOICES("learned", "learned_range"), "a variance that the network predicts too"   \
     }
 
 struct terms {
@@ -121,6 +120,10 @@ static inline int predicts_x0(int algorithm)
 /* Why there is no such algorithm for these options, or NULL. */
 static inline const char *terms_missing(int algorithm, const struct solver *o)
 {
+    if (o->variance_type >= 0)
+        return "variance_type is for networks that predict the variance too, which no latent "
+               "diffusion "
+               "model does";
     if (predicts_x0(algorithm))
         return NULL;
     if (o->levels.final_sigmas_type == CLAT_FINAL_ZERO)

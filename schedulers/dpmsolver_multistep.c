@@ -8,7 +8,7 @@
 
 struct options {
     struct solver solver;
-    int algorithm_type, solver_type, euler_at_final, variance_type;
+    int algorithm_type, solver_type, euler_at_final;
 };
 
 static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "true"),

@@ -9,7 +9,7 @@
 
 struct options {
     struct solver solver;
-    int algorithm_type, solver_type, variance_type;
+    int algorithm_type, solver_type;
 };
 
 static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "false"),

@@ -25,6 +25,7 @@ struct solver {
     struct clat_bounds bounds;
     int solver_order, prediction_type, lower_order_final;
     int use_dynamic_shifting, time_shift_type;
+    int variance_type; /* DPM-Solver's; -1: none */
     double mu;
 };
 

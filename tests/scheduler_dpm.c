@@ -5,6 +5,7 @@
  * 100, 80 and 4000. Where a case hangs on one of those, more_dpm has it once more with functions
  * that round correctly, equal to the last bit. */
 #include "check.h"
+#include "sampling/sampler.h"
 #include "trajectory.h"
 
 #define RECIPROCAL "the network's input is divided by what torch multiplies the reciprocal of"
@@ -73,8 +74,101 @@ static const struct expected table[] = {
     {.file = "unipc_3", .limit = 3e-7, .reason = SOLVE},
 };
 
+/* ---- what is refused ----------------------------------------------------------------------------
+ */
+
+struct refused {
+    const char *name, *options;
+    int steps;
+    const char *words; /* in the sentence; NULL: it is not refused */
+};
+
+static const struct refused refused[] = {
+    {"dpmsolver_multistep", "solver_order=4", 10, "solver_order is '4', expected"},
+    {"dpmsolver_multistep", "algorithm_type=dpmsolver", 10, "final_sigmas_type sigma_min"},
+    {"dpmsolver_multistep", "algorithm_type=sde-dpmsolver", 10, "final_sigmas_type sigma_min"},
+    {"dpmsolver_multistep",
+        "algorithm_type=dpmsolver,final_sigmas_type=sigma_min,prediction_type=flow_prediction", 10,
+        "flow_prediction needs algorithm_type"},
+    {"dpmsolver_multistep",
+        "algorithm_type=sde-dpmsolver,final_sigmas_type=sigma_min,solver_order=3", 10,
+        "sde-dpmsolver has no solver_order 3"},
+    {"dpmsolver_multistep", "variance_type=learned_range", 10, "predict the variance too"},
+    {"dpmsolver_multistep", "variance_type=null", 10, NULL},
+    {"dpmsolver_multistep", "use_karras_sigmas=true,use_beta_sigmas=true", 10, "only one of"},
+    {"dpmsolver_multistep", "use_karras_sigmas=true,use_flow_sigmas=true", 10, "only one of"},
+    {"dpmsolver_multistep", "use_karras_sigmas=true,timesteps=[5]", 10, "leaves no room"},
+    {"dpmsolver_multistep", "timesteps=[5,7]", 10, "must fall"},
+    {"dpmsolver_multistep", "timesteps=[7.5,7.25]", 10, "fall by whole numbers"},
+    {"dpmsolver_multistep", "timesteps=[1000]", 10, "between 0 and num_train_timesteps"},
+    {"dpmsolver_multistep", "timesteps=[999,0]", 10, NULL},
+    {"dpmsolver_multistep", "lambda_min_clipped=-inf", 10, NULL},
+    {"dpmsolver_multistep", "lambda_min_clipped=inf", 10, "lambda_min_clipped"},
+    {"dpmsolver_multistep", "lambda_min_clipped=0,trained_betas=[0.9,0.9]", 1, NULL},
+    {"dpmsolver_multistep", "lambda_min_clipped=-0.1,trained_betas=[0.9,0.9]", 1, "no timestep"},
+    {"dpmsolver_multistep", "timestep_spacing=leading,steps_offset=11", 99, "steps_offset puts"},
+    {"dpmsolver_multistep", "timestep_spacing=linspace", 999, NULL},
+    {"dpmsolver_multistep", "timestep_spacing=linspace", 1000, "more timesteps than"},
+    {"dpmsolver_multistep", "timestep_spacing=leading", 1000, "more timesteps than"},
+    {"dpmsolver_multistep", "timestep_spacing=trailing", 1000, NULL},
+    {"dpmsolver_multistep", "timestep_spacing=trailing", 1001, "more timesteps than"},
+    {"dpmsolver_multistep", "use_karras_sigmas=true", 2000, NULL},
+    {"dpmsolver_multistep", "trained_betas=[0.1,1]", 1, "which have no sigma"},
+    {"dpmsolver_multistep", "mu=1", 10, "mu needs use_dynamic_shifting"},
+    {"dpmsolver_multistep", "mu=1,use_dynamic_shifting=true", 10, "mu needs use_dynamic_shifting"},
+    {"dpmsolver_multistep",
+        "mu=-1,use_dynamic_shifting=true,use_flow_sigmas=true,time_shift_type=linear", 10,
+        "mu must be above 0"},
+    {"dpmsolver_multistep",
+        "mu=2,use_dynamic_shifting=true,use_flow_sigmas=true,time_shift_type=linear", 10, NULL},
+    {"dpmsolver_singlestep", "algorithm_type=dpmsolver", 10, "final_sigmas_type sigma_min"},
+    {"dpmsolver_singlestep", "algorithm_type=sde-dpmsolver", 10, "algorithm_type is"},
+    {"dpmsolver_singlestep", "variance_type=learned", 10, "predict the variance too"},
+    {"edm_dpmsolver_multistep", "algorithm_type=sde-dpmsolver++,solver_order=3", 10,
+        "sde-dpmsolver++ has no solver_order 3"},
+    {"edm_dpmsolver_multistep", "algorithm_type=dpmsolver", 10, "algorithm_type is"},
+    {"edm_dpmsolver_multistep", "sigma_min=2,sigma_max=1", 10, "sigma_min must be below"},
+    {"deis", "algorithm_type=dpmsolver", 10, "algorithm_type is"},
+    {"deis", "final_sigmas_type=zero", 10, "no option 'final_sigmas_type'"},
+    {"unipc", "solver_type=bh1", 10, "bh1 needs final_sigmas_type sigma_min"},
+    {"unipc", "predict_x0=false", 10, "final_sigmas_type sigma_min"},
+    {"unipc", "lower_order_final=false", 10, "final_sigmas_type sigma_min"},
+    {"unipc", "lower_order_final=false,solver_order=1", 10, NULL},
+    {"unipc", "predict_x0=false,final_sigmas_type=sigma_min,thresholding=true", 10, "predict_x0"},
+    {"unipc", "predict_x0=false,final_sigmas_type=sigma_min,prediction_type=flow_prediction", 10,
+        "flow_prediction needs predict_x0"},
+    {"unipc", "use_dynamic_shifting=true", 10, "needs mu"},
+    {"unipc", "shift_terminal=0.1", 10, "need use_flow_sigmas"},
+    {"unipc", "sigmas=[0.5]", 10, "need use_flow_sigmas"},
+    {"unipc", "use_flow_sigmas=true,sigmas=[0.5,0.6]", 10, "sigmas must fall"},
+    {"unipc", "use_flow_sigmas=true,sigmas=[0.5,0]", 10, "sigmas must fall, and be above 0"},
+    {"unipc", "use_flow_sigmas=true,use_beta_sigmas=true", 10, "no other curve"},
+    {"unipc", "use_flow_sigmas=true,use_karras_sigmas=true,sigmas=[0.5]", 10, "no room"},
+    {"unipc", "use_karras_sigmas=true,sigma_min=20,sigma_max=10", 10, "below sigma_max"},
+};
+
+static void check_refused(const struct refused *row)
+{
+    struct settings user = {0};
+    struct scheduler *scheduler = NULL;
+    struct plan_request request = {.steps = row->steps, .strength = 1};
+    struct plan_outline outline;
+    CHECK_OK(settings_read(&user, row->options, "test"));
+    enum clat_status status = scheduler_open(row->name, NULL, &user, &scheduler);
+    if (status == CLAT_OK)
+        status = scheduler_plan(scheduler, &request, &outline);
+    if (row->words)
+        CHECK_FAILS(status, CLAT_ERROR_USAGE, row->words);
+    else
+        CHECK_OK(status);
+    scheduler_close(scheduler);
+    settings_free(&user);
+}
+
 int main(void)
 {
     trajectories_replay(table, sizeof table / sizeof *table);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        check_refused(&refused[i]);
     return check_result();
 }
