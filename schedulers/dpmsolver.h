@@ -122,8 +122,7 @@ static inline const char *terms_missing(int algorithm, const struct solver *o)
 {
     if (o->variance_type >= 0)
         return "variance_type is for networks that predict the variance too, which no latent "
-               "diffusion "
-               "model does";
+               "diffusion model does";
     if (predicts_x0(algorithm))
         return NULL;
     if (o->levels.final_sigmas_type == CLAT_FINAL_ZERO)
