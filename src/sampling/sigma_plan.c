@@ -103,8 +103,19 @@ static const char *spacing_conflict(const struct sigma_plan *p)
     return NULL;
 }
 
-/* Start noise is pure noise at the largest sigma; leading spacing starts below, where an image
- * would have been added. */
+/* What is wrong with the options, or NULL. */
+static const char *conflict(const struct sigma_plan *p)
+{
+    const char *sentence = sigmas_conflict(p->levels, p->train);
+    if (!sentence)
+        sentence = spacing_conflict(p);
+    if (!sentence && !(isfinite(p->table[p->train - 1]) && p->table[0] > 0))
+        sentence = "the betas make levels without noise or without signal, which have no sigma";
+    return sentence;
+}
+
+/* Start noise stands for noise alone; leading spacing starts below the model's last level, where
+ * there is an x0 of spread 1 in the sample, too. */
 static float start_sigma(const struct sigma_plan *p)
 {
     float largest = p->plan->sigmas[0];
@@ -119,13 +130,8 @@ int sigmas_plan(struct clat_run *run, const struct clat_levels *levels, struct c
         return run->fail(run, "no memory");
     sigmas_table(&levels->schedule, table);
     struct sigma_plan p = {levels, plan, table, train};
-    const char *conflict = sigmas_conflict(levels, train);
-    if (!conflict)
-        conflict = spacing_conflict(&p);
-    if (!conflict && !(isfinite(table[train - 1]) && table[0] > 0))
-        conflict = "the betas make levels without noise or without signal, which have no sigma";
-    if (conflict)
-        return run->fail(run, conflict);
+    if (conflict(&p))
+        return run->fail(run, conflict(&p));
     if (levels->sigmas.count) {
         take_sigmas(&p);
     } else {
