@@ -15,6 +15,7 @@ import types
 import diffusers
 import numpy as np
 import torch
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from safetensors.torch import save_file
 
 # ---- correctly rounded functions: by way of double ----------------------------------------------------
@@ -127,6 +128,7 @@ CASES = [
     ("flow_beta", FLOW, dict(shift=3.0, **BETA), 7, {}, {}, None),
     ("flow_dynamic", FLOW, dict(use_dynamic_shifting=True, shift=3.0), 7, {}, dict(mu=0.9), None),
     ("flow_dynamic_linear", FLOW, dict(use_dynamic_shifting=True, time_shift_type="linear"), 7, {}, dict(mu=0.9), None),
+    ("flow_tokens", FLOW, dict(use_dynamic_shifting=True), 7, {}, dict(image_seq_len=1024), None),
     ("flow_terminal", FLOW, dict(shift_terminal=0.1), 7, {}, {}, None),
     ("flow_inverted", FLOW, dict(invert_sigmas=True, shift=3.0), 7, {}, {}, None),
     ("flow_stochastic", FLOW, dict(stochastic_sampling=True), 7, {}, {}, None),
@@ -150,6 +152,8 @@ def run(cls, config, n, step, plan, strength):
     scheduler = cls(**config)
     generator = torch.Generator().manual_seed(11)
     x = torch.randn((1, 4, 2, 4), generator=generator)
+    if "image_seq_len" in plan:  # as diffusers' pipelines do it
+        plan = dict(mu=calculate_shift(plan["image_seq_len"]))
     lists = "timesteps" in plan or "sigmas" in plan
     scheduler.set_timesteps(**(plan if lists else dict(plan, num_inference_steps=n)))
     timesteps = scheduler.timesteps
