@@ -1,7 +1,8 @@
-/* compat.c - what the network sees beside and instead of a scaled sample; the start of diffusers'
- * unconditional pipeline. SPDX-License-Identifier: MIT */
+/* compat.c - what is scaled, as it is right and as diffusers' pipelines have it.
+ * SPDX-License-Identifier: MIT */
 #include "check.h"
 #include "golden.h"
+#include "pipeline/run.h"
 #include "sampling/denoiser.h"
 #include "sampling/sampler.h"
 
@@ -81,10 +82,54 @@ static void the_whole_schedule_starts_higher(void)
         check_sigma(&rows[i]);
 }
 
+/* ---- what each pipeline forgets ------------------------------------------------------------- */
+
+/* Euler with leading timesteps, 10 steps: sigmas start at 8.35, the whole schedule's at 14.6. */
+static void check_plan(enum task task, bool scaling_given, bool compat, const struct run *want)
+{
+    struct model model = {
+        .task = task, .autoencoder = {.scaling_factor = 1, .scaling_given = scaling_given}};
+    char diffusers[] = "diffusers", none[] = "none";
+    struct job job = {.strength = 1, .compat = compat ? diffusers : none};
+    struct run run = {.model = &model, .job = &job, .steps = 10};
+    struct settings options = {0};
+    CHECK_OK(settings_set(&options, "beta_start", "0.00085", "test"));
+    CHECK_OK(settings_set(&options, "beta_end", "0.012", "test"));
+    CHECK_OK(settings_set(&options, "beta_schedule", "scaled_linear", "test"));
+    CHECK_OK(settings_set(&options, "timestep_spacing", "leading", "test"));
+    if (CHECK_OK(scheduler_open("euler", NULL, &options, &run.scheduler)) &&
+        CHECK_OK(run_plan(&run))) {
+        CHECK(run.unscaled == want->unscaled && run.scaled_image == want->scaled_image,
+            "task %d, compat %d: unscaled %d, scaled_image %d", (int)task, compat, run.unscaled,
+            run.scaled_image);
+        check_near("start_scale", &run.start_scale, &want->start_scale, 1, 1e-6);
+        check_near("latents_scale", &run.latents_scale, &want->latents_scale, 1, 1e-6);
+    }
+    scheduler_close(run.scheduler);
+    settings_free(&options);
+}
+
+static void pipelines_forget(void)
+{
+    const struct run right = {.start_scale = 8.40629101f, .latents_scale = 1};
+    struct run text = {.start_scale = 1, .latents_scale = 1, .unscaled = true};
+    struct run super = {.start_scale = 8.40629101f, .latents_scale = 1, .scaled_image = true};
+    struct run plain = {.start_scale = 14.648819f, .latents_scale = 0.18215f};
+    struct run scaled = {.start_scale = 14.648819f, .latents_scale = 1};
+    for (int task = 0; task < TASKS; task++)
+        check_plan((enum task)task, false, false, &right);
+    check_plan(TASK_TEXT_TO_IMAGE, false, true, &text);
+    check_plan(TASK_SUPER_RESOLUTION, false, true, &super);
+    check_plan(TASK_UNCONDITIONAL, false, true, &plain);
+    check_plan(TASK_UNCONDITIONAL, true, true, &scaled);
+    check_plan(TASK_INPAINTING, false, true, &right);
+}
+
 int main(void)
 {
     golden_schedulers();
     the_sample_alone_is_scaled();
     the_whole_schedule_starts_higher();
+    pipelines_forget();
     return check_result();
 }

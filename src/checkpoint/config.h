@@ -65,6 +65,7 @@ struct autoencoder_config {
     int norm_num_groups;
     int sample_size;
     float scaling_factor; /* VQ: 1 unless the file says otherwise */
+    bool scaling_given;   /* the file says it */
 };
 
 /* The embedders of CompVis, for which diffusers has no class. Their tensors are asked for under

@@ -108,6 +108,7 @@ static enum clat_status read_latents(const struct json *document, struct autoenc
         TRY(json_get_int(document, "vq_embed_dim", 1, 1024, &config->latent_channels));
         TRY(json_get_int(document, "num_vq_embeddings", 1, 1 << 24, &config->num_vq_embeddings));
     }
+    config->scaling_given = json_member(json_root(document), "scaling_factor") != NULL;
     TRY(json_get_float(document, "scaling_factor", 1e-6, 1e6, &config->scaling_factor));
 out:
     return status;

@@ -65,7 +65,7 @@ static enum clat_status decode(struct run *run, struct picture *picture, int ind
 {
     enum clat_status status;
     const float *latents = run->latents + (size_t)index * run->elements;
-    float factor = (float)(1 / (double)run->model->autoencoder.scaling_factor);
+    float factor = (float)(1 / (double)run->latents_scale);
     for (size_t i = 0; i < run->elements; i++)
         picture->scaled[i] = factor * latents[i];
     TRY(tensor_write_nchw(run->device, &picture->latents, picture->scaled));

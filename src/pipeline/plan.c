@@ -6,13 +6,16 @@
  * that, so that only variance-preserving schedulers, where all of it is 1, work in them:
  *
  *   LDMTextToImagePipeline        neither scales the start noise nor what the network sees
- *   LDMPipeline                   scales the start noise as for all training timesteps
+ *   LDMPipeline                   scales the start noise as for all training timesteps, and divides
+ *                                 the latents of a VQModel by a scale of AutoencoderKL's
  *   LDMSuperResolutionPipeline    divides the low-resolution image beside the sample too
  *
  * Here they work everywhere; compat: diffusers forgets the same things. */
 #include "pipeline/run.h"
 
 #include <string.h>
+
+#define KL_SCALE 0.18215f /* scaling_factor where a configuration says nothing, in diffusers */
 
 static enum clat_status forget_as_diffusers(struct run *run)
 {
@@ -21,9 +24,11 @@ static enum clat_status forget_as_diffusers(struct run *run)
     run->scaled_image = task == TASK_SUPER_RESOLUTION;
     if (task == TASK_TEXT_TO_IMAGE)
         run->start_scale = 1;
-    if (task == TASK_UNCONDITIONAL)
-        return scheduler_training_sigma(run->scheduler, &run->start_scale);
-    return CLAT_OK;
+    if (task != TASK_UNCONDITIONAL)
+        return CLAT_OK;
+    if (!run->model->autoencoder.scaling_given)
+        run->latents_scale = KL_SCALE;
+    return scheduler_training_sigma(run->scheduler, &run->start_scale);
 }
 
 enum clat_status run_plan(struct run *run)
@@ -35,6 +40,7 @@ enum clat_status run_plan(struct run *run)
         .compat = job->compat && strcmp(job->compat, "diffusers") == 0};
     TRY(scheduler_plan(run->scheduler, &request, &run->plan));
     run->start_scale = run->plan.init_noise_sigma;
+    run->latents_scale = run->model->autoencoder.scaling_factor;
     if (request.compat)
         TRY(forget_as_diffusers(run));
 out:

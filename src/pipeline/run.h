@@ -53,9 +53,10 @@ struct run {
     struct model_memory memory; /* as predicted */
     struct scheduler *scheduler;
     struct plan_outline plan;
-    float start_scale; /* of start noise */
-    bool unscaled;     /* compat: the network sees sigma-space samples without their divisor */
-    bool scaled_image; /* compat: and what stands beside the sample is divided like it */
+    float start_scale;   /* of start noise */
+    float latents_scale; /* of the latents that the decoder gets: its scaling_factor */
+    bool unscaled;       /* compat: the network sees sigma-space samples without their divisor */
+    bool scaled_image;   /* compat: and what stands beside the sample is divided like it */
     struct noise_source noise;
 
     struct unet unet;
