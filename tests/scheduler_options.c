@@ -217,6 +217,81 @@ static void long_values(void)
     CHECK_FAILS(try_user(word, "1"), CLAT_ERROR_USAGE, "has no option");
 }
 
+/* ---- names from elsewhere -----------------------------------------------------------------------
+ */
+
+/* What people type who come from diffusers, AUTOMATIC1111's web UI, ComfyUI, k-diffusion or
+ * stable-diffusion.cpp, the scheduler it is here, and an option that must follow from it. */
+static void names_from_elsewhere(void)
+{
+    static const struct {
+        const char *name, *scheduler, *option, *value;
+    } rows[] = {
+        {"DDIM", "ddim", "timestep_spacing", "leading"},
+        {"ddim_trailing", "ddim", "timestep_spacing", "trailing"},
+        {"DDPM", "ddpm", NULL, NULL},
+        {"PNDM", "pndm", "skip_prk_steps", "false"},
+        {"PLMS", "pndm", "skip_prk_steps", "true"},
+        {"LMS", "lms", NULL, NULL},
+        {"LMS Karras", "lms", "use_karras_sigmas", "true"},
+        {"k_lms_ka", "lms", "use_karras_sigmas", "true"},
+        {"LMSDiscrete", "lms", NULL, NULL},
+        {"Euler", "euler", "use_karras_sigmas", "false"},
+        {"euler karras", "euler", "use_karras_sigmas", "true"},
+        {"Euler SGM Uniform", "euler", "timestep_spacing", "trailing"},
+        {"euler simple", "euler", "timestep_spacing", "trailing"},
+        {"Euler Beta", "euler", "use_beta_sigmas", "true"},
+        {"Euler Exponential", "euler", "use_exponential_sigmas", "true"},
+        {"EulerDiscreteScheduler", "euler", NULL, NULL},
+        {"Euler a", "euler_ancestral", NULL, NULL},
+        {"euler_a", "euler_ancestral", NULL, NULL},
+        {"k_euler_a", "euler_ancestral", NULL, NULL},
+        {"k_euler_ancestral", "euler_ancestral", NULL, NULL},
+        {"euler_ancestral", "euler_ancestral", NULL, NULL},
+        {"Heun", "heun", NULL, NULL},
+        {"DPM2", "dpm2", NULL, NULL},
+        {"dpm_2", "dpm2", NULL, NULL},
+        {"k_dpm_2", "dpm2", NULL, NULL},
+        {"KDPM2Discrete", "dpm2", NULL, NULL},
+        {"DPM2 Karras", "dpm2", "use_karras_sigmas", "true"},
+        {"DPM2 a", "dpm2_ancestral", NULL, NULL},
+        {"DPM2 a Karras", "dpm2_ancestral", "use_karras_sigmas", "true"},
+        {"dpm_2_ancestral", "dpm2_ancestral", NULL, NULL},
+        {"k_dpm_2_a_ka", "dpm2_ancestral", "use_karras_sigmas", "true"},
+        {"DPM++ 2M", "dpmsolver_multistep", "algorithm_type", "dpmsolver++"},
+        {"DPM++ 2M Karras", "dpmsolver_multistep", "use_karras_sigmas", "true"},
+        {"dpmpp_2m", "dpmsolver_multistep", "solver_order", "2"},
+        {"dpm++2m", "dpmsolver_multistep", "solver_order", "2"},
+        {"k_dpmpp_2m_ka", "dpmsolver_multistep", "use_karras_sigmas", "true"},
+        {"DPM++ 2M Lu", "dpmsolver_multistep", "use_lu_lambdas", "true"},
+        {"DPM++ 2M SDE", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
+        {"DPM++ 2M SDE Karras", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
+        {"dpmpp_2m_sde_gpu", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
+        {"DPM++ 2M SDE Heun", "dpmsolver_multistep", "solver_type", "heun"},
+        {"DPM++ 3M SDE", "dpmsolver_multistep", "solver_order", "3"},
+        {"DPM++ 3M SDE Exponential", "dpmsolver_multistep", "use_exponential_sigmas", "true"},
+        {"dpmpp_3m_sde_gpu", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
+        {"DPM++ SDE", "dpmsolver_sde", NULL, NULL},
+        {"DPM++ SDE Karras", "dpmsolver_sde", "use_karras_sigmas", "true"},
+        {"dpmpp_sde_gpu", "dpmsolver_sde", NULL, NULL},
+        {"DPMSolverSinglestep", "dpmsolver_singlestep", NULL, NULL},
+        {"UniPC", "unipc", "solver_type", "bh2"},
+        {"uni_pc", "unipc", NULL, NULL},
+        {"uni_pc_bh2", "unipc", "solver_type", "bh2"},
+        {"UniPCMultistepScheduler", "unipc", NULL, NULL},
+        {"DEIS", "deis", NULL, NULL},
+        {"DEISMultistep", "deis", NULL, NULL},
+        {"LCM", "lcm", NULL, NULL},
+        {"TCD", "tcd", NULL, NULL},
+        {"ipndm", "ipndm", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check_means(rows[i].name, rows[i].scheduler);
+        if (rows[i].option)
+            check_effective(rows[i].name, NULL, NULL, rows[i].option, rows[i].value);
+    }
+}
+
 /* ---- every scheduler of the build tree ------------------------------------------------------ */
 
 /* A name in another spelling: capitals, and blanks for '_' and '-'. */
@@ -314,6 +389,7 @@ int main(void)
     model_values();
     user_values();
     long_values();
+    names_from_elsewhere();
     every_scheduler();
     return check_result();
 }

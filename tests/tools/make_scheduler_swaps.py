@@ -27,7 +27,7 @@ CLASSES = """DDIMScheduler DDPMScheduler PNDMScheduler LMSDiscreteScheduler Eule
     EulerAncestralDiscreteScheduler HeunDiscreteScheduler KDPM2DiscreteScheduler KDPM2AncestralDiscreteScheduler
     DPMSolverMultistepScheduler DPMSolverSinglestepScheduler DPMSolverSDEScheduler UniPCMultistepScheduler
     DEISMultistepScheduler LCMScheduler TCDScheduler IPNDMScheduler
-    EDMEulerScheduler FlowMatchEulerDiscreteScheduler""".split()
+    EDMEulerScheduler EDMDPMSolverMultistepScheduler FlowMatchEulerDiscreteScheduler""".split()
 
 # A value for each field that is the default of no class.
 UNUSUAL = dict(
