@@ -5,18 +5,14 @@
 #include "contract/checks.h"
 #include "contract/gaussian.h"
 #include "contract/report.h"
-#include "sampling/rng.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ORDER_SHARE 0.8     /* of the declared order must be measured */
 #define DISTANCE_LIMIT 0.25 /* of the result, in standard deviations of the data */
 #define SPREAD_LIMIT 0.15   /* of mean and standard deviation */
 #define STEPS 80
-#define IMAGES 2
-#define ELEMENTS 4096
 
 /* Clipping is right for pictures in +-1, not for normal data. */
 static bool open_unclipped(struct probe *probe, const struct clat_plugin *plugin)
@@ -62,33 +58,6 @@ static void check_order(struct probe *probe)
 /* ---- with noise ---------------------------------------------------------------------------------
  */
 
-struct moments {
-    double mean, spread;
-};
-
-/* Of what a run makes of normal places; NaN if it does not come to its end. */
-static struct moments run_moments(struct probe *probe, bool distilled)
-{
-    struct moments moments = {(double)NAN, (double)NAN};
-    size_t count = (size_t)IMAGES * ELEMENTS;
-    float *places = malloc(count * sizeof *places);
-    struct rng rng;
-    rng_seed(&rng, RNG_TORCH, 3);
-    if (places)
-        rng_normal(&rng, places, count);
-    if (places && gaussian_run(probe, distilled, IMAGES, ELEMENTS, (uint64_t[]){1, 2}, places)) {
-        double sum = 0, squares = 0;
-        for (size_t i = 0; i < count; i++) {
-            sum += (double)places[i];
-            squares += (double)places[i] * (double)places[i];
-        }
-        moments.mean = sum / (double)count;
-        moments.spread = sqrt(squares / (double)count - moments.mean * moments.mean);
-    }
-    free(places);
-    return moments;
-}
-
 static double worst(struct moments moments)
 {
     return fmax(fabs(moments.mean), fabs(moments.spread - 1));
@@ -97,8 +66,8 @@ static double worst(struct moments moments)
 /* A plugin made for a distilled network (LCM, TCD) is right with one. */
 static void check_spread(struct probe *probe, int steps)
 {
-    struct moments best = run_moments(probe, false);
-    struct moments other = probe->broken[0] ? best : run_moments(probe, true);
+    struct moments best = gaussian_moments(probe, false);
+    struct moments other = probe->broken[0] ? best : gaussian_moments(probe, true);
     bool distilled = worst(other) < worst(best);
     if (distilled)
         best = other;

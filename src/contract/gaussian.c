@@ -1,10 +1,13 @@
 /* gaussian.c - a network that is never wrong. SPDX-License-Identifier: MIT */
 #include "contract/gaussian.h"
+#include "sampling/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define MANY_IMAGES 2
+#define MANY 4096           /* elements of each whose moments are taken: 1.1 % of error */
 #define ELEMENTS 64         /* of the one image whose convergence is measured */
 #define FLOOR 4e-6          /* errors below are rounding: latents of size 15 in float32 */
 #define NEAREST_FACTOR 1.75 /* a level is near GAUSSIAN_SIGMA if the ratio is not larger */
@@ -230,6 +233,30 @@ bool gaussian_run(struct probe *probe, bool distilled, size_t images, size_t ele
         places[i] = (float)place_at(probe, probe->plan->count, i % elements, sample[i]);
     free(sample);
     return done;
+}
+
+/* ---- spread --------------------------------------------------------------------------------- */
+
+struct moments gaussian_moments(struct probe *probe, bool distilled)
+{
+    struct moments moments = {(double)NAN, (double)NAN};
+    size_t count = (size_t)MANY_IMAGES * MANY;
+    float *places = malloc(count * sizeof *places);
+    struct rng rng;
+    rng_seed(&rng, RNG_TORCH, 3);
+    if (places)
+        rng_normal(&rng, places, count);
+    if (places && gaussian_run(probe, distilled, MANY_IMAGES, MANY, (uint64_t[]){1, 2}, places)) {
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < count; i++) {
+            sum += (double)places[i];
+            squares += (double)places[i] * (double)places[i];
+        }
+        moments.mean = sum / (double)count;
+        moments.spread = sqrt(squares / (double)count - moments.mean * moments.mean);
+    }
+    free(places);
+    return moments;
 }
 
 /* ---- convergence --------------------------------------------------------------------------------

@@ -25,6 +25,12 @@ void gaussian_places(float *places, size_t count);
 bool gaussian_run(struct probe *probe, bool distilled, size_t images, size_t elements,
     const uint64_t *seeds, float *places);
 
+/* What a run makes of normal places: these are 0 and 1 where the sampler is right. */
+struct moments {
+    double mean, spread; /* NaN if the run does not come to its end */
+};
+struct moments gaussian_moments(struct probe *probe, bool distilled);
+
 /* How far the places of a run of `steps` steps are from the exact ones, root mean square: where
  * steps end near `sigma`, or at the end of the run for 0. NaN if the plugin cannot do so many
  * steps. */
