@@ -68,17 +68,17 @@ static int sample(struct clat_run *run)
     return code;
 }
 
-static const struct clat_alias aliases[] = {{"DPM++ 2M", "solver_order=2"},
-    {"DPM++ 3M", "solver_order=3"}, {"DPM++ 2M SDE", "algorithm_type=sde-dpmsolver++"},
-    {"DPM++ 2M SDE Heun", "algorithm_type=sde-dpmsolver++,solver_type=heun"},
-    {"DPM++ 3M SDE", "algorithm_type=sde-dpmsolver++,solver_order=3"},
-    {"DPM++ 2M Lu", "use_lu_lambdas=true"},
-    {"DPM-Solver", "algorithm_type=dpmsolver,final_sigmas_type=sigma_min"}, {"DPM-Solver++", NULL},
-    {"dpmpp_2m_sde_gpu", "algorithm_type=sde-dpmsolver++"},
-    {"dpmpp_2m_sde_heun_gpu", "algorithm_type=sde-dpmsolver++,solver_type=heun"},
-    {"dpmpp_3m_sde_gpu", "algorithm_type=sde-dpmsolver++,solver_order=3"}, {"k_dpmpp_2m", NULL},
-    {"k_dpmpp_2m_sde", "algorithm_type=sde-dpmsolver++"},
-    {"k_dpmpp_3m_sde", "algorithm_type=sde-dpmsolver++,solver_order=3"}, {NULL, NULL}};
+/* Whatever the model was made for, a name stands for the same solver. */
+#define PLAIN "algorithm_type=dpmsolver++"
+#define SDE "algorithm_type=sde-dpmsolver++"
+static const struct clat_alias aliases[] = {
+    {"DPM++ 2M", PLAIN ",solver_order=2,solver_type=midpoint"},
+    {"DPM++ 3M", PLAIN ",solver_order=3"},
+    {"DPM++ 2M SDE", SDE ",solver_order=2,solver_type=midpoint"},
+    {"DPM++ 2M SDE Heun", SDE ",solver_order=2,solver_type=heun"},
+    {"DPM++ 3M SDE", SDE ",solver_order=3"},
+    {"DPM-Solver", "algorithm_type=dpmsolver,final_sigmas_type=sigma_min"}, {"DPM-Solver++", PLAIN},
+    {NULL, NULL}};
 
 static const struct clat_foreign foreign[] = {{"algorithm_type", "deis", "dpmsolver++"},
     {"solver_type", "logrho", "midpoint"}, {"solver_type", "bh1", "midpoint"},

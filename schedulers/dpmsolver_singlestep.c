@@ -106,8 +106,9 @@ static int sample(struct clat_run *run)
     return code;
 }
 
-static const struct clat_alias aliases[] = {{"DPM++ 2S", "solver_order=2"},
-    {"DPM++ 3S", "solver_order=3"},
+static const struct clat_alias aliases[] = {
+    {"DPM++ 2S", "algorithm_type=dpmsolver++,solver_order=2"},
+    {"DPM++ 3S", "algorithm_type=dpmsolver++,solver_order=3"},
     {"DPM-Solver-2", "algorithm_type=dpmsolver,final_sigmas_type=sigma_min,solver_order=2"},
     {"DPM-Solver-3", "algorithm_type=dpmsolver,final_sigmas_type=sigma_min,solver_order=3"},
     {NULL, NULL}};

@@ -290,6 +290,18 @@ static void names_from_elsewhere(void)
         if (rows[i].option)
             check_effective(rows[i].name, NULL, NULL, rows[i].option, rows[i].value);
     }
+    /* whatever the model was made for */
+    struct settings model = {0};
+    CHECK_OK(settings_read(&model,
+        "algorithm_type=sde-dpmsolver++,solver_order=3,solver_type=heun,use_exponential_sigmas="
+        "true",
+        "config.json"));
+    check_effective("DPM++ 2M", &model, NULL, "algorithm_type", "dpmsolver++");
+    check_effective("DPM++ 2M", &model, NULL, "solver_order", "2");
+    check_effective("DPM++ 2M", &model, NULL, "use_exponential_sigmas", "true");
+    check_effective("DPM++ 2M Karras", &model, NULL, "use_exponential_sigmas", "false");
+    check_effective("DPM++ 2M SDE", &model, NULL, "solver_type", "midpoint");
+    settings_free(&model);
 }
 
 /* ---- every scheduler of the build tree ------------------------------------------------------ */
