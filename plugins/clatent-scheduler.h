@@ -272,16 +272,17 @@ struct clat_tools {
     void (*threshold)(double ratio, double largest, size_t count, float *x0, float *scratch);
 
     /* The whole plan of a variance-preserving scheduler with one evaluation a step, at integer
-     * timesteps: those of `spacing` and `offset`, or, if not empty, the user's own list, which is
-     * checked. Sets plan->count, evaluations, timesteps, signal and noise. Returns 0, or what
-     * run->fail() returned: return it. */
-    int (*plan_alphas)(struct clat_run *run, const struct clat_schedule *schedule, int spacing,
-        int offset, const struct clat_reals *timesteps, struct clat_plan *plan);
+     * timesteps: those of a spacing, or the user's own, which are checked. Sets plan->count,
+     * evaluations, timesteps, signal and noise. Refuses to start with pure noise (zero SNR) where
+     * the network predicts epsilon, which says nothing of x0 there. Returns 0, or what run->fail()
+     * returned: return it. */
+    int (*plan_alphas)(struct clat_run *run, const struct clat_levels *levels, int prediction,
+        struct clat_plan *plan);
     /* The same for networks distilled to few steps: evenly from the `original` timesteps that the
-     * distillation knew (LCM, TCD). With a strength below 1 all steps are taken, from the lower
-     * part of those. */
-    int (*plan_distilled)(struct clat_run *run, const struct clat_schedule *schedule, int original,
-        const struct clat_reals *timesteps, struct clat_plan *plan);
+     * distillation knew (LCM, TCD), or the user's own. With a strength below 1 all steps are taken,
+     * from the lower part of those. */
+    int (*plan_distilled)(struct clat_run *run, const struct clat_levels *levels, int prediction,
+        int original, struct clat_plan *plan);
 
     /* log(x) of a normal float32 x > 0 with the last bit of numpy's, which is up to 2 ulp off: the
      * coefficients of DEIS hang on it. */

@@ -13,18 +13,18 @@
 #include <math.h>
 
 struct options {
-    struct clat_schedule schedule;
+    struct clat_levels levels;
     struct clat_bounds bounds;
-    int set_alpha_to_one, timestep_spacing, steps_offset, prediction_type;
+    int set_alpha_to_one, prediction_type;
     int use_clipped_model_output;
     double eta;
 };
 
 static const struct clat_option options[] = {
-    CLAT_SCHEDULE_ROWS(options, schedule, "0.0001", "0.02", "linear"),
-    CLAT_ZERO_SNR_ROW(options, schedule), CLAT_CLIP_ROWS(options, bounds, "true"),
+    CLAT_SCHEDULE_ROWS(options, levels.schedule, "0.0001", "0.02", "linear"),
+    CLAT_ZERO_SNR_ROW(options, levels.schedule), CLAT_CLIP_ROWS(options, bounds, "true"),
     CLAT_THRESHOLD_ROWS(options, bounds),
-    CLAT_SPACING_ROWS(options, timestep_spacing, steps_offset, "leading"),
+    CLAT_SPACING_ROWS(options, levels.timestep_spacing, levels.steps_offset, "leading"),
     CLAT_PREDICTION_ROW(options, prediction_type),
     {"set_alpha_to_one", CLAT_BOOL, offsetof(struct options, set_alpha_to_one), "true", 0, 0, NULL,
         "the last step ends at alpha 1, else at that of timestep 0"},
@@ -37,9 +37,7 @@ static const struct clat_option options[] = {
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    const struct clat_reals none = {NULL, 0};
-    return run->tools->plan_alphas(
-        run, &o->schedule, o->timestep_spacing, o->steps_offset, &none, plan);
+    return run->tools->plan_alphas(run, &o->levels, o->prediction_type, plan);
 }
 
 /* Clips x0 as the options say; where asked for, epsilon follows. */
@@ -77,12 +75,12 @@ static int sample(struct clat_run *run)
 {
     const struct options *o = run->options;
     size_t n = run->images * run->elements;
-    int train = run->tools->train_timesteps(&o->schedule), stride = train / run->plan->steps;
+    int train = run->tools->train_timesteps(&o->levels.schedule), stride = train / run->plan->steps;
     float *alphas = run->scratch(run, (size_t)train);
     float *output = run->scratch(run, n), *x0 = run->scratch(run, n), *e = run->scratch(run, n);
     if (!alphas || !output || !x0 || !e)
         return run->fail(run, "no memory");
-    run->tools->alphas_cumprod(&o->schedule, alphas);
+    run->tools->alphas_cumprod(&o->levels.schedule, alphas);
     float final = o->set_alpha_to_one ? 1 : alphas[0];
 
     for (int i = run->plan->first; i < run->plan->count; i++) {

@@ -14,18 +14,17 @@
 enum variance { FIXED_SMALL, FIXED_SMALL_LOG, FIXED_LARGE, FIXED_LARGE_LOG, LEARNED };
 
 struct options {
-    struct clat_schedule schedule;
+    struct clat_levels levels;
     struct clat_bounds bounds;
-    struct clat_reals timesteps;
-    int variance_type, timestep_spacing, steps_offset, prediction_type;
+    int variance_type, prediction_type;
 };
 
 static const struct clat_option options[] = {
-    CLAT_SCHEDULE_ROWS(options, schedule, "0.0001", "0.02", "linear"),
-    CLAT_ZERO_SNR_ROW(options, schedule), CLAT_CLIP_ROWS(options, bounds, "true"),
+    CLAT_SCHEDULE_ROWS(options, levels.schedule, "0.0001", "0.02", "linear"),
+    CLAT_ZERO_SNR_ROW(options, levels.schedule), CLAT_CLIP_ROWS(options, bounds, "true"),
     CLAT_THRESHOLD_ROWS(options, bounds),
-    CLAT_SPACING_ROWS(options, timestep_spacing, steps_offset, "leading"),
-    CLAT_TIMESTEPS_ROW(options, timesteps), CLAT_PREDICTION_ROW(options, prediction_type),
+    CLAT_SPACING_ROWS(options, levels.timestep_spacing, levels.steps_offset, "leading"),
+    CLAT_TIMESTEPS_ROW(options, levels.timesteps), CLAT_PREDICTION_ROW(options, prediction_type),
     {"variance_type", CLAT_CHOICE, offsetof(struct options, variance_type), "fixed_small", 0, 0,
         CLAT_CHOICES("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned",
             "learned_range"),
@@ -38,8 +37,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     if (o->variance_type >= LEARNED)
         return run->fail(run, "a learned variance_type is for networks that predict the variance "
                               "too: no latent diffusion model does, try fixed_small");
-    return run->tools->plan_alphas(
-        run, &o->schedule, o->timestep_spacing, o->steps_offset, &o->timesteps, plan);
+    return run->tools->plan_alphas(run, &o->levels, o->prediction_type, plan);
 }
 
 /* Standard deviation of the noise of a step. The logarithms are those of the reference; its
@@ -79,11 +77,11 @@ static int sample(struct clat_run *run)
     const struct options *o = run->options;
     const struct clat_plan *plan = run->plan;
     size_t n = run->images * run->elements;
-    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->schedule));
+    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->levels.schedule));
     float *output = run->scratch(run, n), *x0 = run->scratch(run, n), *e = run->scratch(run, n);
     if (!alphas || !output || !x0 || !e)
         return run->fail(run, "no memory");
-    run->tools->alphas_cumprod(&o->schedule, alphas);
+    run->tools->alphas_cumprod(&o->levels.schedule, alphas);
 
     for (int i = plan->first; i < plan->count; i++) {
         int t = (int)plan->timesteps[i], code;

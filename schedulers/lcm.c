@@ -14,18 +14,17 @@
 #include <string.h>
 
 struct options {
-    struct clat_schedule schedule;
+    struct clat_levels levels;
     struct clat_bounds bounds;
-    struct clat_reals timesteps;
     int original_inference_steps, prediction_type;
     double timestep_scaling;
-    int set_alpha_to_one, timestep_spacing, steps_offset; /* of the class, without effect */
+    int set_alpha_to_one; /* of the class, without effect, like spacing and offset */
 };
 
 static const struct clat_option options[] = {
-    CLAT_SCHEDULE_ROWS(options, schedule, "0.00085", "0.012", "scaled_linear"),
-    CLAT_ZERO_SNR_ROW(options, schedule), CLAT_CLIP_ROWS(options, bounds, "false"),
-    CLAT_THRESHOLD_ROWS(options, bounds), CLAT_TIMESTEPS_ROW(options, timesteps),
+    CLAT_SCHEDULE_ROWS(options, levels.schedule, "0.00085", "0.012", "scaled_linear"),
+    CLAT_ZERO_SNR_ROW(options, levels.schedule), CLAT_CLIP_ROWS(options, bounds, "false"),
+    CLAT_THRESHOLD_ROWS(options, bounds), CLAT_TIMESTEPS_ROW(options, levels.timesteps),
     CLAT_PREDICTION_ROW(options, prediction_type),
     {"original_inference_steps", CLAT_INT, offsetof(struct options, original_inference_steps), "50",
         1, 100000, NULL, "timesteps of the distillation, from which ours are taken"},
@@ -33,13 +32,13 @@ static const struct clat_option options[] = {
         "how fast c_skip falls with the timestep"},
     {"set_alpha_to_one", CLAT_BOOL, offsetof(struct options, set_alpha_to_one), "true", 0, 0, NULL,
         "known to the class, without effect"},
-    CLAT_SPACING_ROWS(options, timestep_spacing, steps_offset, "leading"), {NULL}};
+    CLAT_SPACING_ROWS(options, levels.timestep_spacing, levels.steps_offset, "leading"), {NULL}};
 
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
     return run->tools->plan_distilled(
-        run, &o->schedule, o->original_inference_steps, &o->timesteps, plan);
+        run, &o->levels, o->prediction_type, o->original_inference_steps, plan);
 }
 
 /* The consistency function f, in place of x0. */
@@ -75,11 +74,11 @@ static int sample(struct clat_run *run)
     const struct options *o = run->options;
     const struct clat_plan *plan = run->plan;
     size_t n = run->images * run->elements;
-    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->schedule));
+    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->levels.schedule));
     float *output = run->scratch(run, n), *x0 = run->scratch(run, n), *e = run->scratch(run, n);
     if (!alphas || !output || !x0 || !e)
         return run->fail(run, "no memory");
-    run->tools->alphas_cumprod(&o->schedule, alphas);
+    run->tools->alphas_cumprod(&o->levels.schedule, alphas);
 
     for (int i = plan->first; i < plan->count; i++) {
         int t = (int)plan->timesteps[i], code;

@@ -22,19 +22,19 @@
 enum { EPSILON, V_PREDICTION }; /* of prediction_type */
 
 struct options {
-    struct clat_schedule schedule;
-    int skip_prk_steps, set_alpha_to_one, prediction_type, timestep_spacing, steps_offset;
+    struct clat_levels levels;
+    int skip_prk_steps, set_alpha_to_one, prediction_type;
 };
 
 static const struct clat_option options[] = {
-    CLAT_SCHEDULE_ROWS(options, schedule, "0.0001", "0.02", "linear"),
+    CLAT_SCHEDULE_ROWS(options, levels.schedule, "0.0001", "0.02", "linear"),
     {"skip_prk_steps", CLAT_BOOL, offsetof(struct options, skip_prk_steps), "false", 0, 0, NULL,
         "start without the three Runge-Kutta steps of four evaluations"},
     {"set_alpha_to_one", CLAT_BOOL, offsetof(struct options, set_alpha_to_one), "false", 0, 0, NULL,
         "the last step ends at alpha 1, else at that of timestep 0"},
     {"prediction_type", CLAT_CHOICE, offsetof(struct options, prediction_type), "epsilon", 0, 0,
         CLAT_CHOICES("epsilon", "v_prediction"), "what the network predicts"},
-    CLAT_SPACING_ROWS(options, timestep_spacing, steps_offset, "leading"), {NULL}};
+    CLAT_SPACING_ROWS(options, levels.timestep_spacing, levels.steps_offset, "leading"), {NULL}};
 
 /* ---- plan ----------------------------------------------------------------------------------- */
 
@@ -63,9 +63,7 @@ static int start_late(struct clat_run *run, struct clat_plan *plan)
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    const struct clat_reals none = {NULL, 0};
-    int code = run->tools->plan_alphas(
-        run, &o->schedule, o->timestep_spacing, o->steps_offset, &none, plan);
+    int code = run->tools->plan_alphas(run, &o->levels, o->prediction_type, plan);
     if (code)
         return code;
     int others = plan->count - 1, warm = others < WARM_UP ? others : WARM_UP;
@@ -201,7 +199,7 @@ static int sample(struct clat_run *run)
 {
     const struct options *o = run->options;
     struct solver s = {.run = run, .n = run->images * run->elements};
-    s.train = run->tools->train_timesteps(&o->schedule);
+    s.train = run->tools->train_timesteps(&o->levels.schedule);
     s.stride = s.train / run->plan->steps;
     s.alphas = run->scratch(run, (size_t)s.train);
     s.start = run->scratch(run, s.n);
@@ -211,7 +209,7 @@ static int sample(struct clat_run *run)
     if (!s.alphas || !s.start || !s.mean || !s.history[0] || !s.history[1] || !s.history[2] ||
         !s.history[3])
         return run->fail(run, "no memory");
-    run->tools->alphas_cumprod(&o->schedule, s.alphas);
+    run->tools->alphas_cumprod(&o->levels.schedule, s.alphas);
     s.final = o->set_alpha_to_one ? 1 : s.alphas[0];
     for (int i = run->plan->first, code; i < run->plan->count; i++)
         if ((code = step(&s, i)) || (code = run->step_done(run, i, run->sample)))

@@ -14,18 +14,17 @@
 #include <math.h>
 
 struct options {
-    struct clat_schedule schedule;
-    struct clat_reals timesteps;
+    struct clat_levels levels;
     int original_inference_steps, prediction_type;
     double eta;
-    struct clat_bounds bounds; /* these are of the class, without effect */
+    struct clat_bounds bounds; /* of the class, without effect, like spacing, offset and these: */
     double timestep_scaling;
-    int set_alpha_to_one, timestep_spacing, steps_offset;
+    int set_alpha_to_one;
 };
 
 static const struct clat_option options[] = {
-    CLAT_SCHEDULE_ROWS(options, schedule, "0.00085", "0.012", "scaled_linear"),
-    CLAT_ZERO_SNR_ROW(options, schedule), CLAT_TIMESTEPS_ROW(options, timesteps),
+    CLAT_SCHEDULE_ROWS(options, levels.schedule, "0.00085", "0.012", "scaled_linear"),
+    CLAT_ZERO_SNR_ROW(options, levels.schedule), CLAT_TIMESTEPS_ROW(options, levels.timesteps),
     CLAT_PREDICTION_ROW(options, prediction_type),
     {"eta", CLAT_REAL, offsetof(struct options, eta), "0.3", 0, 1, NULL,
         "fresh noise per step: 0 none, 1 all (gamma in the paper)"},
@@ -36,13 +35,13 @@ static const struct clat_option options[] = {
         "known to the class, without effect"},
     {"set_alpha_to_one", CLAT_BOOL, offsetof(struct options, set_alpha_to_one), "true", 0, 0, NULL,
         "known to the class, without effect"},
-    CLAT_SPACING_ROWS(options, timestep_spacing, steps_offset, "leading"), {NULL}};
+    CLAT_SPACING_ROWS(options, levels.timestep_spacing, levels.steps_offset, "leading"), {NULL}};
 
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
     return run->tools->plan_distilled(
-        run, &o->schedule, o->original_inference_steps, &o->timesteps, plan);
+        run, &o->levels, o->prediction_type, o->original_inference_steps, plan);
 }
 
 /* x_s at cumulative alpha s, from x0 and epsilon, into the sample. */
@@ -76,11 +75,11 @@ static int sample(struct clat_run *run)
     const struct options *o = run->options;
     const struct clat_plan *plan = run->plan;
     size_t n = run->images * run->elements;
-    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->schedule));
+    float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(&o->levels.schedule));
     float *output = run->scratch(run, n), *x0 = run->scratch(run, n), *e = run->scratch(run, n);
     if (!alphas || !output || !x0 || !e)
         return run->fail(run, "no memory");
-    run->tools->alphas_cumprod(&o->schedule, alphas);
+    run->tools->alphas_cumprod(&o->levels.schedule, alphas);
 
     for (int i = plan->first; i < plan->count; i++) {
         int t = (int)plan->timesteps[i], code;

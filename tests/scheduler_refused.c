@@ -90,6 +90,7 @@ static const struct refused table[] = {
     {"ddpm", "steps_offset", "1", 1000, 1, false, "steps_offset"},
     {"ddpm", "steps_offset", "0", 1001, 1, false, "larger than num_train_timesteps"},
     {"ddpm", "steps_offset", "0", 10, 0.05, false, "strength"},
+    {"ddpm", "rescale_betas_zero_snr", "true", 1000, 1, false, "needs v_prediction"},
     {"pndm", "prediction_type", "sample", 10, 1, false, "one of epsilon, v_prediction"},
     {"pndm", "skip_prk_steps", "false", 10, 0.5, true, "leave compat off"},
     {"pndm", "steps_offset", "1", 1000, 1, false, "steps_offset"},

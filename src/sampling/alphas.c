@@ -13,9 +13,15 @@ void level_of_alphas(struct clat_plan *plan, const float *alphas)
     }
 }
 
+/* The first step that is run, as the host will have it. */
+static int first_step(const struct clat_plan *plan)
+{
+    return plan->first >= 0 ? plan->first : plan->count - (int)(plan->count * plan->strength);
+}
+
 /* What is left to plan once plan->timesteps are there. */
-static int plan_levels(
-    struct clat_run *run, const struct clat_schedule *schedule, struct clat_plan *plan)
+static int plan_levels(struct clat_run *run, const struct clat_schedule *schedule, int prediction,
+    struct clat_plan *plan)
 {
     float *alphas = run->scratch(run, (size_t)run->tools->train_timesteps(schedule));
     if (!alphas)
@@ -23,6 +29,10 @@ static int plan_levels(
     plan->evaluations = plan->count;
     run->tools->alphas_cumprod(schedule, alphas);
     level_of_alphas(plan, alphas);
+    int first = first_step(plan);
+    if (prediction == CLAT_EPSILON && first < plan->count && !(plan->signal[first] > 0))
+        return run->fail(run, "the first timestep is pure noise, of which a prediction_type of "
+                              "epsilon says nothing: rescale_betas_zero_snr needs v_prediction");
     return 0;
 }
 
@@ -46,36 +56,28 @@ static int plan_list(
     return 0;
 }
 
-int plan_alphas(struct clat_run *run, const struct clat_schedule *schedule, int spacing, int offset,
-    const struct clat_reals *timesteps, struct clat_plan *plan)
+int plan_alphas(
+    struct clat_run *run, const struct clat_levels *levels, int prediction, struct clat_plan *plan)
 {
-    int train = run->tools->train_timesteps(schedule), code;
-    if (timesteps->count) {
-        code = plan_list(run, train, timesteps, plan);
-        return code ? code : plan_levels(run, schedule, plan);
-    }
-    if (plan->steps > train)
-        return run->fail(run, "num_inference_steps is larger than num_train_timesteps");
+    int train = run->tools->train_timesteps(&levels->schedule), code = 0;
     plan->count = plan->steps;
-    run->tools->timesteps(spacing, train, plan->steps, offset, plan->timesteps);
-    if (plan->timesteps[0] > train - 1)
-        return run->fail(run,
+    if (levels->timesteps.count)
+        code = plan_list(run, train, &levels->timesteps, plan);
+    else if (plan->steps > train)
+        code = run->fail(run, "num_inference_steps is larger than num_train_timesteps");
+    else
+        run->tools->timesteps(
+            levels->timestep_spacing, train, plan->steps, levels->steps_offset, plan->timesteps);
+    if (!code && plan->timesteps[0] > train - 1)
+        code = run->fail(run,
             "steps_offset puts the first timestep past the last one the model was trained with");
-    return plan_levels(run, schedule, plan);
+    return code ? code : plan_levels(run, &levels->schedule, prediction, plan);
 }
 
 /* The distillation saw timesteps k - 1, 2k - 1, ... with k = train / original. Ours are evenly
  * spread over the first `original * strength` of them, from the top one on. */
-int plan_distilled(struct clat_run *run, const struct clat_schedule *schedule, int original,
-    const struct clat_reals *timesteps, struct clat_plan *plan)
+static int plan_subset(struct clat_run *run, int train, int original, struct clat_plan *plan)
 {
-    int train = run->tools->train_timesteps(schedule), code;
-    if (original > train)
-        return run->fail(run, "original_inference_steps is larger than num_train_timesteps");
-    if (timesteps->count) {
-        code = plan_list(run, train, timesteps, plan);
-        return code ? code : plan_levels(run, schedule, plan);
-    }
     int known = (int)(original * plan->strength);
     if (plan->steps > known)
         return run->fail(
@@ -85,5 +87,16 @@ int plan_distilled(struct clat_run *run, const struct clat_schedule *schedule, i
         plan->timesteps[i] = (known - (int)floor(i * stride)) * (train / original) - 1;
     plan->count = plan->steps;
     plan->first = 0;
-    return plan_levels(run, schedule, plan);
+    return 0;
+}
+
+int plan_distilled(struct clat_run *run, const struct clat_levels *levels, int prediction,
+    int original, struct clat_plan *plan)
+{
+    int train = run->tools->train_timesteps(&levels->schedule);
+    if (original > train)
+        return run->fail(run, "original_inference_steps is larger than num_train_timesteps");
+    int code = levels->timesteps.count ? plan_list(run, train, &levels->timesteps, plan)
+                                       : plan_subset(run, train, original, plan);
+    return code ? code : plan_levels(run, &levels->schedule, prediction, plan);
 }

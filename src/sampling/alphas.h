@@ -8,9 +8,9 @@
 #include "clatent-scheduler.h"
 
 void level_of_alphas(struct clat_plan *plan, const float *alphas);
-int plan_alphas(struct clat_run *run, const struct clat_schedule *schedule, int spacing, int offset,
-    const struct clat_reals *timesteps, struct clat_plan *plan);
-int plan_distilled(struct clat_run *run, const struct clat_schedule *schedule, int original,
-    const struct clat_reals *timesteps, struct clat_plan *plan);
+int plan_alphas(
+    struct clat_run *run, const struct clat_levels *levels, int prediction, struct clat_plan *plan);
+int plan_distilled(struct clat_run *run, const struct clat_levels *levels, int prediction,
+    int original, struct clat_plan *plan);
 
 #endif
