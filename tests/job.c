@@ -221,6 +221,15 @@ static void test_files(void)
               strcmp(settings_find(&job.scheduler_options, "eta")->value, "0.5") == 0,
         "options without a name are laid over a recommended scheduler");
     job_free(&job);
+    job_values_free(&values);
+    CHECK_OK(set(&values, "prompt", "a"));
+    CHECK_OK(set(&values, "scheduler", "euler"));
+    write_text(model, "scheduler: ddim\neta: 0.5\n");
+    CHECK_OK(job_values_recommend(&values, model));
+    CHECK_OK(job_build(&values, &job));
+    CHECK(strcmp(job.scheduler, "euler") == 0 && !settings_find(&job.scheduler_options, "eta"),
+        "a recommended eta is not for the user's scheduler");
+    job_free(&job);
     write_text(model, "output: evil.png\n");
     CHECK_FAILS(job_values_recommend(&values, model), CLAT_ERROR_INPUT,
         ":1: a model cannot recommend output");

@@ -15,6 +15,7 @@ struct source {
     const char *name;  /* of the file, for messages */
     char *folder;      /* relative paths start here; NULL: they stay as they are */
     bool recommending; /* a model's clatent.yaml: fill gaps, allowed keys only */
+    bool own_eta;      /* a recommended eta is about another scheduler than the user's */
 };
 
 /* "name:line", freed by the caller. */
@@ -193,6 +194,14 @@ static enum clat_status add_value(
     return add_scalar(source, key, node, where);
 }
 
+/* Does a recommendation find a gap? */
+static bool has_gap(const struct source *source, int key)
+{
+    if (strcmp(job_keys[key].name, "eta") == 0 && source->own_eta)
+        return false;
+    return !source->values->value[key].where;
+}
+
 static enum clat_status add_entry(struct source *source, const struct yaml_node *node)
 {
     enum clat_status status = CLAT_OK;
@@ -203,7 +212,7 @@ static enum clat_status add_entry(struct source *source, const struct yaml_node 
         status = job_key_unknown(node->key, where);
     else if (source->recommending && !job_keys[key].recommended)
         status = status_set(CLAT_ERROR_INPUT, "%s: a model cannot recommend %s", where, node->key);
-    else if (!(source->recommending && source->values->value[key].where) && !yaml_is_null(node))
+    else if ((!source->recommending || has_gap(source, key)) && !yaml_is_null(node))
         status = add_value(source, key, node, where);
 out:
     free(where);
@@ -237,6 +246,8 @@ static enum clat_status read_file(struct job_values *values, const char *path, b
     enum clat_status status = CLAT_OK;
     struct yaml_node root = {0};
     struct source source = {.values = values, .name = path, .recommending = recommending};
+    source.own_eta = values->value[job_key_find("scheduler")].where ||
+                     settings_find(&values->scheduler_options, "eta");
     TRY(folder_of(path, &source.folder));
     TRY(yaml_read(path, &root));
     TRY(add_tree(&source, &root));
