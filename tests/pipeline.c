@@ -5,6 +5,7 @@
 #include "formats/npy.h"
 #include "check.h"
 #include "golden.h"
+#include "witness.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,119 +14,10 @@
 #include <unistd.h>
 
 #define RUN_LIMIT 1e-4 /* relative L2 distance along a whole run */
-#define TRACES 64
-#define IMAGES 16
 
 static struct device *device;
 static struct weights *goldens;
 static char *squirrel[] = {"A painting of a squirrel eating a burger"};
-
-/* Everything that a run tells. */
-struct record {
-    struct {
-        char name[64];
-        size_t count;
-        float *values;
-        int32_t *ids;
-    } traces[TRACES];
-    int trace_count;
-    struct {
-        uint64_t seed;
-        float *rgb, *latents;
-        size_t pixels, elements;
-    } images[IMAGES];
-    int image_count;
-    int steps, evaluations;       /* steps told */
-    int phases[PHASE_DECODE + 1]; /* how often each was told */
-    int cancel_after;             /* questions answered with no; 0: always no */
-};
-
-static void *copy(const void *values, size_t size)
-{
-    return values ? memcpy(malloc(size), values, size) : NULL;
-}
-
-static enum clat_status on_trace(void *user, const char *name, int rank, const size_t *shape,
-    const float *values, const int32_t *ids)
-{
-    struct record *record = user;
-    size_t count = 1;
-    for (int axis = 0; axis < rank; axis++)
-        count *= shape[axis];
-    int i = record->trace_count++;
-    CHECK(i < TRACES, "%d stages are traced", i);
-    snprintf(record->traces[i].name, sizeof record->traces[i].name, "%s", name);
-    record->traces[i].count = count;
-    record->traces[i].values = copy(values, count * sizeof *values);
-    record->traces[i].ids = copy(ids, count * sizeof *ids);
-    return CLAT_OK;
-}
-
-static enum clat_status on_image(void *user, int index, uint64_t seed, const char *prompt,
-    int height, int width, const float *rgb, int channels, int h, int w, const float *latents)
-{
-    struct record *record = user;
-    size_t pixels = (size_t)height * (size_t)width * 3;
-    size_t elements = (size_t)channels * (size_t)h * (size_t)w;
-    CHECK(index == record->image_count && index < IMAGES && *prompt, "image %d", index);
-    record->images[index].seed = seed;
-    record->images[index].pixels = pixels;
-    record->images[index].elements = elements;
-    record->images[index].rgb = copy(rgb, pixels * sizeof *rgb);
-    record->images[index].latents = copy(latents, elements * sizeof *latents);
-    record->image_count++;
-    return CLAT_OK;
-}
-
-static void on_step(void *user, int step, int steps, int first, int count, int total)
-{
-    struct record *record = user;
-    CHECK(step >= 1 && step <= steps && first + count <= total, "step %d of %d", step, steps);
-    record->steps++;
-}
-
-static void on_phase(void *user, enum pipeline_phase phase, int done, int total)
-{
-    struct record *record = user;
-    CHECK(done >= 0 && done <= total && total > 0, "phase %d: %d of %d", (int)phase, done, total);
-    record->phases[phase]++;
-}
-
-static bool on_cancelled(void *user)
-{
-    struct record *record = user;
-    return record->cancel_after && --record->cancel_after == 0;
-}
-
-static void record_free(struct record *record)
-{
-    for (int i = 0; i < record->trace_count; i++) {
-        free(record->traces[i].values);
-        free(record->traces[i].ids);
-    }
-    for (int i = 0; i < record->image_count; i++) {
-        free(record->images[i].rgb);
-        free(record->images[i].latents);
-    }
-    memset(record, 0, sizeof *record);
-}
-
-static enum clat_status run(
-    const char *folder, const char *variant, const struct job *job, struct record *record)
-{
-    struct model *model;
-    struct pipeline_events events = {.user = record,
-        .phase = on_phase,
-        .step = on_step,
-        .cancelled = on_cancelled,
-        .image = on_image,
-        .trace = on_trace};
-    enum clat_status status = model_open(folder, variant, &model);
-    if (status == CLAT_OK)
-        status = pipeline_run(device, model, job, &events);
-    model_close(model);
-    return status;
-}
 
 static struct job standard_job(uint64_t *seeds, size_t seed_count)
 {
@@ -141,18 +33,6 @@ static struct job standard_job(uint64_t *seeds, size_t seed_count)
 }
 
 /* ---- against the reference ------------------------------------------------------------------ */
-
-static const float *traced(const struct record *record, const char *name, size_t count)
-{
-    for (int i = 0; i < record->trace_count; i++)
-        if (strcmp(record->traces[i].name, name) == 0) {
-            CHECK(record->traces[i].count == count, "%s: %zu values, want %zu", name,
-                record->traces[i].count, count);
-            return record->traces[i].values;
-        }
-    CHECK(false, "no trace '%s'", name);
-    return NULL;
-}
 
 /* At most one value in a thousand differs, and by one. */
 static void check_bytes(const char *name, const float *rgb, const unsigned char *want, size_t count)
@@ -177,7 +57,7 @@ static void check_latents(const struct record *record, const char *name)
     for (size_t i = 0; i < golden->shape[0]; i++) {
         char label[32];
         snprintf(label, sizeof label, "latents.%zu", i);
-        const float *got = traced(record, label, count);
+        const float *got = record_trace(record, label, count);
         if (got)
             check_near(label, got, want + i * count, count, RUN_LIMIT);
     }
@@ -191,7 +71,7 @@ static void check_text(const struct record *record, bool guided)
         "ids come first");
     CHECK(memcmp(record->traces[0].ids + (rows - 1) * 77, ids + 2 * 77 * 4, 77 * 4) == 0,
         "token ids of the prompt");
-    const float *embeddings = traced(record, "text_embeddings", rows * row);
+    const float *embeddings = record_trace(record, "text_embeddings", rows * row);
     if (guided)
         check_near("uncond", embeddings, golden_floats(goldens, "pipe/uncond"), row, 3e-5);
     check_near("ctx", embeddings + (rows - 1) * row, golden_floats(goldens, "pipe/ctx"), row, 3e-5);
@@ -212,13 +92,13 @@ static void check_run(
     if (options)
         job.scheduler_options = *options;
     CHECK_OK(npy_write(job.latents, golden_floats(goldens, "pipe/latents"), 4, shape));
-    if (CHECK_OK(run(folder, NULL, &job, &record))) {
+    if (CHECK_OK(record_run(device, folder, NULL, &job, &record))) {
         check_text(&record, guidance != 1);
         check_latents(&record, name);
         snprintf(text, sizeof text, "pipe/%s/decoded", name);
         if (weights_find(goldens, text))
-            check_near(text, traced(&record, "decoded", 3 * 64 * 128), golden_floats(goldens, text),
-                3 * 64 * 128, RUN_LIMIT);
+            check_near(text, record_trace(&record, "decoded", 3 * 64 * 128),
+                golden_floats(goldens, text), 3 * 64 * 128, RUN_LIMIT);
         snprintf(text, sizeof text, "pipe/%s/image_u8", name);
         check_bytes(text, record.images[0].rgb, golden_find(goldens, text)->data, 64 * 128 * 3);
         CHECK(record.steps == steps && record.image_count == 1, "%d steps", record.steps);
@@ -267,7 +147,7 @@ static void check_grouping(void)
     job.width = 72; /* latents of 8 x 9 */
     job.prompts = (struct texts){prompts, 2};
     job.batch_size = 5;
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &all));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &all));
     CHECK(
         all.image_count == 10 && all.steps == 6, "%d images, %d steps", all.image_count, all.steps);
     for (int i = 2; i < 10; i += 7) {
@@ -276,7 +156,7 @@ static void check_grouping(void)
         single.prompts = (struct texts){&prompts[i / 5], 1};
         single.batch_size = 1;
         single.seeds = &alone;
-        CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &single, &one));
+        CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &single, &one));
         if (all.image_count == 10 && one.image_count == 1)
             check_same(&all, i, &one, 0);
         record_free(&one);
@@ -292,11 +172,11 @@ static void check_seed_list(void)
     struct record all = {0}, one = {0};
     struct job job = standard_job(list, 3);
     job.batch_size = 3;
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &all));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &all));
     job.seeds = &second;
     job.seed_count = 1;
     job.batch_size = 1;
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &one));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &one));
     if (all.image_count == 3 && one.image_count == 1) {
         check_same(&all, 0, &all, 2);
         check_same(&all, 1, &one, 0);
@@ -310,8 +190,8 @@ static void check_half_files(void)
     uint64_t seed = 3;
     struct record full = {0}, half = {0};
     struct job job = standard_job(&seed, 1);
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &full));
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), "fp16", &job, &half));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &full));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), "fp16", &job, &half));
     if (full.image_count && half.image_count) {
         double distance =
             check_distance(half.images[0].rgb, full.images[0].rgb, full.images[0].pixels);
@@ -331,7 +211,7 @@ static void check_memory(void)
     struct model_memory memory;
     size_t before = device_memory_used(device);
     device_memory_peak_reset(device);
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &record));
+    CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &record));
     CHECK(device_memory_used(device) == before, "%zu bytes are left behind",
         device_memory_used(device) - before);
     size_t taken = device_memory_peak(device) - before;
@@ -351,7 +231,7 @@ static void check_refused(
     const char *folder, const struct job *job, enum clat_status code, const char *words)
 {
     struct record record = {0};
-    CHECK_FAILS(run(folder, NULL, job, &record), code, words);
+    CHECK_FAILS(record_run(device, folder, NULL, job, &record), code, words);
     CHECK(record.image_count == 0, "no image was made");
     record_free(&record);
 }
@@ -439,10 +319,12 @@ static void check_cancel(void)
     uint64_t seed = 0;
     struct job job = standard_job(&seed, 1);
     struct record record = {.cancel_after = 300};
-    CHECK_FAILS(run(check_data("ldm-text2im-tiny"), NULL, &job, &record), CLAT_CANCELLED, "");
+    CHECK_FAILS(record_run(device, check_data("ldm-text2im-tiny"), NULL, &job, &record),
+        CLAT_CANCELLED, "");
     CHECK(record.image_count == 0, "no image was made");
     record_free(&record);
-    CHECK_OK(run(check_data("ldm-text2im-tiny"), NULL, &job, &record)); /* and the device goes on */
+    CHECK_OK(record_run(
+        device, check_data("ldm-text2im-tiny"), NULL, &job, &record)); /* and the device goes on */
     record_free(&record);
 }
 

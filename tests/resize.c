@@ -11,7 +11,7 @@ struct size {
     int height, width, new_height, new_width;
 };
 static const struct size cases[] = {{40, 33, 32, 32}, {33, 40, 32, 32}, {64, 95, 64, 64},
-    {32, 32, 50, 70}, {7, 5, 32, 32}, {130, 100, 32, 96}};
+    {32, 32, 50, 70}, {7, 5, 32, 32}, {130, 100, 32, 96}, {64, 64, 36, 50}, {64, 64, 35, 50}};
 
 /* The bytes that the generator has too. */
 static unsigned char *make_picture(const struct size *size)

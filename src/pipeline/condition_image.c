@@ -15,7 +15,8 @@ enum clat_status enlarge_settle(struct run *run)
     enum clat_status status;
     struct pictures *images = &run->inputs.images;
     int scale = run->model->latent_scale;
-    TRY(pictures_read("image", &run->job->images, PNG_RGB, SIDE_UNIT, images));
+    TRY(pictures_read("image", &run->job->images,
+        &(struct picture_rules){PNG_RGB, PICTURE_SIGNED, SIDE_UNIT}, images));
     run->items = images->count;
     run->height = images->height * scale;
     run->width = images->width * scale;

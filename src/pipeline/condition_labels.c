@@ -23,7 +23,8 @@ enum clat_status labels_settle(struct run *run)
 {
     enum clat_status status;
     struct pictures *maps = &run->inputs.label_maps;
-    TRY(pictures_read("label_map", &run->job->label_maps, PNG_LABELS, 0, maps));
+    TRY(pictures_read("label_map", &run->job->label_maps,
+        &(struct picture_rules){PNG_LABELS, PICTURE_NUMBER, 0}, maps));
     TRY(check_labels(maps, run->model->rescaler.in_channels));
     run->height = maps->height;
     run->width = maps->width;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "pipeline/condition.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,11 +35,13 @@ enum clat_status inpaint_settle(struct run *run)
 {
     enum clat_status status;
     struct pictures *images = &run->inputs.images, *masks = &run->inputs.masks;
-    TRY(pictures_read("image", &run->job->images, PNG_RGB, 0, images));
+    TRY(pictures_read(
+        "image", &run->job->images, &(struct picture_rules){PNG_RGB, PICTURE_UNIT, 0}, images));
     if (!run->job->masks.count)
         FAIL(CLAT_ERROR_USAGE, "no mask was given (--mask, or mask: in a job file), which a model "
                                "for inpainting needs");
-    TRY(pictures_read("mask", &run->job->masks, PNG_GRAY, 0, masks));
+    TRY(pictures_read(
+        "mask", &run->job->masks, &(struct picture_rules){PNG_GRAY, PICTURE_UNIT, 0}, masks));
     run->items = images->count;
     run->height = images->height;
     run->width = images->width;
@@ -67,7 +70,7 @@ static enum clat_status cut_holes(const struct run *run, struct pictures *masked
     TRY(memory_new((size_t)images->count * 3 * pixels, sizeof(float), &masked->values));
     for (size_t i = 0; i < (size_t)images->count * 3 * pixels; i++) {
         float hole = mask_of(run, (int)(i / (3 * pixels)))[i % pixels];
-        masked->values[i] = hole > 0 ? -1 : images->values[i];
+        masked->values[i] = hole > 0 ? -1 : 2 * images->values[i] - 1;
     }
 out:
     return status;
@@ -111,5 +114,5 @@ void inpaint_finish(const struct run *run, int index, float *rgb)
     const float *mask = mask_of(run, item);
     for (size_t i = 0; i < 3 * pixels; i++)
         if (mask[i / 3] == 0)
-            rgb[i] = image[i % 3 * pixels + i / 3] / 2 + 0.5f;
+            rgb[i] = fminf(fmaxf(image[i % 3 * pixels + i / 3], 0), 1);
 }

@@ -53,15 +53,17 @@ static float *tail_of(const struct pictures *pictures, size_t count)
 }
 
 /* Interleaved bytes to planes of floats. */
-static void convert(const struct png_pixels *pixels, enum png_form form, float *planes)
+static void convert(const struct png_pixels *pixels, enum picture_range range, float *planes)
 {
     size_t count = (size_t)pixels->width * (size_t)pixels->height;
     size_t channels = (size_t)pixels->channels;
     for (size_t i = 0; i < count * channels; i++) {
         float value = pixels->values[i];
-        if (form != PNG_LABELS)
+        if (range != PICTURE_NUMBER)
             value /= 255;
-        planes[i % channels * count + i / channels] = form == PNG_RGB ? 2 * value - 1 : value;
+        if (range == PICTURE_SIGNED)
+            value = 2 * value - 1;
+        planes[i % channels * count + i / channels] = value;
     }
 }
 
@@ -83,18 +85,18 @@ out:
 }
 
 static enum clat_status read_png(
-    const char *key, const char *path, enum png_form form, int multiple, struct pictures *pictures)
+    const char *key, const char *path, const struct picture_rules *rules, struct pictures *pictures)
 {
     enum clat_status status;
     struct file_map map = {0};
     struct png_pixels pixels = {0};
     TRY(file_map_open(path, &map));
-    TRY(png_decode(path, map.data, map.size, form, &pixels));
-    if (multiple)
-        TRY(shrink(&pixels, multiple, path));
+    TRY(png_decode(path, map.data, map.size, rules->form, &pixels));
+    if (rules->multiple)
+        TRY(shrink(&pixels, rules->multiple, path));
     TRY(add_room(
         key, path, pictures, 1, pixels.channels, (size_t)pixels.height, (size_t)pixels.width));
-    convert(&pixels, form, tail_of(pictures, 1));
+    convert(&pixels, rules->range, tail_of(pictures, 1));
 out:
     free(pixels.values);
     file_map_close(&map);
@@ -116,7 +118,8 @@ static enum clat_status check_tensor(
     return CLAT_OK;
 }
 
-static enum clat_status read_npy(const char *key, const char *path, struct pictures *pictures)
+static enum clat_status read_npy(
+    const char *key, const char *path, const struct picture_rules *rules, struct pictures *pictures)
 {
     enum clat_status status;
     float *values = NULL;
@@ -125,8 +128,10 @@ static enum clat_status read_npy(const char *key, const char *path, struct pictu
     TRY(npy_read(path, &values, &rank, shape));
     TRY(check_tensor(key, path, rank, shape, values));
     TRY(add_room(key, path, pictures, shape[0], 3, shape[2], shape[3]));
-    memcpy(
-        tail_of(pictures, shape[0]), values, shape[0] * 3 * shape[2] * shape[3] * sizeof *values);
+    size_t count = shape[0] * 3 * shape[2] * shape[3];
+    for (size_t i = 0; i < count && rules->range == PICTURE_UNIT; i++)
+        values[i] = values[i] / 2 + 0.5f;
+    memcpy(tail_of(pictures, shape[0]), values, count * sizeof *values);
 out:
     free(values);
     return status;
@@ -138,17 +143,17 @@ static bool ends_with(const char *text, const char *ending)
     return size >= tail && strcmp(text + size - tail, ending) == 0;
 }
 
-enum clat_status pictures_read(const char *key, const struct texts *paths, enum png_form form,
-    int multiple, struct pictures *pictures)
+enum clat_status pictures_read(const char *key, const struct texts *paths,
+    const struct picture_rules *rules, struct pictures *pictures)
 {
     enum clat_status status = CLAT_OK;
     *pictures = (struct pictures){0};
     for (size_t i = 0; i < paths->count; i++) {
         const char *path = paths->items[i];
-        if (form == PNG_RGB && ends_with(path, ".npy"))
-            TRY(read_npy(key, path, pictures));
+        if (rules->form == PNG_RGB && ends_with(path, ".npy"))
+            TRY(read_npy(key, path, rules, pictures));
         else
-            TRY(read_png(key, path, form, multiple, pictures));
+            TRY(read_png(key, path, rules, pictures));
     }
 out:
     if (status != CLAT_OK)

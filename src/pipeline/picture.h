@@ -12,12 +12,22 @@ struct pictures {
 };
 void pictures_free(struct pictures *pictures);
 
-/* All files of a list, which must be of one size; `key` is the job's name for them. As PNG_RGB:
- * red, green, blue, 2 x / 255 - 1; a .npy file [N,3,H,W] (N pictures) is taken as it is, its values
- * must be numbers. As PNG_GRAY: x / 255. As PNG_LABELS: x. If `multiple` is not 0, a PNG_RGB file
- * whose sides are no multiples of it is made smaller first, as diffusers' super-resolution does it.
- * CLAT_ERROR_INPUT with key and file for everything that does not fit. */
-enum clat_status pictures_read(const char *key, const struct texts *paths, enum png_form form,
-    int multiple, struct pictures *pictures);
+/* What becomes of a byte x. */
+enum picture_range {
+    PICTURE_SIGNED, /* 2 x / 255 - 1 */
+    PICTURE_UNIT,   /* x / 255 */
+    PICTURE_NUMBER  /* x */
+};
+struct picture_rules {
+    enum png_form form;
+    enum picture_range range;
+    int multiple; /* if not 0: made smaller to sides that are multiples, as diffusers'
+                     super-resolution does it */
+};
+/* All files of a list, which must be of one size; `key` is the job's name for them. Where the form
+ * is PNG_RGB, a .npy file [N,3,H,W] is N pictures with values that are PICTURE_SIGNED, taken as
+ * they are. CLAT_ERROR_INPUT with key and file for everything that does not fit. */
+enum clat_status pictures_read(const char *key, const struct texts *paths,
+    const struct picture_rules *rules, struct pictures *pictures);
 
 #endif

@@ -75,8 +75,14 @@ static unsigned char round_8(int64_t sum)
     return (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* Lines of `inputs` values that lie `step` apart become lines of `outputs`. A line starts at every
- * value of `lines` groups, `from_pitch` and `to_pitch` apart, of `step` values each. */
+/* A picture in the making. */
+struct stage {
+    unsigned char *values; /* [height][width][channels] */
+    int height, width, channels;
+};
+
+/* Lines of values that lie `step` apart become lines of `outputs`. There are `lines` groups of
+ * `step` lines, `from_pitch` and `to_pitch` apart. */
 static void apply(const struct filter *filter, const unsigned char *from, size_t from_pitch,
     unsigned char *to, size_t to_pitch, size_t lines, size_t step, int outputs)
 {
@@ -93,29 +99,62 @@ static void apply(const struct filter *filter, const unsigned char *from, size_t
             }
 }
 
+static enum clat_status resize_rows(struct stage *stage, int width)
+{
+    enum clat_status status = CLAT_OK;
+    struct filter filter = {0};
+    unsigned char *to = NULL;
+    size_t channels = (size_t)stage->channels, pitch = (size_t)width * channels;
+    if (width == stage->width)
+        return CLAT_OK;
+    TRY(filter_make(stage->width, width, &filter));
+    TRY(memory_new((size_t)stage->height, pitch, &to));
+    apply(&filter, stage->values, (size_t)stage->width * channels, to, pitch, (size_t)stage->height,
+        channels, width);
+    free(stage->values);
+    stage->values = to;
+    stage->width = width;
+out:
+    filter_free(&filter);
+    return status;
+}
+
+static enum clat_status resize_columns(struct stage *stage, int height)
+{
+    enum clat_status status = CLAT_OK;
+    struct filter filter = {0};
+    unsigned char *to = NULL;
+    size_t row = (size_t)stage->width * (size_t)stage->channels;
+    if (height == stage->height)
+        return CLAT_OK;
+    TRY(filter_make(stage->height, height, &filter));
+    TRY(memory_new((size_t)height, row, &to));
+    apply(&filter, stage->values, 0, to, 0, 1, row, height);
+    free(stage->values);
+    stage->values = to;
+    stage->height = height;
+out:
+    filter_free(&filter);
+    return status;
+}
+
 enum clat_status resize_lanczos(const unsigned char *from, int height, int width, int channels,
     int new_height, int new_width, unsigned char **to)
 {
     enum clat_status status;
-    struct filter across = {0}, down = {0};
-    unsigned char *narrowed = NULL;
-    size_t row = (size_t)width * (size_t)channels, new_row = (size_t)new_width * (size_t)channels;
-    *to = NULL;
-    TRY(filter_make(width, new_width, &across));
-    TRY(filter_make(height, new_height, &down));
-    TRY(memory_new((size_t)height, new_row, &narrowed));
-    TRY(memory_new((size_t)new_height, new_row, to));
-    if (width == new_width)
-        memcpy(narrowed, from, (size_t)height * row);
-    else
-        apply(&across, from, row, narrowed, new_row, (size_t)height, (size_t)channels, new_width);
-    if (height == new_height)
-        memcpy(*to, narrowed, (size_t)height * new_row);
-    else
-        apply(&down, narrowed, 0, *to, 0, 1, new_row, new_height);
+    struct stage stage = {.height = height, .width = width, .channels = channels};
+    bool columns_first = height > new_height && height - new_height > 2 * (width - new_width);
+    size_t row = (size_t)width * (size_t)channels;
+    TRY(memory_new((size_t)height, row, &stage.values));
+    memcpy(stage.values, from, (size_t)height * row);
+    if (columns_first)
+        TRY(resize_columns(&stage, new_height));
+    TRY(resize_rows(&stage, new_width));
+    TRY(resize_columns(&stage, new_height));
+    *to = stage.values;
+    return CLAT_OK;
 out:
-    free(narrowed);
-    filter_free(&across);
-    filter_free(&down);
+    free(stage.values);
+    *to = NULL;
     return status;
 }

@@ -2,9 +2,10 @@
  * MIT
  *
  * Lanczos with three lobes over 8-bit values, stretched when shrinking so that nothing is left out;
- * weights in fixed point with 22 bits, rows first, then columns, each rounded to 8 bits: the same
- * bytes as PIL's Image.resize(size, LANCZOS) (from version 13 on PIL takes the columns first where
- * the height shrinks much more than the width). */
+ * weights in fixed point with 22 bits, each pass rounded to 8 bits: the same bytes as PIL 13's
+ * Image.resize(size, LANCZOS), which takes the columns first where that drops more than twice as
+ * many rows as the other pass drops columns, else the rows. (Before 13 the rows were always first.)
+ */
 #ifndef CLATENT_PIPELINE_RESIZE_H
 #define CLATENT_PIPELINE_RESIZE_H
 
