@@ -4,6 +4,7 @@
  * would make it write elsewhere. So every row is checked once, when the plugin is opened. */
 #include "plugins/descriptor.h"
 #include "base/text.h"
+#include "plugins/names.h"
 
 #include <ctype.h>
 #include <stdalign.h>
@@ -117,6 +118,71 @@ out:
     return status;
 }
 
+/* ---- further names, and words of other classes ----------------------------------------------- */
+
+static bool has_option(const struct clat_plugin *plugin, const char *name)
+{
+    const struct clat_option *option = plugin->options;
+    while (option->name && strcmp(option->name, name) != 0)
+        option++;
+    return option->name != NULL;
+}
+
+static enum clat_status check_alias(
+    const char *path, const struct clat_plugin *plugin, const struct clat_alias *alias)
+{
+    enum clat_status status;
+    struct settings presets = {0};
+    char folded[NAME_SIZE];
+    if (!is_printable(alias->name) || !name_fold(alias->name, folded))
+        FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': alias %zu is not a name", path,
+            (size_t)(alias - plugin->aliases) + 1);
+    if (alias->options && !is_printable(alias->options))
+        FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': alias '%s': its options are not one line of text",
+            path, alias->name);
+    if (alias->options && settings_read(&presets, alias->options, alias->name) != CLAT_OK)
+        FAIL(CLAT_ERROR_NO_DEVICE,
+            "plugin '%s': alias '%s': its options must be 'option=value,...'", path, alias->name);
+    for (size_t i = 0; i < presets.count; i++)
+        if (!has_option(plugin, presets.items[i].key))
+            FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': alias '%s': there is no option '%s'", path,
+                alias->name, presets.items[i].key);
+    status = CLAT_OK;
+out:
+    settings_free(&presets);
+    return status;
+}
+
+static enum clat_status check_aliases(const char *path, const struct clat_plugin *plugin)
+{
+    enum clat_status status = CLAT_OK;
+    for (size_t i = 0; plugin->aliases && plugin->aliases[i].name; i++) {
+        if (i >= PLUGIN_ALIASES_LIMIT)
+            FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': more than %d aliases", path,
+                PLUGIN_ALIASES_LIMIT);
+        TRY(check_alias(path, plugin, &plugin->aliases[i]));
+    }
+out:
+    return status;
+}
+
+static enum clat_status check_foreign(const char *path, const struct clat_plugin *plugin)
+{
+    enum clat_status status = CLAT_OK;
+    for (size_t i = 0; plugin->foreign && plugin->foreign[i].option; i++) {
+        const struct clat_foreign *row = &plugin->foreign[i];
+        if (i >= PLUGIN_FOREIGN_LIMIT)
+            FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': more than %d foreign values", path,
+                PLUGIN_FOREIGN_LIMIT);
+        if (!is_printable(row->option) || !has_option(plugin, row->option) ||
+            !is_printable(row->theirs) || !is_printable(row->ours))
+            FAIL(CLAT_ERROR_NO_DEVICE,
+                "plugin '%s': foreign value %zu is not an option with two values", path, i + 1);
+    }
+out:
+    return status;
+}
+
 /* ---- the descriptor ------------------------------------------------------------------------- */
 
 /* magic, abi and size are where every version has them: only they are looked at before they are
@@ -169,6 +235,8 @@ enum clat_status descriptor_check(const char *path, const struct clat_plugin *pl
     if (!plugin->plan || !plugin->run)
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': plan or run is missing", path);
     TRY(check_options(path, plugin));
+    TRY(check_aliases(path, plugin));
+    TRY(check_foreign(path, plugin));
 out:
     return status;
 }

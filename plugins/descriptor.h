@@ -7,6 +7,8 @@
 
 #define PLUGIN_NAME_LIMIT 32     /* bytes of a scheduler's name */
 #define PLUGIN_OPTIONS_LIMIT 256 /* rows of an option table */
+#define PLUGIN_ALIASES_LIMIT 256
+#define PLUGIN_FOREIGN_LIMIT 1024
 
 /* Every field, and every row of the option table, before anything uses them; `path` is the file it
  * came from. CLAT_ERROR_NO_DEVICE with file, field, expected and found. */

@@ -43,6 +43,40 @@ struct clat_plugin clat_scheduler = {CLAT_SCHEDULER_HEADER, .title = "lies",
     .source = "tests/liar.c", .version = "1", .options_size = sizeof(struct options),
     .options = options, .plan = plan, .run = sample};
 
+/* ---- further names -------------------------------------------------------------------------- */
+
+static struct clat_alias endless[257];
+
+static const struct clat_alias *lie_alias(const char *what)
+{
+    static struct clat_alias aliases[] = {{"good name", "first=2"}, {"other", NULL}, {NULL, NULL}};
+    if (strcmp(what, "_blank") == 0)
+        aliases[1].name = " _-";
+    else if (strcmp(what, "_name") == 0)
+        aliases[1].name = "two\nlines";
+    else if (strcmp(what, "_text") == 0)
+        aliases[1].options = "first=\xff";
+    else if (strcmp(what, "_form") == 0)
+        aliases[1].options = "first";
+    else if (strcmp(what, "_option") == 0)
+        aliases[1].options = "first=1,fifth=2";
+    return aliases;
+}
+
+static const struct clat_foreign *lie_foreign(const char *what)
+{
+    static struct clat_foreign foreign[] = {{"second", "eins", "one"}, {NULL, NULL, NULL}};
+    if (strcmp(what, "_option") == 0)
+        foreign[0].option = "fifth";
+    else if (strcmp(what, "_ours") == 0)
+        foreign[0].ours = NULL;
+    else if (strcmp(what, "_theirs") == 0)
+        foreign[0].theirs = "\x1b[2J";
+    return foreign;
+}
+
+/* ---- all lies ------------------------------------------------------------------------------- */
+
 static void lie(const char *what)
 {
     struct clat_option *row = &options[1];
@@ -80,6 +114,10 @@ static void lie(const char *what)
         clat_scheduler.title = "two\nlines";
     else if (strcmp(what, "version") == 0)
         clat_scheduler.version = "\xff";
+    else if (strncmp(what, "alias", 5) == 0)
+        clat_scheduler.aliases = strcmp(what, "aliases") == 0 ? endless : lie_alias(what + 5);
+    else if (strncmp(what, "foreign", 7) == 0)
+        clat_scheduler.foreign = lie_foreign(what + 7);
     else if (strcmp(what, "default") == 0)
         row->initial = "three"; /* found when the options are filled */
 }
@@ -89,6 +127,8 @@ __attribute__((constructor)) static void made_up_as_it_is_loaded(void)
     static char name[64];
     Dl_info info;
     fesetround(FE_UPWARD);
+    for (size_t i = 0; i < sizeof endless / sizeof *endless; i++)
+        endless[i].name = "again";
     if (!dladdr((const void *)&clat_scheduler, &info) || !info.dli_fname)
         return;
     const char *stem = strrchr(info.dli_fname, '/') + 1;

@@ -155,6 +155,15 @@ static void lies_are_refused(void)
         {"lie_run", "plan or run is missing"},
         {"lie_title", "title, source or version is missing"},
         {"lie_version", "title, source or version is missing"},
+        {"lie_alias_blank", "alias 2 is not a name"},
+        {"lie_alias_name", "alias 2 is not a name"},
+        {"lie_alias_text", "alias 'other': its options are not one line of text"},
+        {"lie_alias_form", "alias 'other': its options must be 'option=value,...'"},
+        {"lie_alias_option", "alias 'other': there is no option 'fifth'"},
+        {"lie_aliases", "more than 256 aliases"},
+        {"lie_foreign_option", "foreign value 1 is not an option with two values"},
+        {"lie_foreign_ours", "foreign value 1 is not an option with two values"},
+        {"lie_foreign_theirs", "foreign value 1 is not an option with two values"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char file[64];
@@ -268,6 +277,9 @@ static void faults_are_caught(void)
     CHECK_FAILS(run_scheduler("odd", "deaf", cancelled_network), CLAT_CANCELLED, "stopped");
     CHECK_OK(run_scheduler("template", NULL, still_network));
     CHECK_OK(run_scheduler("truth", NULL, still_network));
+    CHECK_OK(run_scheduler("lie_alias_good", NULL, still_network));
+    CHECK_OK(run_scheduler("good name", NULL, still_network));
+    CHECK_OK(run_scheduler("lie_foreign_good", NULL, still_network));
     CHECK_FAILS(run_scheduler("lie_default", NULL, still_network), CLAT_ERROR_NO_DEVICE,
         "default of the plugin: second is 'three', expected one of one, two");
     CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
@@ -321,6 +333,8 @@ int main(void)
     lies_are_refused();
     open_directories_are_refused();
     copy_liar("lie_default");
+    copy_liar("lie_alias_good");
+    copy_liar("lie_foreign_good");
     copy_liar("truth");
     CHECK_OK(plugins_add_directory(build_path("schedulers/.libs")));
     CHECK_OK(plugins_add_directory(build_path("tests/.libs")));
