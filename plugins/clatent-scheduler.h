@@ -353,6 +353,14 @@ enum clat_space {
     CLAT_SIGMA                /* sample = x0 + sigma noise; the network sees it scaled */
 };
 
+/* What kind of network a scheduler drives. A model is of the kind of the scheduler that it was
+ * saved with; the host refuses one of another kind. */
+enum clat_network {
+    CLAT_DIFFUSION_NETWORK, /* trained on discrete timesteps: epsilon, x0 or v */
+    CLAT_EDM_NETWORK,       /* preconditioned as in Karras et al. 2022, told ln(sigma) / 4 */
+    CLAT_FLOW_NETWORK       /* the velocity of a rectified flow */
+};
+
 /* A further name, and the options it stands for ("use_karras_sigmas=true,solver_order=3") or NULL.
  * Names are compared without case, blanks, '-', '_' and '.', '+' read as 'p'. The host itself
  * understands names that end in "Karras", "Exponential", "Beta", "Trailing" and the like. */
@@ -379,6 +387,7 @@ struct clat_plugin {
     const struct clat_alias *aliases;   /* ends with name NULL; or NULL */
     const struct clat_foreign *foreign; /* ends with option NULL; or NULL */
     enum clat_space space;
+    enum clat_network network;
     int order;      /* of convergence at the default options */
     int stochastic; /* 1: draws noise at the default options */
     size_t options_size;

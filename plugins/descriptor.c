@@ -232,6 +232,8 @@ enum clat_status descriptor_check(const char *path, const struct clat_plugin *pl
     TRY(check_names(path, plugin));
     if (plugin->space != CLAT_VARIANCE_PRESERVING && plugin->space != CLAT_SIGMA)
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': unknown space %d", path, (int)plugin->space);
+    if ((int)plugin->network < CLAT_DIFFUSION_NETWORK || (int)plugin->network > CLAT_FLOW_NETWORK)
+        FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': unknown network %d", path, (int)plugin->network);
     if (!plugin->plan || !plugin->run)
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': plan or run is missing", path);
     TRY(check_options(path, plugin));

@@ -150,6 +150,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .aliases = aliases,
     .foreign = foreign,
     .space = CLAT_SIGMA,
+    .network = CLAT_EDM_NETWORK,
     .order = 2,
     .options_size = sizeof(struct options),
     .options = options,

@@ -153,6 +153,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .source = "Karras, Aittala, Aila, Laine 2022, arXiv 2206.00364, algorithm 2, table 1",
     .version = "1",
     .space = CLAT_SIGMA,
+    .network = CLAT_EDM_NETWORK,
     .order = 1,
     .options_size = sizeof(struct options),
     .options = options,

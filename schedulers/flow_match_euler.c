@@ -195,6 +195,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .source = "Lipman et al. 2022, arXiv 2210.02747; Esser et al. 2024, arXiv 2403.03206",
     .version = "1",
     .space = CLAT_VARIANCE_PRESERVING,
+    .network = CLAT_FLOW_NETWORK,
     .order = 1,
     .options_size = sizeof(struct options),
     .options = options,

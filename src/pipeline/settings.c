@@ -89,6 +89,7 @@ enum clat_status run_settle(struct run *run)
         .elements = run->elements};
     TRY(scheduler_open(
         job->scheduler, &run->model->scheduler, &job->scheduler_options, &run->scheduler));
+    TRY(scheduler_check_network(run->scheduler, &run->model->scheduler));
     TRY(run_plan(run));
 out:
     return status;

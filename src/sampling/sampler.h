@@ -22,6 +22,10 @@ enum clat_status scheduler_open(const char *name, const struct settings *model,
     const struct settings *user, struct scheduler **scheduler);
 void scheduler_close(struct scheduler *scheduler);
 const char *scheduler_name(const struct scheduler *scheduler);
+/* Refuses a scheduler for another kind of network than the one that the model was saved with
+ * drives; a class that is not known, or none, stands for diffusion. */
+enum clat_status scheduler_check_network(
+    const struct scheduler *scheduler, const struct settings *model);
 /* All effective options as settings, defaults included (for metadata), with the place where each
  * was said: SCHEDULER_DEFAULT or a file. */
 #define SCHEDULER_DEFAULT "default of the plugin"

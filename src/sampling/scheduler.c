@@ -71,6 +71,26 @@ out:
     return status;
 }
 
+enum clat_status scheduler_check_network(
+    const struct scheduler *scheduler, const struct settings *model)
+{
+    static const char *const kinds[] = {"diffusion", "EDM", "rectified flow"};
+    const struct setting *class_name = settings_find(model, "_class_name");
+    const struct clat_plugin *own;
+    struct settings presets = {0};
+    enum clat_network network = CLAT_DIFFUSION_NETWORK;
+    if (class_name && names_find(class_name->value, &own, &presets) == CLAT_OK)
+        network = own->network;
+    status_clear();
+    settings_free(&presets);
+    if (network == scheduler->plugin->network)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_USAGE,
+        "scheduler: %s drives networks of %s, but the model's own, %s, those of %s",
+        scheduler->plugin->name, kinds[scheduler->plugin->network],
+        class_name ? class_name->value : "DDIMScheduler", kinds[network]);
+}
+
 static void plan_free(struct clat_plan *plan)
 {
     free(plan->timesteps);
