@@ -21,6 +21,8 @@ enum { MIDPOINT, HEUN };                                           /* solver_typ
     {"lambda_min_clipped", CLAT_REAL, offsetof(struct options, field.levels.lambda_min_clipped),   \
         "-inf", -(double)INFINITY, 0, NULL, "leave out levels of a lambda below this"},            \
         CLAT_TIMESTEPS_ROW(options, field.levels.timesteps),                                       \
+        {"sigmas", CLAT_REALS, offsetof(struct options, field.levels.sigmas), "null", 0, 1e6,      \
+            NULL, "sigmas to visit and the one to end at, falling, instead of a spacing"},         \
     {                                                                                              \
         "variance_type", CLAT_CHOICE, offsetof(struct options, field.variance_type), "null", 0, 0, \
             CLAT_CHOICES("learned", "learned_range"), "a variance that the network predicts too"   \
@@ -117,16 +119,18 @@ static inline int predicts_x0(int algorithm)
     return algorithm == DPMSOLVER_PP || algorithm == SDE_DPMSOLVER_PP;
 }
 
-/* Why there is no such algorithm for these options, or NULL. */
-static inline const char *terms_missing(int algorithm, const struct solver *o)
+/* Why there is no such algorithm for these options, or for where the plan ends; or NULL. */
+static inline const char *terms_missing(
+    int algorithm, const struct solver *o, const struct clat_plan *plan)
 {
     if (o->variance_type >= 0)
         return "variance_type is for networks that predict the variance too, which no latent "
                "diffusion model does";
     if (predicts_x0(algorithm))
         return NULL;
-    if (o->levels.final_sigmas_type == CLAT_FINAL_ZERO)
-        return "algorithm_type dpmsolver and sde-dpmsolver need final_sigmas_type sigma_min";
+    if (plan->sigmas[plan->count] == 0)
+        return "algorithm_type dpmsolver and sde-dpmsolver do not reach noise 0: they need "
+               "final_sigmas_type sigma_min";
     if (o->prediction_type == FLOW_PREDICTION)
         return "prediction_type flow_prediction needs algorithm_type dpmsolver++ or "
                "sde-dpmsolver++";

@@ -30,24 +30,23 @@ static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "tr
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    const char *wrong = terms_missing(o->algorithm_type, &o->solver);
-    if (!wrong && o->algorithm_type == SDE_DPMSOLVER && o->solver.solver_order > 2)
-        wrong = "algorithm_type sde-dpmsolver has no solver_order 3";
-    if (wrong)
-        return run->fail(run, wrong);
     struct solver solver = o->solver;
     solver.levels.double_timesteps = solver.levels.schedule.beta_schedule == CLAT_SQUAREDCOS_CAP_V2;
     int code = solver_plan(run, &solver, plan);
-    for (int i = 0; !code && i < plan->count; i++)
-        plan->timesteps[i] = trunc(plan->timesteps[i]); /* of this class, cosine ones fall */
-    return code;
+    if (code)
+        return code;
+    for (int i = 0; i < plan->count; i++)
+        plan->timesteps[i] = trunc(plan->timesteps[i]); /* this class does not round cosine ones */
+    const char *missing = terms_missing(o->algorithm_type, &o->solver, plan);
+    if (!missing && o->algorithm_type == SDE_DPMSOLVER && o->solver.solver_order > 2)
+        missing = "algorithm_type sde-dpmsolver has no solver_order 3";
+    return missing ? run->fail(run, missing) : 0;
 }
 
 static void step(struct clat_run *run, int i, const struct work *work)
 {
     const struct options *o = run->options;
-    int to_zero = o->solver.levels.final_sigmas_type == CLAT_FINAL_ZERO;
-    int order = order_of_step(run, &o->solver, i, o->euler_at_final || to_zero);
+    int order = order_of_step(run, &o->solver, i, o->euler_at_final || ends_at_zero(run));
     struct level l[4];
     for (int j = 0; j <= order; j++)
         l[j] = level_at(run, &o->solver, i + 1 - j);

@@ -24,24 +24,22 @@ static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "fa
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    const char *wrong = terms_missing(o->algorithm_type, &o->solver);
     struct solver solver = o->solver;
     solver.levels.timestep_spacing = CLAT_LINSPACE;
-    return wrong ? run->fail(run, wrong) : solver_plan(run, &solver, plan);
+    int code = solver_plan(run, &solver, plan);
+    const char *missing = code ? NULL : terms_missing(o->algorithm_type, &o->solver, plan);
+    return missing ? run->fail(run, missing) : code;
 }
 
-/* The order of step i of `count`: 1, 2, 3, 1, 2, 3 and so on. lower_order_final spends what is left
- * over, and of a last full block its last two steps, on lower orders; it holds too where the blocks
- * do not come out even, or end at zero noise, which order 1 alone reaches. */
-static int order_in_block(const struct solver *o, int i, int count)
+/* The order of step i: 1, 2, 3, 1, 2, 3 and so on; zero noise is reached by order 1 alone. Where
+ * blocks do not come out even, lower orders remain for the end; lower_order_final takes them in any
+ * case. */
+static int order_in_block(const struct clat_run *run, const struct solver *o, int i)
 {
-    int block = o->solver_order, last = count - 1;
-    int to_zero = o->levels.final_sigmas_type == CLAT_FINAL_ZERO;
-    if ((to_zero && i == last) || block == 1)
+    int count = run->plan->count, whole = count % o->solver_order == 0;
+    if (i == count - 1 && (ends_at_zero(run) || (whole && o->lower_order_final)))
         return 1;
-    if (count % block == 0 && i == last && o->lower_order_final)
-        return 1;
-    return i % block + 1;
+    return i % o->solver_order + 1;
 }
 
 /* D1 of order 2 over a block from s1: m[0] at s0, m[1] at s1. */
@@ -94,7 +92,7 @@ static int sample(struct clat_run *run)
     struct work work;
     int code = work_open(run, o->algorithm_type, o->solver.solver_order, &work);
     for (int i = plan->first; !code && i < plan->count; i++) {
-        int order = order_in_block(&o->solver, i, plan->count), known = i - plan->first + 1;
+        int order = order_in_block(run, &o->solver, i), known = i - plan->first + 1;
         if ((code = work_evaluate(run, &o->solver, o->algorithm_type, i, &work)))
             return code;
         order = order < known ? order : known; /* a run may start within a block */

@@ -119,10 +119,9 @@ static int sample(struct clat_run *run)
     const struct options *o = run->options;
     struct work work;
     int algorithm = o->stochastic ? SDE_DPMSOLVER_PP : DPMSOLVER_PP;
-    int to_zero = o->solver.levels.final_sigmas_type == CLAT_FINAL_ZERO;
     int code = work_open(run, algorithm, o->solver.solver_order, &work);
     for (int i = run->plan->first; !code && i < run->plan->count; i++) {
-        int order = order_of_step(run, &o->solver, i, o->euler_at_final || to_zero);
+        int order = order_of_step(run, &o->solver, i, o->euler_at_final || ends_at_zero(run));
         struct level l[4];
         for (int j = 0; j <= order; j++)
             l[j] = edm_level(run, i + 1 - j);

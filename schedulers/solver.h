@@ -97,6 +97,11 @@ static inline struct level level_at(const struct clat_run *run, const struct sol
     return level_of(run->plan->sigmas[i], o->levels.use_flow_sigmas);
 }
 
+static inline int ends_at_zero(const struct clat_run *run)
+{
+    return run->plan->sigmas[run->plan->count] == 0;
+}
+
 /* The shift of a flow towards noise. */
 static inline double shift_of(const struct solver *o)
 {

@@ -40,8 +40,9 @@ def toy(x, t):
     return x * torch.tensor(0.2) + torch.tensor(f32(0.0004 * float(t) - 0.1))
 
 
-def record(name, cls, config, n, lists={}, strength=None):
-    """lists: further arguments of set_timesteps, which are options of ours."""
+def record(name, cls, config, n, lists={}, strength=None, sigmas=False):
+    """lists: further arguments of set_timesteps, which are options of ours; sigmas: so are those of
+    the class, instead of its config's curve."""
     scheduler = getattr(diffusers, cls)(**config)
     generator = torch.Generator().manual_seed(SEED)
     x = x0 = torch.randn(SHAPE, generator=generator) * (1 if strength else scheduler.init_noise_sigma)
@@ -61,6 +62,8 @@ def record(name, cls, config, n, lists={}, strength=None):
     tensors[name + "/x0"] = x0.contiguous()
     tensors[name + "/timesteps"] = scheduler.timesteps[first:].double().clone()
     tensors[name + "/x"] = x
+    if sigmas:
+        config = dict(BASE, sigmas=[float(s) for s in scheduler.sigmas])
     cases[name] = dict(cls=cls, config=dict(config, **lists), n=n, step={}, strength=strength, calls=len(x))
 
 
@@ -104,6 +107,7 @@ for name, cls in (("multi", MULTI), ("unipc", UNIPC)):
     record(name + "_zero_snr", cls, dict(BASE, rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction"), 7)
 for name, cls in (("multi", MULTI), ("single", SINGLE)):
     record(name + "_own", cls, BASE, 6, dict(timesteps=[980, 700, 333, 332, 100, 7]))
+    record(name + "_own_sigmas", cls, dict(BASE, use_karras_sigmas=True), 7, sigmas=True)
     record(name + "_clipped", cls, dict(beta_schedule="squaredcos_cap_v2", lambda_min_clipped=-5.1), 7)
     record(name + "_karras_sigma_min", cls, dict(BASE, use_karras_sigmas=True, final_sigmas_type="sigma_min"), 16)
 
