@@ -282,6 +282,12 @@ struct clat_model_option {
 CLAT_API enum clat_status clat_inspect(
     struct clat_context *context, const char *model, const struct clat_model **result);
 
+/* Writes any model (NULL: the demo model) as a folder of diffusers: json and safetensors, numbers
+ * as `type` says, "f32" (NULL) or "f16". The folder must not be there yet, and appears when it is
+ * complete. CLAT_ERROR_INPUT if the model lacks something or diffusers has no words for it. */
+CLAT_API enum clat_status clat_convert(
+    struct clat_context *context, const char *model, const char *folder, const char *type);
+
 struct clat_image_info {
     int height, width;
     size_t text_count, job_count, argument_count;

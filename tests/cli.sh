@@ -36,7 +36,7 @@ job() { printf '%b' "$1" >"$work/job.yaml"; }
 # ---- help and verbs
 prints 'usage: clatent VERB' --help
 prints 'clatent 0.' --version
-for verb in generate inspect devices schedulers info bench help; do
+for verb in generate inspect convert devices schedulers info bench help; do
     prints "usage: clatent $verb" "$verb" --help
     prints "usage: clatent $verb" help "$verb"
 done
@@ -112,6 +112,22 @@ prints 'guidance_scale: 3' inspect
 prints 'missing 0' inspect
 prints '"missing": 0' inspect --json
 expect 3 "/nonexistent" inspect /nonexistent
+data=$(cd "${top_srcdir:-.}/tests/data" && pwd) || exit 99
+prints 'task        inpainting' inspect "$data/compvis/inpainting_big"
+prints 'source      CompVis' inspect "$data/compvis/inpainting_big/model.ckpt"
+prints 'the first stage under a second name' inspect "$data/compvis/inpainting_big"
+prints '"task": "class_conditional"' inspect --json "$data/compvis/cin256"
+
+# ---- convert
+expect 0 '' convert "$data/compvis/cin256" made --type f16
+prints 'task        class_conditional' inspect made
+prints 'F16' inspect made
+expect 7 "'made' is there already and is not overwritten" convert "$data/compvis/cin256" made
+expect 2 "type: expected f32 or f16, found 'f64'" convert "$data/compvis/cin256" other --type=f64
+expect 2 'convert takes a model and a folder to write' convert "$data/compvis/cin256"
+expect 2 "convert has no option '--typ'" convert a b --typ f16
+expect 3 "no model folder 'nosuch'" convert nosuch other
+[ ! -e "$work/other" ] || fail "a refused conversion left a folder"
 expect 3 'no PNG signature' info there.png
 expect 3 "cannot read 'none.png'" info none.png
 expect 3 'no PNG signature' info job.yaml

@@ -26,4 +26,20 @@ enum clat_status safetensors_add_metadata(
 enum clat_status safetensors_commit(struct safetensors_writer *writer); /* and frees it */
 void safetensors_abort(struct safetensors_writer *writer);
 
+/* A file of weights, whose names and shapes are known before: the header goes first, and values
+ * are given in the order of the tensors. */
+struct safetensors_tensor {
+    const char *name;
+    int rank;
+    size_t shape[WEIGHT_RANK];
+};
+struct safetensors_stream;
+/* dtype: DTYPE_F32 or DTYPE_F16. `tensors` must live until the stream is closed. */
+enum clat_status safetensors_stream_open(const char *path, const struct safetensors_tensor *tensors,
+    size_t count, enum dtype dtype, struct safetensors_stream **stream);
+/* CLAT_ERROR_INPUT if a value does not fit F16. */
+enum clat_status safetensors_stream_add(struct safetensors_stream *stream, const float *values);
+enum clat_status safetensors_stream_commit(struct safetensors_stream *stream); /* and frees it */
+void safetensors_stream_abort(struct safetensors_stream *stream);
+
 #endif

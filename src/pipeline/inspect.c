@@ -48,8 +48,7 @@ static enum clat_status load_condition(const struct model *model, struct loader 
     return status;
 }
 
-/* Runs the component's load function, which marks what it uses and reports what it lacks. */
-static enum clat_status load_dry(
+enum clat_status model_load_dry(
     const struct model *model, enum component component, struct loader *loader)
 {
     struct unet unet = {0};
@@ -114,7 +113,7 @@ enum clat_status model_inspect(
         .class_name = model_component_class(model, component)};
     TRY(device_open_dry(NULL, &loader.device));
     TRY(model_weights(model, component, &loader.weights));
-    TRY(load_dry(model, component, &loader));
+    TRY(model_load_dry(model, component, &loader));
     TRY(memory_string(weights_format(loader.weights), &info->format));
     TRY(memory_string(weights_path(loader.weights), &info->path));
     TRY(list_dtypes(loader.weights, &info->dtypes));

@@ -71,6 +71,12 @@ const char *model_component_class(const struct model *model, enum component comp
 enum clat_status model_weights(
     const struct model *model, enum component component, struct weights **weights);
 
+/* Runs the load function of a component, which marks the tensors that it reads. For a loader on a
+ * dry device. */
+struct loader;
+enum clat_status model_load_dry(
+    const struct model *model, enum component component, struct loader *loader);
+
 /* One component, looked into: its load function is run on a dry device. */
 struct component_info {
     const char *folder, *class_name;

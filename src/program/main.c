@@ -15,7 +15,14 @@ const struct verb verbs[] = {
         "folder.\n",
         true},
     {"inspect", "[MODEL] [--json]", "what a model holds, what is missing, how much memory it needs",
-        inspect_run, "MODEL is a folder or hf:ORG/NAME[@REV]; without one, the demo model.\n",
+        inspect_run,
+        "MODEL is a folder, a checkpoint with its .yaml beside it, or hf:ORG/NAME[@REV]; without "
+        "one, the demo model.\n",
+        false},
+    {"convert", "MODEL FOLDER [--type f32 | f16]", "write any model as a folder of diffusers",
+        convert_run,
+        "MODEL is what inspect takes. FOLDER must not be there yet; it gets json files and "
+        "safetensors.\n",
         false},
     {"devices", "[--json]", "OpenCL devices, and why each is or is not used", devices_run, "",
         false},
