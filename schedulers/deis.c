@@ -1,6 +1,6 @@
 /* deis.c - diffusion exponential integrator sampler, log-rho. SPDX-License-Identifier: MIT
  *
- * Zhang and Chen 2023, arXiv 2204.13902, equation 15: in rho = sigma / alpha, x / alpha moves by
+ * Zhang and Chen 2023, arXiv 2204.13902: in rho = sigma / alpha, x / alpha moves by
  * the integral of epsilon over rho. Epsilon is taken as a polynomial in log(rho) through the last
  * predictions, so that their weights are integrals of Lagrange polynomials, in closed form. */
 #include "solver.h"
@@ -33,8 +33,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     return code;
 }
 
-/* ---- integrals --------------------------------------------------------------------------------
- */
+/* ---- integrals ------------------------------------------------------------------------------ */
 
 struct rho {
     float value, log;
@@ -64,8 +63,7 @@ static void weigh(int order, struct rho t, const struct rho *r, float *w)
     }
 }
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 /* Order 1 is DDIM: epsilon is constant over the step. */
 static void step_1(struct clat_run *run, struct level t, struct level s, const float *m)
@@ -141,7 +139,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     .name = "deis",
     .class_name = "DEISMultistepScheduler",
     .title = "DEIS: exponential integrator with polynomials in log(rho)",
-    .source = "Zhang, Chen 2023, arXiv 2204.13902, equation 15",
+    .source = "Zhang, Chen 2023, arXiv 2204.13902",
     .version = "1",
     .foreign = foreign,
     .space = CLAT_VARIANCE_PRESERVING,

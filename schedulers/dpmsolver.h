@@ -137,8 +137,7 @@ static inline const char *terms_missing(
     return NULL;
 }
 
-/* ---- divided differences of a multistep method --------------------------------------------------
- */
+/* ---- divided differences of a multistep method ---------------------------------------------- */
 
 /* D1 of order 2 from the predictions m[0] at s0 and m[1] at s1. */
 static inline void differences_2(
@@ -163,8 +162,7 @@ static inline void differences_3(struct level t, struct level s0, struct level s
     }
 }
 
-/* ---- what a run works with --------------------------------------------------------------------
- */
+/* ---- what a run works with ------------------------------------------------------------------ */
 
 struct work {
     struct history history;
@@ -203,8 +201,7 @@ static inline int work_evaluate(
     return work->z ? run->noise(run, work->z) : 0;
 }
 
-/* ---- a multistep step -------------------------------------------------------------------------
- */
+/* ---- a multistep step ----------------------------------------------------------------------- */
 
 /* The next step of run->sample, of `order`, to l[0] from l[1]; l[2], l[3] are the levels before. */
 static inline void step_multistep(struct clat_run *run, int algorithm, int type, int order,

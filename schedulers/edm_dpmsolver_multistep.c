@@ -45,8 +45,7 @@ static const struct clat_option options[] = {
         "the last step is of order 1"},
     {NULL}};
 
-/* ---- plan --------------------------------------------------------------------------------------
- */
+/* ---- plan ----------------------------------------------------------------------------------- */
 
 /* Entry i of `count` values evenly from `first` to `last`: from the nearer end, one fused step. */
 static float even(float first, float last, int count, int i)
@@ -86,8 +85,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     return 0;
 }
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 static struct level edm_level(const struct clat_run *run, int i)
 {

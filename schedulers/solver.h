@@ -15,8 +15,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 enum { FLOW_PREDICTION = CLAT_V_PREDICTION + 1 }; /* epsilon - x0, of rectified flows */
 
@@ -64,8 +63,7 @@ struct solver {
             CLAT_CHOICES("zero", "sigma_min"), "where the last step ends"                          \
     }
 
-/* ---- levels -----------------------------------------------------------------------------------
- */
+/* ---- levels --------------------------------------------------------------------------------- */
 
 static inline float log_once(float x)
 {
@@ -131,8 +129,7 @@ static inline int solver_plan(struct clat_run *run, const struct solver *o, stru
     return run->tools->plan_multistep(run, &levels, plan);
 }
 
-/* ---- predictions ------------------------------------------------------------------------------
- */
+/* ---- predictions ---------------------------------------------------------------------------- */
 
 /* x0 from what the network said of x at level l; x0 may be m. */
 static inline void x0_of(
@@ -186,8 +183,7 @@ static inline void predict_epsilon(
     epsilon_of(CLAT_SAMPLE, l, n, run->sample, m, m);
 }
 
-/* ---- history ----------------------------------------------------------------------------------
- */
+/* ---- history -------------------------------------------------------------------------------- */
 
 #define HISTORY_LIMIT 8
 

@@ -1,7 +1,7 @@
 /* unipc.c - UniPC, a predictor and a corrector from one evaluation. SPDX-License-Identifier: MIT
  *
- * Zhao et al. 2023, arXiv 2302.04867, equations 3 and 5. Over a step of length h in lambda from s0
- * to t, with m_j the prediction at an older level, r_j = (lambda_j - lambda_s0) / h and
+ * Zhao et al. 2023, arXiv 2302.04867. Over a step of length h in lambda from s to t, with m_0 the
+ * prediction at s, m_j that at an older level, r_j = (lambda_j - lambda_s) / h and
  * D_j = (m_j - m_0) / r_j,
  *
  *     x_t = a x - c m_0 - e B(h) sum rho_j D_j
@@ -9,6 +9,7 @@
  * where rho solves sum_j r_j^(q-1) rho_j = b_q: so that the sum is right for polynomials in lambda
  * up to the order. The predictor takes older levels only; the corrector, once the network has
  * spoken at t, takes that as one more (r = 1), which costs no evaluation of its own. */
+#include "flow.h"
 #include "solver.h"
 #include <string.h>
 
@@ -43,8 +44,7 @@ static const struct clat_option options[] = {SOLVER_ROWS(options, solver, ORDER_
         "levels of a flow, falling, before they are shifted"},
     {NULL}};
 
-/* ---- plan --------------------------------------------------------------------------------------
- */
+/* ---- plan ----------------------------------------------------------------------------------- */
 
 static const char *conflict(const struct options *o)
 {
@@ -63,62 +63,6 @@ static const char *conflict(const struct options *o)
     if (o->solver.use_dynamic_shifting && isnan(o->solver.mu))
         return "use_dynamic_shifting needs mu";
     return NULL;
-}
-
-/* What is wrong with the options of a flow, or NULL. */
-static const char *flow_conflict(const struct options *o)
-{
-    const struct clat_levels *l = &o->solver.levels;
-    const struct clat_reals *sigmas = &l->sigmas;
-    if (!l->use_flow_sigmas)
-        return sigmas->count || o->shift_terminal > 0
-                   ? "sigmas and shift_terminal need use_flow_sigmas"
-                   : NULL;
-    if (l->use_exponential_sigmas || l->use_beta_sigmas)
-        return "use_flow_sigmas goes with use_karras_sigmas, but with no other curve";
-    if (l->use_karras_sigmas && sigmas->count)
-        return "a list of sigmas leaves no room for use_karras_sigmas";
-    for (size_t i = 0; i < sigmas->count; i++)
-        if (!(sigmas->values[i] > 0) || (i > 0 && !(sigmas->values[i] < sigmas->values[i - 1])))
-            return "sigmas must fall, and be above 0";
-    return shift_conflict(&o->solver);
-}
-
-/* Level i of `count`, evenly from 1 to just above 1/T or the user's own, shifted to noise. */
-static double flow_level(const struct solver *o, int count, int i)
-{
-    double shift = shift_of(o), step = (1.0 / o->levels.schedule.num_train_timesteps - 1) / count;
-    double sigma = o->levels.sigmas.count ? o->levels.sigmas.values[i] : i * step + 1;
-    if (o->use_dynamic_shifting)
-        return shift / (shift + (1 / sigma - 1));
-    return shift * sigma / (1 + (shift - 1) * sigma);
-}
-
-/* Stretched to end at shift_terminal. Pure noise is kept out, since its lambda is infinite. */
-static void plan_flow(const struct options *o, struct clat_plan *plan)
-{
-    const struct solver *solver = &o->solver;
-    plan->count = solver->levels.sigmas.count ? (int)solver->levels.sigmas.count : plan->steps;
-    double signal = 1 - flow_level(solver, plan->count, plan->count - 1);
-    for (int i = 0; i < plan->count; i++) {
-        double sigma = flow_level(solver, plan->count, i);
-        if (o->shift_terminal > 0)
-            sigma = 1 - (1 - sigma) / (signal / (1 - o->shift_terminal));
-        if (i == 0 && fabs(sigma - 1) < 1e-6)
-            sigma -= 1e-6;
-        plan->timesteps[i] = trunc(sigma * solver->levels.schedule.num_train_timesteps);
-        plan->sigmas[i] = (float)sigma;
-    }
-}
-
-/* A curve over noise / signal becomes levels of a flow, noise / (signal + noise). */
-static void curve_to_flow(const struct solver *o, struct clat_plan *plan)
-{
-    for (int i = 0; i < plan->count; i++) {
-        double ratio = (double)plan->sigmas[i], sigma = ratio / (ratio + 1);
-        plan->timesteps[i] = trunc(sigma * o->levels.schedule.num_train_timesteps);
-        plan->sigmas[i] = (float)sigma;
-    }
 }
 
 /* Where it is not 0, this class ends at the last level of a curve or flow once more. */
@@ -140,26 +84,25 @@ static void finish(const struct options *o, struct clat_plan *plan)
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
-    const struct clat_levels *l = &o->solver.levels;
-    struct clat_levels levels = *l;
+    struct clat_levels levels = o->solver.levels;
+    int flow = levels.use_flow_sigmas, straight = flow && !levels.use_karras_sigmas, code = 0;
     const char *wrong = conflict(o);
-    if (wrong || (wrong = flow_conflict(o)))
+    if (!wrong)
+        wrong = flow_conflict(&o->solver, o->shift_terminal);
+    if (!wrong && straight)
+        wrong = flow_plan(&o->solver, o->shift_terminal, plan);
+    if (wrong)
         return run->fail(run, wrong);
     levels.use_flow_sigmas = 0;
-    int straight = l->use_flow_sigmas && !l->use_karras_sigmas;
-    int code = straight ? 0 : run->tools->plan_multistep(run, &levels, plan);
-    if (code)
+    if (!straight && (code = run->tools->plan_multistep(run, &levels, plan)))
         return code;
-    if (straight)
-        plan_flow(o, plan);
-    else if (l->use_flow_sigmas)
-        curve_to_flow(&o->solver, plan);
+    if (flow && !straight)
+        flow_of_curve(&o->solver, plan);
     finish(o, plan);
     return 0;
 }
 
-/* ---- the formula ------------------------------------------------------------------------------
- */
+/* ---- the formula ---------------------------------------------------------------------------- */
 
 static void swap_rows(int n, float *a, float *b)
 {
@@ -239,11 +182,15 @@ static struct bridge bridge_over(const struct clat_run *run, int i, int order, i
     return bridge;
 }
 
-/* Crosses step i from x to `out`. m: predictions at its start and before; now: at its end, for the
- * corrector, or NULL. */
+/* Crosses step i, which may be of no length, from x to `out`. m: predictions at its start and
+ * before; now: at its end, for the corrector, or NULL. */
 static void cross(const struct clat_run *run, int i, int order, float *const *m, const float *now,
     const float *x, float *out)
 {
+    if (run->plan->sigmas[i] == run->plan->sigmas[i + 1]) {
+        memmove(out, x, run->images * run->elements * sizeof *out);
+        return;
+    }
     struct bridge b = bridge_over(run, i, order, now != NULL);
     for (size_t k = 0; k < run->images * run->elements; k++) {
         float sum = 0;
@@ -255,8 +202,7 @@ static void cross(const struct clat_run *run, int i, int order, float *const *m,
     }
 }
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 static int is_corrected(const struct options *o, int step)
 {

@@ -8,6 +8,8 @@
 #include "sampling/sampler.h"
 #include "trajectory.h"
 
+#include <string.h>
+
 #define RECIPROCAL "the network's input is divided by what torch multiplies the reciprocal of"
 #define SOLVE "the library behind torch solves three equations and more in an order of its own"
 #define TABLE "one entry of torch's table of sigmas, at timestep 260, is an ulp off"
@@ -74,8 +76,7 @@ static const struct expected table[] = {
     {.file = "unipc_3", .limit = 3e-7, .reason = SOLVE},
 };
 
-/* ---- what is refused ----------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 struct refused {
     const char *name, *options;
@@ -150,6 +151,9 @@ static const struct refused refused[] = {
     {"unipc", "use_flow_sigmas=true,sigmas=[0.5,0]", 10, "sigmas must fall, and be above 0"},
     {"unipc", "use_flow_sigmas=true,use_beta_sigmas=true", 10, "no other curve"},
     {"unipc", "use_flow_sigmas=true,use_karras_sigmas=true,sigmas=[0.5]", 10, "no room"},
+    {"unipc", "use_flow_sigmas=true,shift_terminal=0.1", 1, "two steps or more"},
+    {"unipc", "use_flow_sigmas=true,sigmas=[1],shift_terminal=0.1", 9, "two steps or more"},
+    {"unipc", "use_flow_sigmas=true,shift_terminal=0.1", 2, NULL},
     {"unipc", "use_karras_sigmas=true,sigma_min=20,sigma_max=10", 10, "below sigma_max"},
 };
 
@@ -171,10 +175,74 @@ static void check_refused(const struct refused *row)
     settings_free(&user);
 }
 
+/* ---- a last step of no length -----------------------------------------------------------------
+ */
+
+/* Curves that end at sigma_min are there a step early. Where diffusers divides by the step's length
+ * and gets what is no number, the sample stays as it is; but UniPC corrects the step before. */
+enum { ELEMENTS = 16 };
+struct samples {
+    float before[ELEMENTS], last[ELEMENTS];
+};
+
+static enum clat_status network(
+    void *user, const float *sample, float divisor, double timestep, float *output)
+{
+    (void)user;
+    for (int i = 0; i < ELEMENTS; i++)
+        output[i] = sample[i] / divisor * 0.2f + (float)(0.0004 * timestep - 0.1);
+    return CLAT_OK;
+}
+
+static enum clat_status keep(void *user, int step, int steps, const float *sample)
+{
+    struct samples *samples = user;
+    (void)step, (void)steps;
+    memcpy(samples->before, samples->last, sizeof samples->last);
+    memcpy(samples->last, sample, sizeof samples->last);
+    return CLAT_OK;
+}
+
+static void check_short_step(const char *name, const char *options, double limit)
+{
+    struct settings user = {0};
+    struct samples samples = {{0}, {0}};
+    struct scheduler *scheduler = NULL;
+    struct plan_request request = {.steps = 16, .strength = 1};
+    struct plan_outline outline;
+    struct sampler_host host = {.user = &samples, .evaluate = network, .step_done = keep};
+    float sample[ELEMENTS];
+    check_random(sample, ELEMENTS, 3);
+    CHECK_OK(settings_read(&user, options, "test"));
+    if (CHECK_OK(scheduler_open(name, NULL, &user, &scheduler)) &&
+        CHECK_OK(scheduler_plan(scheduler, &request, &outline)) &&
+        CHECK_OK(scheduler_run(scheduler, &host, 1, ELEMENTS, sample)))
+        check_near(options, samples.last, samples.before, ELEMENTS, limit);
+    scheduler_close(scheduler);
+    settings_free(&user);
+}
+
+static void short_steps(void)
+{
+    check_short_step("dpmsolver_multistep",
+        "use_karras_sigmas=true,final_sigmas_type=sigma_min,solver_order=3", 0);
+    check_short_step("dpmsolver_multistep",
+        "use_beta_sigmas=true,final_sigmas_type=sigma_min,solver_type=heun", 0);
+    check_short_step("unipc",
+        "use_karras_sigmas=true,final_sigmas_type=sigma_min,solver_order=3,"
+        "lower_order_final=false",
+        1e-3);
+    check_short_step("unipc",
+        "use_exponential_sigmas=true,final_sigmas_type=sigma_min,"
+        "lower_order_final=false,solver_type=bh1",
+        1e-3);
+}
+
 int main(void)
 {
     trajectories_replay(table, sizeof table / sizeof *table);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         check_refused(&refused[i]);
+    short_steps();
     return check_result();
 }
