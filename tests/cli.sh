@@ -119,7 +119,7 @@ prints 'the first stage under a second name' inspect "$data/compvis/inpainting_b
 prints '"task": "class_conditional"' inspect --json "$data/compvis/cin256"
 
 # ---- convert
-expect 0 '' convert "$data/compvis/cin256" made --type f16
+(cd "$work" && "$clatent" convert "$data/compvis/cin256" made --type f16) || fail "convert fails"
 prints 'task        class_conditional' inspect made
 prints 'F16' inspect made
 expect 7 "'made' is there already and is not overwritten" convert "$data/compvis/cin256" made

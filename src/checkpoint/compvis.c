@@ -106,18 +106,33 @@ out:
     return status;
 }
 
+/* Here the file is a part of a model, not of a command: its faults are the model's. */
+static enum clat_status read_tree(const char *name, enum clat_status status, struct yaml_node *tree,
+    struct compvis_config *config)
+{
+    struct section root = {.file = name, .name = "the file", .node = tree};
+    *config = (struct compvis_config){0};
+    if (status == CLAT_ERROR_USAGE)
+        status = CLAT_ERROR_INPUT;
+    if (status == CLAT_OK && tree->kind != NODE_MAPPING)
+        status = status_set(CLAT_ERROR_INPUT, "'%s': a mapping is expected", name);
+    if (status == CLAT_OK)
+        status = read_model(&root, config);
+    yaml_free(tree);
+    return status;
+}
+
 enum clat_status compvis_read(const char *path, struct compvis_config *config)
 {
     struct yaml_node tree = {0};
-    struct section root = {.file = path, .name = "the file", .node = &tree};
-    *config = (struct compvis_config){0};
     enum clat_status status = yaml_read(path, &tree);
-    if (status == CLAT_ERROR_USAGE)
-        status = CLAT_ERROR_INPUT; /* here the file is a part of a model, not of a command */
-    if (status == CLAT_OK && tree.kind != NODE_MAPPING)
-        status = status_set(CLAT_ERROR_INPUT, "'%s': a mapping is expected", path);
-    if (status == CLAT_OK)
-        status = read_model(&root, config);
-    yaml_free(&tree);
-    return status;
+    return read_tree(path, status, &tree, config);
+}
+
+enum clat_status compvis_parse(
+    const char *name, const char *text, size_t size, struct compvis_config *config)
+{
+    struct yaml_node tree = {0};
+    enum clat_status status = yaml_parse(name, text, size, &tree);
+    return read_tree(name, status, &tree, config);
 }

@@ -38,6 +38,9 @@ struct compvis_config {
     bool scale_by_std; /* the scale factor is a tensor of the checkpoint */
 };
 enum clat_status compvis_read(const char *path, struct compvis_config *config);
+/* The same from memory; messages call it `name`. */
+enum clat_status compvis_parse(
+    const char *name, const char *text, size_t size, struct compvis_config *config);
 
 /* Its parts: params of UNetModel, of a first stage, of a condition stage. */
 enum clat_status compvis_read_unet(const struct section *params, struct unet_config *config);
