@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVELS 23 /* bits of a float32's mantissa */
+#define LEVELS 16
 #define LOWEST -20
 #define STREAM 0x776f7242u /* "Brow" */
 
@@ -71,49 +71,51 @@ static void node_normals(const struct brownian *path, struct node node, float *n
 
 /* ---- the tree ------------------------------------------------------------------------------- */
 
-/* The node nearest to sigma: itself, below 2^-20 rounded down to a multiple of 2^-43. */
-static float node_at(double sigma)
+double brownian_node(double sigma)
 {
-    float rounded = (float)sigma, unit = ldexpf(1, LOWEST - LEVELS);
-    return rounded < ldexpf(1, LOWEST) ? floorf(rounded / unit) * unit : rounded;
+    int exponent = LOWEST; /* of the octave's width */
+    if (sigma >= ldexp(1, LOWEST)) {
+        frexp(sigma, &exponent);
+        exponent--;
+    }
+    return ldexp(rint(ldexp(sigma, LEVELS - exponent)), exponent - LEVELS);
 }
 
-/* Where a sigma lies: octave [low, low + width), and the steps of width 2^-23 from its start. */
+/* Where a node lies: octave [low, low + width), and in steps of width 2^-16 from its start. */
 struct place {
     uint32_t octave, steps;
     float width;
 };
-static struct place place_of(float sigma)
+static struct place place_of(double node)
 {
     int exponent;
-    float mantissa = frexpf(sigma, &exponent); /* 0.5 .. 1 */
-    if (sigma < ldexpf(1, LOWEST))
+    double mantissa = frexp(node, &exponent); /* 0.5 .. 1 */
+    if (node < ldexp(1, LOWEST))
         return (struct place){
-            .steps = (uint32_t)ldexpf(sigma, LEVELS - LOWEST), .width = ldexpf(1, LOWEST)};
+            .steps = (uint32_t)ldexp(node, LEVELS - LOWEST), .width = ldexpf(1, LOWEST)};
     return (struct place){.octave = (uint32_t)(exponent - LOWEST),
-        .steps = (uint32_t)((mantissa - 0.5f) * 0x1p24f),
+        .steps = (uint32_t)ldexp(mantissa - 0.5, LEVELS + 1),
         .width = ldexpf(1, exponent - 1)};
 }
 
-/* values += scale * (the increment over a whole octave of that width). */
-static void add_octave(const struct brownian *path, uint32_t octave, float width, float scale,
-    float *values, float *normals)
+/* values += the increment over a whole octave of that width. */
+static void add_octave(
+    const struct brownian *path, uint32_t octave, float width, float *values, float *normals)
 {
-    float deviation = scale * sqrtf(width);
+    float deviation = sqrtf(width);
     node_normals(path, (struct node){octave, 0, 0}, normals);
     for (size_t i = 0; i < path->count; i++)
         values[i] += deviation * normals[i];
 }
 
-/* values = the path from the start of the octave to the place. low and high hold the path at the
- * ends of the interval that the place is in. */
-static void walk(
-    const struct brownian *path, struct place place, float *values, float *low, float *high)
+/* low and high hold the path at the ends of the interval that the place is in. */
+void brownian_walk(const struct brownian *path, double sigma, float *values, float *scratch)
 {
+    struct place place = place_of(brownian_node(sigma));
+    float *low = scratch, *high = scratch + path->count;
     size_t size = path->count * sizeof *values;
-    memset(low, 0, size);
-    memset(high, 0, size);
-    add_octave(path, place.octave, place.width, 1, high, values);
+    memset(scratch, 0, 2 * size);
+    add_octave(path, place.octave, place.width, high, values);
     memset(values, 0, size);
     uint32_t left = place.steps;
     for (uint32_t level = 1, half = 1u << (LEVELS - 1); left; level++, half >>= 1) {
@@ -128,20 +130,19 @@ static void walk(
     }
 }
 
-void brownian_increment(
-    const struct brownian *path, double a, double b, float *values, float *scratch)
+void brownian_increment(const struct brownian *path, double a, double b, const float *at_a,
+    const float *at_b, float *values, float *scratch)
 {
-    float from = node_at(fmin(a, b)), to = node_at(fmax(a, b));
-    struct place start = place_of(from), end = place_of(to);
-    float *before = scratch, *low = scratch + path->count, *high = low + path->count;
-    walk(path, start, before, low, high);
-    walk(path, end, values, low, high);
-    for (uint32_t octave = start.octave; octave < end.octave; octave++) {
+    bool rises = a < b;
+    double from = brownian_node(rises ? a : b), to = brownian_node(rises ? b : a);
+    const float *start = rises ? at_a : at_b, *end = rises ? at_b : at_a;
+    uint32_t last = place_of(to).octave;
+    memcpy(values, end, path->count * sizeof *values);
+    for (uint32_t octave = place_of(from).octave; octave < last; octave++) {
         float width = ldexpf(1, LOWEST + (octave ? (int)octave - 1 : 0));
-        add_octave(path, octave, width, 1, values, low);
+        add_octave(path, octave, width, values, scratch);
     }
-    double sign = a < b ? 1 : -1;
-    float scale = (float)(sign / sqrt((double)to - (double)from));
+    float scale = (float)((rises ? 1 : -1) / sqrt(to - from));
     for (size_t i = 0; i < path->count; i++)
-        values[i] = (values[i] - before[i]) * scale;
+        values[i] = (values[i] - start[i]) * scale;
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "sampling/brownian.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,11 @@ struct noise {
     struct rng *generators; /* [count], or one */
     float *whole;           /* [images][elements] of one draw of the batch; [elements] for skipping
                                if each image has its own generator */
-    float *scratch;         /* [3][elements] for a Brownian path */
+    struct walk {
+        double sigma;
+        float *values; /* [count][elements] */
+    } walks[2];        /* Brownian paths at the sigmas that were asked for last */
+    float *scratch;    /* [2][elements] for them */
 };
 
 enum clat_status noise_open(
@@ -29,7 +34,11 @@ enum clat_status noise_open(
     *made = (struct noise){.source = *source, .first = first, .count = count};
     TRY(memory_new(generators, sizeof *made->generators, &made->generators));
     TRY(memory_new(floats, sizeof *made->whole, &made->whole));
-    TRY(memory_new(3 * source->elements, sizeof *made->scratch, &made->scratch));
+    TRY(memory_new(2 * source->elements, sizeof *made->scratch, &made->scratch));
+    for (int i = 0; i < 2; i++) {
+        made->walks[i].sigma = NAN;
+        TRY(memory_new(count * source->elements, sizeof(float), &made->walks[i].values));
+    }
     for (size_t i = 0; i < generators; i++)
         rng_seed(
             &made->generators[i], source->rng, source->seeds[source->per_batch ? 0 : first + i]);
@@ -47,6 +56,8 @@ void noise_close(struct noise *noise)
     free(noise->generators);
     free(noise->whole);
     free(noise->scratch);
+    free(noise->walks[0].values);
+    free(noise->walks[1].values);
     free(noise);
 }
 
@@ -81,14 +92,40 @@ void noise_skip(struct noise *noise)
     noise_draw(noise, NULL);
 }
 
-void noise_brownian(struct noise *noise, double a, double b, float *values)
+/* The path of one image. */
+static struct brownian path_of(const struct noise *noise, size_t image)
 {
     const struct noise_source *source = &noise->source;
+    size_t index = noise->first + image;
+    return (struct brownian){.seed = source->seeds[source->per_batch ? 0 : index],
+        .first = source->per_batch ? (uint64_t)index * source->elements : 0,
+        .count = source->elements};
+}
+
+/* All paths at sigma. A solver asks for (sigma, middle), (sigma, next), (next, ...): what was
+ * walked for the last interval is kept, but for the end that `other` does not need. */
+static const float *walk_to(struct noise *noise, double sigma, double other)
+{
+    struct walk *walks = noise->walks;
+    for (int i = 0; i < 2; i++)
+        if (walks[i].sigma == sigma)
+            return walks[i].values;
+    struct walk *walk = &walks[walks[0].sigma == other];
+    walk->sigma = sigma;
     for (size_t i = 0; i < noise->count; i++) {
-        size_t image = noise->first + i;
-        struct brownian path = {.seed = source->seeds[source->per_batch ? 0 : image],
-            .first = source->per_batch ? (uint64_t)image * source->elements : 0,
-            .count = source->elements};
-        brownian_increment(&path, a, b, values + i * source->elements, noise->scratch);
+        struct brownian path = path_of(noise, i);
+        brownian_walk(&path, sigma, walk->values + i * path.count, noise->scratch);
+    }
+    return walk->values;
+}
+
+void noise_brownian(struct noise *noise, double a, double b, float *values)
+{
+    size_t elements = noise->source.elements;
+    const float *at_a = walk_to(noise, a, b), *at_b = walk_to(noise, b, a);
+    for (size_t i = 0; i < noise->count; i++) {
+        struct brownian path = path_of(noise, i);
+        brownian_increment(&path, a, b, at_a + i * elements, at_b + i * elements,
+            values + i * elements, noise->scratch);
     }
 }

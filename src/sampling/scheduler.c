@@ -210,7 +210,7 @@ static int host_brownian(struct clat_run *run, double a, double b, float *values
     if (!isfinite(a) || a < 0 || !isfinite(b) || b < 0)
         return broken(
             host, "it asked for Brownian noise at a sigma of", a < 0 || !isfinite(a) ? a : b);
-    if ((float)a == (float)b || fabs(a - b) < BROWNIAN_SHORTEST)
+    if (brownian_node(a) == brownian_node(b))
         return broken(host, "it asked for Brownian noise over an interval with no length at", a);
     host->failed = host->pipeline->brownian(host->pipeline->user, a, b, values);
     return (int)host->failed;
