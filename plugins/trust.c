@@ -22,8 +22,7 @@ static enum clat_status check_owner(const char *path, const struct stat *facts)
         path, (unsigned)geteuid(), (unsigned)facts->st_uid);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* The dynamic loader maps what an ELF header says and dies of a file that is shorter: a
  * half-written plugin is found here. */

@@ -37,8 +37,7 @@ static int is(const char *name)
     return strcmp(fault, name) == 0;
 }
 
-/* ---- plan ---------------------------------------------------------------------------------------
- */
+/* ---- plan ----------------------------------------------------------------------------------- */
 
 static void spoil_plan(struct clat_plan *plan)
 {
@@ -89,8 +88,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     return 0;
 }
 
-/* ---- run ----------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 static void *do_nothing(void *unused)
 {
@@ -209,8 +207,7 @@ static int sample(struct clat_run *run)
     return 0;
 }
 
-/* ---- the descriptor -----------------------------------------------------------------------------
- */
+/* ---- the descriptor ------------------------------------------------------------------------- */
 
 extern CLAT_EXPORT struct clat_plugin clat_scheduler;
 struct clat_plugin clat_scheduler = {CLAT_SCHEDULER_HEADER, .title = "breaks a rule",

@@ -65,8 +65,7 @@ static void prepare(void)
     CHECK(good_size > 4096 && good_size < sizeof good, "%s has %zu bytes", path, good_size);
 }
 
-/* ---- files that are none ------------------------------------------------------------------------
- */
+/* ---- files that are none -------------------------------------------------------------------- */
 
 static void odd_files(void)
 {
@@ -97,8 +96,7 @@ static void other_peoples_files(void)
     unlink(path);
 }
 
-/* ---- ELF files that lie -------------------------------------------------------------------------
- */
+/* ---- ELF files that lie --------------------------------------------------------------------- */
 
 static void changed_header(
     const char *name, size_t offset, const void *bytes, size_t size, const char *words)
@@ -152,8 +150,7 @@ static void missing_symbol(void)
     refused(put("symbol.so", copy, good_size), "does not export clat_scheduler");
 }
 
-/* ---- directories --------------------------------------------------------------------------------
- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 static void distrusted(const char *path, const char *words)
 {
@@ -197,8 +194,7 @@ static void other_peoples_directories(void)
     rmdir(in_folder("theirs"));
 }
 
-/* ---- the search ---------------------------------------------------------------------------------
- */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 /* Names that are not looked at, however tempting. */
 static void put_odd_names(void)

@@ -119,8 +119,7 @@ static void broken_files_are_refused(void)
     CHECK_FAILS(plugins_add_directory("schedulers"), CLAT_ERROR_USAGE, "must be an absolute path");
 }
 
-/* ---- descriptors that lie
- * -----------------------------------------------------------------------*/
+/* ---- descriptors that lie ------------------------------------------------------------------- */
 
 static void copy_liar(const char *name)
 {
@@ -174,8 +173,7 @@ static void lies_are_refused(void)
     CHECK(fegetround() == FE_TONEAREST, "a plugin's constructor changed the rounding");
 }
 
-/* ---- directories that others can write ---------------------------------------------------------
- */
+/* ---- directories that others can write ------------------------------------------------------ */
 
 static void open_directories_are_refused(void)
 {
@@ -285,8 +283,7 @@ static void faults_are_caught(void)
     CHECK_FAILS(run_scheduler("renamed", NULL, still_network), CLAT_ERROR_NO_DEVICE, "renamed.so");
 }
 
-/* ---- the template ------------------------------------------------------------------------------
- */
+/* ---- the template --------------------------------------------------------------------------- */
 
 static enum clat_status toy_network(
     void *user, const float *sample, float divisor, double timestep, float *output)

@@ -31,8 +31,7 @@ out:
     return status == CLAT_OK;
 }
 
-/* ---- deterministic ------------------------------------------------------------------------------
- */
+/* ---- deterministic -------------------------------------------------------------------------- */
 
 static void check_order(struct probe *probe)
 {
@@ -55,8 +54,7 @@ static void check_order(struct probe *probe)
             order, probe->plugin->order, distance, STEPS);
 }
 
-/* ---- with noise ---------------------------------------------------------------------------------
- */
+/* ---- with noise ----------------------------------------------------------------------------- */
 
 static double worst(struct moments moments)
 {
@@ -96,13 +94,12 @@ void check_accuracy(const struct clat_plugin *plugin)
         if (steps)
             check_spread(&probe, steps);
         else
-            report(VERDICT_FAILED, "no plan: %s", probe.broken[0] ? probe.broken : probe.sentence);
+            report(VERDICT_FAILED, "no plan: %s", probe_why(&probe));
     }
     probe_close(&probe);
 }
 
-/* ---- from the middle ----------------------------------------------------------------------------
- */
+/* ---- from the middle ------------------------------------------------------------------------ */
 
 void check_middle(const struct clat_plugin *plugin)
 {
@@ -114,7 +111,7 @@ void check_middle(const struct clat_plugin *plugin)
         return;
     int steps = checks_steps(&probe, STEPS, 0.5);
     if (!steps) {
-        report(VERDICT_FAILED, "no plan: %s", probe.broken[0] ? probe.broken : probe.sentence);
+        report(VERDICT_FAILED, "no plan: %s", probe_why(&probe));
         goto out;
     }
     report_doing("run of %d steps, strength 0.5", steps);
@@ -123,7 +120,7 @@ void check_middle(const struct clat_plugin *plugin)
     if (plugin->stochastic)
         check_spread(&probe, steps);
     else if (!gaussian_run(&probe, false, 1, 64, (uint64_t[]){1}, places))
-        report(VERDICT_FAILED, "%s", probe.broken[0] ? probe.broken : probe.sentence);
+        report(VERDICT_FAILED, "%s", probe_why(&probe));
     else {
         for (size_t i = 0; i < 64; i++)
             sum += pow((double)places[i] - (double)exact[i], 2);

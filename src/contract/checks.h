@@ -9,13 +9,13 @@
 void checks_run(const char *path);
 
 /* One check each; they report one finding. */
-void check_options(const struct clat_plugin *plugin);
+void check_options(const struct clat_plugin *plugin); /* sweep.c */
 void check_plan(const struct clat_plugin *plugin);
 void check_run(const struct clat_plugin *plugin);
 void check_repeat(const struct clat_plugin *plugin);
-void check_cancel(const struct clat_plugin *plugin);
+void check_cancel(const struct clat_plugin *plugin); /* faults.c */
 void check_memory(const struct clat_plugin *plugin);
-/* The numbers, with the network that is never wrong. */
+/* The numbers, with the network that is never wrong: accuracy.c. */
 void check_accuracy(const struct clat_plugin *plugin);
 void check_middle(const struct clat_plugin *plugin);
 

@@ -18,8 +18,7 @@
 
 #define TRAPPED 100 /* exit code after a trap that was reported */
 
-/* ---- the child ----------------------------------------------------------------------------------
- */
+/* ---- the child ------------------------------------------------------------------------------ */
 
 /* Standard output and error become a file of no name: what a plugin prints is noticed by its size.
  */
@@ -43,8 +42,7 @@ static _Noreturn void be_child(const char *path, int out)
     _exit(0);
 }
 
-/* ---- the parent ---------------------------------------------------------------------------------
- */
+/* ---- the parent ----------------------------------------------------------------------------- */
 
 static long long now(void) /* in milliseconds */
 {

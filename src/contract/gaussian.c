@@ -51,8 +51,7 @@ static double deviation(size_t k, double a, double b)
     return sqrt(a * a * spread_of(k) * spread_of(k) + b * b);
 }
 
-/* ---- levels -------------------------------------------------------------------------------------
- */
+/* ---- levels --------------------------------------------------------------------------------- */
 
 static int schedule_curve(const struct probe *probe)
 {
@@ -108,8 +107,7 @@ static double sigma_asked(const struct probe *probe, const struct course *course
     return course->alphas ? sigma_between(course, t) : probe_sigma(probe, now);
 }
 
-/* ---- the network --------------------------------------------------------------------------------
- */
+/* ---- the network ---------------------------------------------------------------------------- */
 
 static enum kind find_kind(const struct probe *probe)
 {
@@ -172,8 +170,7 @@ static void evaluate(void *user, struct probe *probe, const float *sample, float
             course, i % probe->run.elements, (double)sample[i] / (double)divisor, sigma);
 }
 
-/* ---- places -------------------------------------------------------------------------------------
- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 /* Signal and noise at the start of step i; at the end of the last one. */
 static void level(const struct probe *probe, int i, double *a, double *b)
@@ -259,8 +256,7 @@ struct moments gaussian_moments(struct probe *probe, bool distilled)
     return moments;
 }
 
-/* ---- convergence --------------------------------------------------------------------------------
- */
+/* ---- convergence ---------------------------------------------------------------------------- */
 
 /* The step at whose end the level is nearest to sigma, or -1. */
 static int step_near(const struct probe *probe, double sigma)

@@ -112,8 +112,7 @@ bool guard_is_intact(const void *data)
     return true;
 }
 
-/* ---- the trap: functions that are safe in signal handlers only ----------------------------------
- */
+/* ---- the trap: functions that are safe in signal handlers only ------------------------------ */
 
 static void add(char *text, size_t size, const char *words)
 {

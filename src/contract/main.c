@@ -52,8 +52,7 @@ struct request {
     int seconds;
 };
 
-/* ---- printing -----------------------------------------------------------------------------------
- */
+/* ---- printing ------------------------------------------------------------------------------- */
 
 static const char *word(enum verdict verdict)
 {
@@ -96,8 +95,7 @@ static void print_findings(const char *path, const struct findings *findings)
     }
 }
 
-/* ---- files --------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static enum exit_code conclude(const struct findings *findings)
 {
@@ -139,8 +137,7 @@ static enum exit_code check_file(const char *file, const struct request *request
     return conclude(&findings);
 }
 
-/* ---- the command line ---------------------------------------------------------------------------
- */
+/* ---- the command line ----------------------------------------------------------------------- */
 
 static enum exit_code usage(const char *format, const char *what)
 {

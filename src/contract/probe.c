@@ -1,60 +1,16 @@
 /* probe.c - a host that watches what a plugin does. SPDX-License-Identifier: MIT */
 #include "contract/probe.h"
-#include "base/memory.h"
 #include "contract/guard.h"
+#include "contract/host.h"
 #include "sampling/noise.h"
 #include "sampling/noise_schedule.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STOP_CODE 7001 /* what a call returns that was told to fail */
-#define FAIL_CODE 7002 /* what fail() returns */
-#define BROKEN_CODE 7003
-#define PATIENCE 1000 /* calls after a failed one, before the plugin is left */
-
-struct scratch_list {
-    struct scratch_list *next;
-    void *data;
-};
-
-/* The first breach counts; from then on every call fails. */
-static int breach_with(struct probe *probe, bool unfit, const char *format, va_list arguments)
-{
-    if (!probe->broken[0]) {
-        vsnprintf(probe->broken, sizeof probe->broken, format, arguments);
-        probe->unfit = unfit;
-    }
-    if (!probe->code)
-        probe->code = BROKEN_CODE;
-    return probe->code;
-}
-
-__attribute__((format(printf, 2, 3))) static int breach(
-    struct probe *probe, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int code = breach_with(probe, false, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
-/* A breach by a number that is out of its range or none. */
-__attribute__((format(printf, 2, 3))) static int unfit(struct probe *probe, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int code = breach_with(probe, true, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
-/* ---- what an option says ------------------------------------------------------------------------
- */
+/* ---- what an option says -------------------------------------------------------------------- */
 
 static const void *option_field(
     const struct probe *probe, const char *name, const struct clat_option **option)
@@ -93,129 +49,7 @@ int probe_train_timesteps(const struct probe *probe)
     return (int)(betas > 0 ? betas : probe_number(probe, "num_train_timesteps", 0));
 }
 
-/* "0 to 999", or that any finite number will do. */
-static bool is_timestep(const struct probe *probe, double t)
-{
-    int train = probe_train_timesteps(probe);
-    return isfinite(t) && (!train || (t >= 0 && t <= train - 1));
-}
-
-/* ---- what the plugin calls ----------------------------------------------------------------------
- */
-
-/* Every call but scratch() and fail() comes through here: 0 if it may go on. */
-static int enter(struct probe *probe, const char *what)
-{
-    if (probe->code) {
-        if (++probe->late > PATIENCE)
-            longjmp(probe->way_out, 1);
-        return probe->code;
-    }
-    if (!probe->network)
-        return breach(probe, "plan() called %s()", what);
-    if (probe->calls++ == probe->stop_at)
-        probe->code = STOP_CODE;
-    return probe->code;
-}
-
-static bool overlap(const struct probe *probe, const float *a, const float *b)
-{
-    size_t size = probe->run.images * probe->run.elements * sizeof(float);
-    uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
-    return x < y ? y - x < size : x - y < size;
-}
-
-static int call_evaluate(
-    struct clat_run *run, const float *sample, float divisor, double timestep, float *output)
-{
-    struct probe *probe = run->host;
-    int code = enter(probe, "evaluate");
-    if (code)
-        return code;
-    if (!(divisor > 0) || !isfinite(divisor))
-        return unfit(probe, "it called evaluate() with divisor %g", (double)divisor);
-    if (!is_timestep(probe, timestep))
-        return unfit(
-            probe, "it called evaluate() at timestep %g, which the model has not", timestep);
-    if (overlap(probe, sample, output))
-        return breach(probe, "it called evaluate() with an output that overlaps the sample");
-    if (probe->evaluations++ >= probe->plan->evaluations)
-        return breach(probe, "it called evaluate() more often than the %d times of its plan",
-            probe->plan->evaluations);
-    probe->network->evaluate(probe->network->user, probe, sample, divisor, timestep, output);
-    return 0;
-}
-
-static int call_noise(struct clat_run *run, float *values)
-{
-    struct probe *probe = run->host;
-    int code = enter(probe, "noise");
-    if (code)
-        return code;
-    noise_draw(probe->noise, values);
-    probe->draws++;
-    return 0;
-}
-
-static int call_brownian(struct clat_run *run, double a, double b, float *values)
-{
-    struct probe *probe = run->host;
-    int code = enter(probe, "brownian");
-    if (code)
-        return code;
-    if (!isfinite(a) || !isfinite(b) || a < 0 || b < 0 || a == b)
-        return breach(probe, "it called brownian() for the interval from %g to %g", a, b);
-    noise_brownian(probe->noise, a, b, values);
-    probe->draws++;
-    return 0;
-}
-
-static int call_step_done(struct clat_run *run, int step, const float *sample)
-{
-    struct probe *probe = run->host;
-    int code = enter(probe, "step_done"), expected = probe->plan ? probe->plan->first : 0;
-    if (code)
-        return code;
-    expected += probe->steps;
-    if (step != expected || step >= probe->plan->count)
-        return breach(probe, "it called step_done() for step %d, expected %d of %d", step, expected,
-            probe->plan->count);
-    probe->steps++;
-    if (probe->network->step_done)
-        probe->network->step_done(probe->network->user, probe, step, sample);
-    return 0;
-}
-
-static float *call_scratch(struct clat_run *run, size_t count)
-{
-    struct probe *probe = run->host;
-    struct scratch_list *made;
-    size_t size;
-    if (probe->scratches++ == probe->starve_at || !size_mul(count, sizeof(float), &size))
-        return NULL;
-    if (!(made = malloc(sizeof *made)))
-        return NULL;
-    made->data = guard_new("memory from scratch()", size);
-    made->next = probe->scratch;
-    probe->scratch = made;
-    return made->data;
-}
-
-static int call_fail(struct clat_run *run, const char *sentence)
-{
-    struct probe *probe = run->host;
-    if (probe->code)
-        return probe->code;
-    if (!sentence || !*sentence)
-        return breach(probe, "it called fail() without a sentence");
-    snprintf(probe->sentence, sizeof probe->sentence, "%s", sentence);
-    probe->refused = true;
-    return probe->code = FAIL_CODE;
-}
-
-/* ---- open and close
- * ------------------------------------------------------------------------------------
- */
+/* ---- open and close ------------------------------------------------------------------------- */
 
 enum clat_status probe_open(
     struct probe *probe, const struct clat_plugin *plugin, const struct settings *user)
@@ -230,16 +64,9 @@ enum clat_status probe_open(
         FAIL(CLAT_ERROR_MEMORY, "no memory for %zu bytes of options", plugin->options_size);
     memcpy(copy, probe->options.fields, plugin->options_size);
     guard_seal(copy);
-    probe->run = (struct clat_run){.size = sizeof probe->run,
-        .tools = &noise_schedule_tools,
-        .options = copy,
-        .host = probe,
-        .evaluate = call_evaluate,
-        .noise = call_noise,
-        .brownian = call_brownian,
-        .scratch = call_scratch,
-        .step_done = call_step_done,
-        .fail = call_fail};
+    probe->run = (struct clat_run){
+        .size = sizeof probe->run, .tools = &noise_schedule_tools, .options = copy};
+    host_offer(probe);
 out:
     if (status != CLAT_OK)
         probe_close(probe);
@@ -265,8 +92,7 @@ void probe_close(struct probe *probe)
     options_free(&probe->options);
 }
 
-/* ---- calling the plugin -------------------------------------------------------------------------
- */
+/* ---- calling the plugin --------------------------------------------------------------------- */
 
 static void forget_last(struct probe *probe)
 {
@@ -281,7 +107,7 @@ static void scratch_free(struct probe *probe)
     while (probe->scratch) {
         struct scratch_list *next = probe->scratch->next;
         if (!guard_is_intact(probe->scratch->data))
-            breach(probe, "it wrote before the start of memory from scratch()");
+            host_breach(probe, "it wrote before the start of memory from scratch()");
         guard_free(probe->scratch->data);
         free(probe->scratch);
         probe->scratch = next;
@@ -299,15 +125,15 @@ static const char *code_name(int code)
 static void check_code(struct probe *probe, const char *function, int code)
 {
     if (code != probe->code && !probe->code)
-        breach(probe, "%s() gave up with code %d without calling fail()", function, code);
+        host_breach(probe, "%s() gave up with code %d without calling fail()", function, code);
     else if (code != probe->code)
-        breach(probe, "%s() returned %d though %s, expected %d", function, code,
+        host_breach(probe, "%s() returned %d though %s, expected %d", function, code,
             code_name(probe->code), probe->code);
     else if (probe->late)
-        breach(probe, "it called the host %d more times though %s", probe->late,
+        host_breach(probe, "it called the host %d more times though %s", probe->late,
             code_name(probe->code));
     else if (probe->starve_at >= 0 && probe->scratches > probe->starve_at && !probe->refused)
-        breach(probe, "%s() went on though scratch() gave no memory", function);
+        host_breach(probe, "%s() went on though scratch() gave no memory", function);
 }
 
 static void call(struct probe *probe, const char *function)
@@ -319,13 +145,12 @@ static void call(struct probe *probe, const char *function)
         check_code(probe, function, code);
     } else {
         probe->code = 0;
-        breach(probe, "%s() did not return after %d calls that failed", function, PATIENCE);
+        host_breach(probe, "%s() did not return after %d calls that failed", function, PATIENCE);
     }
     scratch_free(probe);
 }
 
-/* ---- plan ---------------------------------------------------------------------------------------
- */
+/* ---- plan ----------------------------------------------------------------------------------- */
 
 /* The longest list among the options. */
 static size_t longest_list(const struct probe *probe)
@@ -380,36 +205,38 @@ static bool keeps_frame(const struct probe *probe)
 static void check_step(struct probe *probe, int i)
 {
     const struct clat_plan *plan = probe->plan;
-    if (!is_timestep(probe, plan->timesteps[i]))
-        unfit(probe, "plan->timesteps[%d] is %g, which the model has not", i, plan->timesteps[i]);
+    if (!host_is_timestep(probe, plan->timesteps[i]))
+        host_unfit(
+            probe, "plan->timesteps[%d] is %g, which the model has not", i, plan->timesteps[i]);
     if (!is_level(plan->signal[i]) || !is_level(plan->noise[i]) ||
         !(plan->signal[i] + plan->noise[i] > 0))
-        unfit(probe, "plan->signal[%d] is %g and noise %g, expected finite, 0 or more, not both 0",
-            i, (double)plan->signal[i], (double)plan->noise[i]);
+        host_unfit(probe,
+            "plan->signal[%d] is %g and noise %g, expected finite, 0 or more, not both 0", i,
+            (double)plan->signal[i], (double)plan->noise[i]);
 }
 
 static void check_plan(struct probe *probe)
 {
     const struct clat_plan *plan = probe->plan;
     if (!keeps_frame(probe)) {
-        breach(probe, "plan() changed the host's members of the plan");
+        host_breach(probe, "plan() changed the host's members of the plan");
         return;
     }
     if (plan->count < 1 || plan->count > plan->capacity)
-        breach(probe, "plan->count is %d, expected 1 to %d", plan->count, plan->capacity);
+        host_breach(probe, "plan->count is %d, expected 1 to %d", plan->count, plan->capacity);
     else if (plan->evaluations < 1)
-        breach(probe, "plan->evaluations is %d, expected 1 or more", plan->evaluations);
+        host_breach(probe, "plan->evaluations is %d, expected 1 or more", plan->evaluations);
     else if (plan->first < -1 || plan->first >= plan->count)
-        breach(probe, "plan->first is %d, expected -1 to %d", plan->first, plan->count - 1);
+        host_breach(probe, "plan->first is %d, expected -1 to %d", plan->first, plan->count - 1);
     for (int i = 0; !probe->broken[0] && i < plan->count; i++)
         check_step(probe, i);
     for (int i = 0; probe->plugin->space == CLAT_SIGMA && !probe->broken[0] && i <= plan->count;
          i++)
         if (!is_level(plan->sigmas[i]))
-            unfit(probe, "plan->sigmas[%d] is %g, expected finite, 0 or more", i,
+            host_unfit(probe, "plan->sigmas[%d] is %g, expected finite, 0 or more", i,
                 (double)plan->sigmas[i]);
     if (!(plan->init_noise_sigma > 0) || !isfinite(plan->init_noise_sigma))
-        unfit(probe, "plan->init_noise_sigma is %g", (double)plan->init_noise_sigma);
+        host_unfit(probe, "plan->init_noise_sigma is %g", (double)plan->init_noise_sigma);
 }
 
 static void seal_plan(struct probe *probe)
@@ -429,7 +256,7 @@ bool probe_plan(struct probe *probe, int steps, double strength)
     probe->run.images = probe->run.elements = 0;
     probe->run.sample = NULL;
     if (!plan_new(probe, steps, strength)) {
-        breach(probe, "no memory for a plan of %d steps", steps);
+        host_breach(probe, "no memory for a plan of %d steps", steps);
         return false;
     }
     call(probe, "plan");
@@ -453,8 +280,12 @@ double probe_sigma(const struct probe *probe, int step)
     return probe->plugin->space == CLAT_SIGMA ? (double)plan->sigmas[step] : 0;
 }
 
-/* ---- run ----------------------------------------------------------------------------------------
- */
+const char *probe_why(const struct probe *probe)
+{
+    return probe->broken[0] ? probe->broken : probe->sentence;
+}
+
+/* ---- run ------------------------------------------------------------------------------------ */
 
 static void check_end(struct probe *probe)
 {
@@ -463,13 +294,13 @@ static void check_end(struct probe *probe)
     if (probe->code)
         return;
     if (plan->first + probe->steps < plan->count)
-        breach(probe, "run() returned after step %d of %d", plan->first + probe->steps - 1,
+        host_breach(probe, "run() returned after step %d of %d", plan->first + probe->steps - 1,
             plan->count);
     for (size_t i = 0; !probe->broken[0] && i < count; i++)
         if (!isfinite(probe->run.sample[i]))
-            unfit(probe, "run() left %g in the sample", (double)probe->run.sample[i]);
+            host_unfit(probe, "run() left %g in the sample", (double)probe->run.sample[i]);
     if (!guard_is_intact(probe->run.sample))
-        breach(probe, "it wrote before the start of the sample");
+        host_breach(probe, "it wrote before the start of the sample");
 }
 
 static bool run_new(struct probe *probe, const uint64_t *seeds, const float *sample)
@@ -496,7 +327,7 @@ bool probe_run(struct probe *probe, const struct probe_network *network, size_t 
         memcpy(sample, probe->run.sample, images * elements * sizeof *sample);
     } else {
         forget_last(probe);
-        breach(probe, "no memory for %zu images", images);
+        host_breach(probe, "no memory for %zu images", images);
     }
     noise_close(probe->noise);
     probe->noise = NULL;

@@ -72,6 +72,9 @@ bool probe_plan(struct probe *probe, int steps, double strength);
 bool probe_run(struct probe *probe, const struct probe_network *network, size_t images,
     size_t elements, const uint64_t *seeds, float *sample);
 
+/* Why the last plan or run was none: the breach, or the plugin's own sentence. */
+const char *probe_why(const struct probe *probe);
+
 /* Ratio noise / signal at the start of planned step `step`, and at the end of the last
  * (step = count). */
 double probe_sigma(const struct probe *probe, int step);

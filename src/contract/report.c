@@ -11,8 +11,7 @@
 static int out = -1;
 static char current[32];
 
-/* ---- the child's side ---------------------------------------------------------------------------
- */
+/* ---- the child's side ----------------------------------------------------------------------- */
 
 static void put(const char *text, size_t size)
 {
@@ -78,8 +77,7 @@ void report_finished(void)
     put(FINISHED, strlen(FINISHED));
 }
 
-/* ---- the parent's side --------------------------------------------------------------------------
- */
+/* ---- the parent's side ---------------------------------------------------------------------- */
 
 void findings_add(
     struct findings *findings, enum verdict verdict, const char *check, const char *format, ...)

@@ -31,7 +31,7 @@ struct findings {
     bool finished;           /* the child came to its end */
 };
 
-/* ---- the child's side ---- */
+/* ---- the child's side ----------------------------------------------------------------------- */
 void report_open(int descriptor);
 /* What follows is about this check. */
 void report_check(const char *name);
@@ -41,7 +41,7 @@ void report(enum verdict verdict, const char *format, ...) __attribute__((format
 void report_trap(const char *sentence);
 void report_finished(void);
 
-/* ---- the parent's side ---- */
+/* ---- the parent's side ---------------------------------------------------------------------- */
 /* Takes in one line, without its newline. */
 void findings_read(struct findings *findings, const char *line);
 void findings_add(struct findings *findings, enum verdict verdict, const char *check,

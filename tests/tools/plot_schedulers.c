@@ -41,8 +41,7 @@ struct panel {
     int count;
 };
 
-/* ---- measuring ----------------------------------------------------------------------------------
- */
+/* ---- measuring ------------------------------------------------------------------------------ */
 
 /* The schedule of latent diffusion, no clipping: where the plugin has such options. */
 static void use_latent_diffusion(const struct clat_plugin *plugin, struct settings *settings)
@@ -97,8 +96,7 @@ static void measure(
     settings_free(&settings);
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------
- */
+/* ---- drawing -------------------------------------------------------------------------------- */
 
 static double clamp(double value, double low, double high)
 {
