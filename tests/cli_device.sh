@@ -53,6 +53,22 @@ same latents-1.png again-1.png "$line"
 check
 "$clatent" info latents-1.png --json | grep -q '"text": "b\\nSteps: 3' || fail "the second prompt is not told"
 
+# and so are a generator for the batch, and latents that a run starts from in the middle
+again_of_two() {
+    line=$("$clatent" info "$1-1.png" --as-args) || fail "info --as-args gives $?"
+    eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output 'again-$1-{index}.png' --quiet" || fail "again: $line"
+    same "$1-1.png" "again-$1-1.png" "$line"
+}
+make_image -p a -p b --seed 3 --generator batch --rng philox --scheduler euler_ancestral -o 'one-{index}.png'
+again_of_two one
+make_image -p a -p b --seed 4 --latents start.safetensors --strength 0.7 --scheduler dpmsolver_sde -o 'middle-{index}.png'
+again_of_two middle
+check
+"$clatent" info middle-1.png --json | grep -q 'Denoising strength: 0.7, RNG: CPU' || fail "the strength is not told"
+check
+"$clatent" generate -q -p a -p b --seed 3 --generator batch -o '{seed}.png' 2>err && fail "two images took one name"
+grep -q 'put {index} into the name' err || fail "says: $(cat err)"
+
 # ---- every scheduler makes a picture, but those for other networks than the demo model's
 refuse_network() {
     check
