@@ -130,7 +130,7 @@ static enum clat_status gather(struct machine *machine, enum cell_kind kind, siz
     if (height(machine) < count)
         return bad(machine, "more values are needed than the stack has");
     enum clat_status status = new_cell(machine, kind, &cell);
-    if (status == CLAT_OK)
+    if (status == CLAT_OK && count)
         status = cell_extend(
             &machine->pickle->store, cell, machine->stack + machine->count - count, count);
     if (status != CLAT_OK)
