@@ -138,7 +138,7 @@ int main(void)
     size_t count = getenv("CLATENT_TEST_TINY") ? TINY_SHAPES : SHAPES;
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("%s", status_text());
-    CHECK_OK(pool_open(device, 128 << 20, &pool));
+    CHECK_OK(pool_open(device, 64 << 20, &pool));
     check_form("portable", false, count == SHAPES ? SHAPES - 1 : count);
     check_form("cpu", true, count);
     check_faults();
