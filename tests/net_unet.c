@@ -122,6 +122,102 @@ static void check_half_file(void)
     golden_model_close(&opened);
 }
 
+/* What a forward pass of a model of tests/data/odd needs. */
+struct odd {
+    struct unet unet;
+    struct weights *weights, *values; /* x, out, classes, perhaps encoder_hidden_states */
+    struct forward run;
+    struct pool pool;
+    struct tensor x, y;
+};
+
+static void set_inputs(struct odd *odd)
+{
+    const char *name = "encoder_hidden_states";
+    const int32_t *classes = (const int32_t *)golden_find(odd->values, "classes")->data;
+    const int32_t none[] = {0, 5};
+    struct pool_mark mark = pool_mark(&odd->pool);
+    CHECK_OK(tensor_write_nchw(device, &odd->x, golden_floats(odd->values, "x")));
+    CHECK_FAILS(unet_set_classes(&odd->run, &odd->unet, odd->weights, none, 2), CLAT_ERROR_INPUT,
+        "there is no class 5: the model has the classes 0 to 4");
+    CHECK(pool_mark(&odd->pool).front == mark.front, "nothing is kept");
+    if (odd->unet.config.cross_attention_dim) {
+        struct tensor context;
+        CHECK_OK(pool_take(&odd->pool, POOL_FRONT, 2, 1, 3, 12, &context));
+        CHECK_OK(tensor_write(device, &context, golden_floats(odd->values, name)));
+        CHECK_OK(unet_set_prompt(&odd->run, &odd->unet, &context));
+    }
+    CHECK_OK(unet_set_classes(&odd->run, &odd->unet, odd->weights, classes, 2));
+}
+
+/* A size that cannot be halved and doubled again. */
+static void check_cut(const struct odd *odd)
+{
+    struct tensor cut = odd->x;
+    cut.h = 5;
+    if (odd->unet.config.resnet_samplers)
+        CHECK_FAILS(unet_forward(&odd->run, &odd->unet, &cut, 1, &odd->y), CLAT_ERROR_INPUT,
+            "multiples of 2, not 5 x 10");
+}
+
+static void run_odd(struct odd *odd, double timestep)
+{
+    const struct weight *shape = golden_find(odd->values, "x");
+    int h = (int)shape->shape[2], w = (int)shape->shape[3];
+    struct device *dry;
+    size_t bytes, count = golden_count(golden_find(odd->values, "out"));
+    float *output = malloc(count * sizeof *output);
+    CHECK_OK(device_open_dry(device_facts(device), &dry));
+    CHECK_OK(unet_measure(&odd->unet, dry, 2, h, w, 3, &bytes));
+    CHECK_OK(pool_open(device, bytes, &odd->pool));
+    CHECK_OK(pool_take(&odd->pool, POOL_FRONT, 2, h, w, odd->unet.config.in_channels, &odd->x));
+    CHECK_OK(pool_take(&odd->pool, POOL_FRONT, 2, h, w, odd->unet.config.out_channels, &odd->y));
+    odd->run = (struct forward){.pool = &odd->pool};
+    set_inputs(odd);
+    CHECK_OK(unet_forward(&odd->run, &odd->unet, &odd->x, timestep, &odd->y));
+    CHECK(odd->pool.peak == bytes, "measured %zu bytes, taken %zu", bytes, odd->pool.peak);
+    check_cut(odd);
+    CHECK_OK(tensor_read_nchw(device, &odd->y, output));
+    check_near("odd", output, golden_floats(odd->values, "out"), count, GOLDEN_LIMIT);
+    free(output);
+    pool_close(&odd->pool);
+    device_close(dry);
+}
+
+/* The choices that no published model makes (tests/tools/make_odd.py). */
+static void check_odd(
+    const char *folder, const char *goldens_path, const char *config_path, double timestep)
+{
+    struct odd odd;
+    struct unet_config config;
+    struct loader loader = {.device = device};
+    CHECK_OK(weights_open_component(folder, "diffusion_pytorch_model", NULL, &odd.weights));
+    odd.values = golden_open(goldens_path);
+    loader.weights = odd.weights;
+    CHECK_OK(config_read_unet(config_path, &config));
+    if (CHECK_OK(unet_load(&loader, &config, &odd.unet)))
+        run_odd(&odd, timestep);
+    unet_free(device, &odd.unet);
+    loader_close(&loader);
+    weights_close(odd.weights);
+    weights_close(odd.values);
+}
+
+static void check_odd_models(void)
+{
+    char folder[4096], values[4200], config[4200];
+    static const struct {
+        const char *name;
+        double timestep;
+    } odd[] = {{"odd/plain", 420}, {"odd/condition", 33.5}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        snprintf(folder, sizeof folder, "%s", check_data(odd[i].name));
+        snprintf(values, sizeof values, "%s/goldens.safetensors", folder);
+        snprintf(config, sizeof config, "%s/config.json", folder);
+        check_odd(folder, values, config, odd[i].timestep);
+    }
+}
+
 /* Values of spec: dim 320, t = 981. */
 static void check_timestep(void)
 {
@@ -178,9 +274,11 @@ int main(void)
     check_layout(golden_layout("safetensors"), true);
     check_layout(golden_layout("bin"), false);
     check_half_file();
+    check_odd_models();
     check_rows_are_independent();
     device_force_shape(device, false); /* the portable kernels, which GPUs run */
     check_layout(golden_layout("safetensors"), true);
+    check_odd_models();
     check_rows_are_independent();
     weights_close(goldens);
     device_close(device);
