@@ -13,6 +13,9 @@ struct clat_context {
     char *data_folder, *scheduler_folder;
 };
 
+struct model;  /* pipeline/model.h */
+struct device; /* device/device.h */
+
 struct clat_job {
     struct clat_context *context;
     struct job_values values;
@@ -34,5 +37,26 @@ enum clat_status context_find_model(struct clat_context *context, const char *mo
 /* The values of a job with what its model recommends under them, and that model's folder. */
 enum clat_status context_resolve(struct clat_context *context, const struct job_values *given,
     struct job_values *values, char **folder);
+
+/* A job with its model and device, opened for one piece of work. Zero-initialise. */
+struct opened {
+    struct job_values values; /* the job's over the model's */
+    struct job job;
+    char *folder; /* of the model */
+    struct model *model;
+    struct device *device;
+};
+/* Checks the job and opens its model. opened_close() also after a failure. */
+enum clat_status opened_open(
+    struct clat_context *context, const struct clat_job *job, struct opened *opened);
+/* Its device, with the context's question whether to stop; then nothing cheap is left to be wrong. */
+enum clat_status opened_device(struct clat_context *context, struct opened *opened);
+void opened_close(struct opened *opened);
+
+/* "demo", the NAME of hf:ORG/NAME@REV, or the last part of the folder; freed by the caller. */
+enum clat_status opened_model_name(const struct job_values *values, char **name);
+
+/* How far a load, sampling, ... is, to the progress callback. pipeline.h has the phases. */
+void context_phase(struct clat_context *context, int phase, int done, int total);
 
 #endif

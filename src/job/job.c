@@ -154,9 +154,10 @@ static enum clat_status check_start(const struct job_values *values, const struc
     if (job->strength <= 0)
         return status_set(CLAT_ERROR_USAGE,
             "%s: strength must be more than 0, found 0: nothing would be done", where);
-    if (job->strength < 1 && !job->latents)
+    if (job->strength < 1 && !job->latents && !job->images.count)
         return status_set(CLAT_ERROR_USAGE,
-            "%s: a strength below 1 starts from clean latents, but no latents were given", where);
+            "%s: a strength below 1 starts from an image, but neither image nor latents were given",
+            where);
     return CLAT_OK;
 }
 

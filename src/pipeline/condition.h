@@ -18,6 +18,7 @@ struct task_row {
     const char *key;     /* of the job: what the images are made from; NULL: nothing */
     const char *with[2]; /* further keys that it takes */
     int steps;           /* num_inference_steps if the job has none */
+    bool encodes;        /* an image goes through the autoencoder's encoder */
     /* Reads and checks what the job says: sets items, and height and width where the input decides
      * them (0 before). */
     enum clat_status (*settle)(struct run *run);

@@ -112,12 +112,14 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     int h = request->height / model->latent_scale, w = request->width / model->latent_scale;
     *memory = (struct model_memory){0};
     TRY(device_open_dry(facts, &dry));
-    TRY(measure_text(model, dry, memory));
+    if (!request->alone)
+        TRY(measure_text(model, dry, memory));
     if (request->encodes)
         TRY(measure_encoder(model, dry, h, w, memory));
-    if (model_has(model, COMPONENT_UNET))
+    if (!request->alone && model_has(model, COMPONENT_UNET))
         TRY(measure_unet(model, dry, h, w, request->images * (request->guided ? 2 : 1), memory));
-    TRY(measure_decoder(model, dry, h, w, memory));
+    if (!(request->alone && request->encodes))
+        TRY(measure_decoder(model, dry, h, w, memory));
     memory->peak_sampling = memory->unet_weights + memory->decoder_weights +
                             larger(memory->unet_activations, memory->decoder_activations);
     memory->peak = larger(memory->peak_sampling, memory->text_weights + memory->text_activations);
@@ -187,7 +189,7 @@ enum clat_status run_check_memory(struct run *run)
     struct memory_request request = {.height = run->height,
         .width = run->width,
         .guided = run->guided,
-        .encodes = run->model->task == TASK_INPAINTING};
+        .encodes = run->inputs.images.count && run->task->encodes};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {
         request.images = run->group;
@@ -197,6 +199,19 @@ enum clat_status run_check_memory(struct run *run)
         if (run->group == 1)
             return refuse(run, limit);
     }
+out:
+    return status;
+}
+
+enum clat_status run_check_autoencoder(struct run *run, bool encodes)
+{
+    enum clat_status status;
+    size_t limit = memory_free(run->device);
+    struct memory_request request = {
+        .height = run->height, .width = run->width, .encodes = encodes, .alone = true};
+    TRY(model_memory(run->model, device_facts(run->device), &request, &run->memory));
+    if (run->memory.peak > limit)
+        return refuse(run, limit);
 out:
     return status;
 }

@@ -118,6 +118,7 @@ struct memory_request {
     int images;   /* per UNet call */
     bool guided;  /* two UNet rows per image */
     bool encodes; /* pictures are encoded first */
+    bool alone;   /* one half of the autoencoder is all: the encoder if `encodes` */
 };
 /* Predicts by loading and running everything on a dry device with these facts (NULL: a generic
  * CPU). */

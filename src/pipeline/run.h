@@ -72,6 +72,8 @@ enum clat_status run_settle(struct run *run);
 enum clat_status run_plan(struct run *run);
 /* memory.c: predicts what the job needs, chooses `group`, refuses what does not fit. */
 enum clat_status run_check_memory(struct run *run);
+/* The same for one half of the autoencoder alone. */
+enum clat_status run_check_autoencoder(struct run *run, bool encodes);
 /* encode.c: the pictures ([3][height][width] each, -1..1) as latents [count][channels][h][w], as
  * the first stage gives them: the mean of KL, unquantized of VQ, not scaled. */
 enum clat_status run_encode_pictures(

@@ -23,7 +23,7 @@ static enum clat_status choose_side(const struct run *run, const char *key, int 
 {
     if (*pixels && given && given != *pixels)
         return status_set(CLAT_ERROR_USAGE, "%s: %d follows from %s, but %d is asked for", key,
-            *pixels, run->task->key, given);
+            *pixels, run->inputs.images.count ? "image" : run->task->key, given);
     if (!*pixels)
         *pixels = given ? given : model_default_size(run->model);
     return CLAT_OK;

@@ -6,20 +6,26 @@
 #include <string.h>
 
 static const struct task_row tasks[TASKS] = {
-    [TASK_TEXT_TO_IMAGE] = {.key = "prompt", .steps = 50, .condition = text_condition},
+    [TASK_TEXT_TO_IMAGE] = {.key = "prompt",
+        .with = {"image"},
+        .steps = 50,
+        .encodes = true,
+        .condition = text_condition},
     [TASK_SUPER_RESOLUTION] = {.key = "image",
         .steps = 100,
         .settle = enlarge_settle,
         .condition = enlarge_condition},
-    [TASK_UNCONDITIONAL] = {.steps = 50},
+    [TASK_UNCONDITIONAL] = {.with = {"image"}, .steps = 50, .encodes = true},
     [TASK_CLASS_CONDITIONAL] = {.key = "class",
-        .with = {"class_labels"},
+        .with = {"class_labels", "image"},
         .steps = 50,
+        .encodes = true,
         .settle = class_settle,
         .condition = class_condition},
     [TASK_INPAINTING] = {.key = "image",
         .with = {"mask"},
         .steps = 50,
+        .encodes = true,
         .settle = inpaint_settle,
         .condition = inpaint_condition,
         .finish = inpaint_finish},
@@ -28,8 +34,9 @@ static const struct task_row tasks[TASKS] = {
         .settle = labels_settle,
         .condition = labels_condition},
     [TASK_LAYOUT_TO_IMAGE] = {.key = "layout",
-        .with = {"class_labels"},
+        .with = {"class_labels", "image"},
         .steps = 50,
+        .encodes = true,
         .settle = layout_settle,
         .condition = layout_condition},
 };
@@ -100,6 +107,34 @@ static enum clat_status check_keys(struct run *run)
         run->task->key, run->task->key, task);
 }
 
+/* The images that a run starts from, in the middle; their size is the result's. */
+static enum clat_status settle_start(struct run *run)
+{
+    enum clat_status status;
+    struct pictures *images = &run->inputs.images;
+    int unit = run->model->latent_scale;
+    if (run->job->strength >= 1)
+        FAIL(CLAT_ERROR_USAGE,
+            "image: at strength 1 nothing of it would be left; give a strength below 1");
+    if (run->job->latents)
+        FAIL(CLAT_ERROR_USAGE, "image: there are latents to start from, too; give one of them");
+    TRY(pictures_read(
+        "image", &run->job->images, &(struct picture_rules){PNG_RGB, PICTURE_SIGNED, 0}, images));
+    if (images->height % unit || images->width % unit)
+        FAIL(CLAT_ERROR_INPUT,
+            "image: '%s': expected sides that are multiples of %d, found %d x %d",
+            run->job->images.items[0], unit, images->width, images->height);
+    if (!run->task->key)
+        run->items = images->count;
+    if (images->count != 1 && images->count != run->items)
+        FAIL(CLAT_ERROR_USAGE, "image: expected one, or one for each %s (%d), found %d",
+            run->task->key ? run->task->key : "result", run->items, images->count);
+    run->height = images->height;
+    run->width = images->width;
+out:
+    return status;
+}
+
 enum clat_status task_settle(struct run *run)
 {
     enum clat_status status;
@@ -113,6 +148,8 @@ enum clat_status task_settle(struct run *run)
             run->model->task == TASK_CLASS_CONDITIONAL ? " without an unconditional class" : "");
     if (run->task->settle)
         TRY(run->task->settle(run));
+    if (run->job->images.count && !run->inputs.images.count)
+        TRY(settle_start(run));
 out:
     return status;
 }
