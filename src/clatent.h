@@ -185,6 +185,26 @@ CLAT_API enum clat_status clat_keys(const struct clat_keys **keys);
  * finished files stay, half-written ones never do. */
 CLAT_API enum clat_status clat_generate(struct clat_context *context, struct clat_job *job);
 
+/* ---- the autoencoder alone ------------------------------------------------------------------ */
+
+/* Latents are what the UNet denoises: what the first stage gives, times its scaling factor. The
+ * failures are those of clat_generate(). */
+
+/* The pictures of a job's `image` as latents [N][c][h][w] into its `output`, .npy or .safetensors:
+ * the mean of a KL autoencoder, not rounded to the codebook of a VQ one. */
+CLAT_API enum clat_status clat_encode(struct clat_context *context, struct clat_job *job);
+
+/* The pictures of a job's `latents`, written as its `output` says. */
+CLAT_API enum clat_status clat_decode(struct clat_context *context, struct clat_job *job);
+
+struct clat_reconstruction {
+    size_t count;
+    const double *psnr; /* [count], peak signal to noise ratio in dB; infinity if nothing changed */
+};
+/* The pictures of a job's `image` through encoder and decoder; written if it has an `output`. */
+CLAT_API enum clat_status clat_reconstruct(
+    struct clat_context *context, struct clat_job *job, const struct clat_reconstruction **result);
+
 /* ---- looking around ------------------------------------------------------------------------- */
 
 struct clat_device {

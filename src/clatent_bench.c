@@ -50,30 +50,19 @@ enum clat_status clat_bench(
 {
     enum clat_status status = CLAT_OK;
     struct bench_stage stages[BENCH_STAGES];
-    struct job_values *values = NULL;
-    struct job job = {0};
-    struct device *device = NULL;
-    struct model *model = NULL;
-    char *folder = NULL;
+    struct opened *opened = NULL;
     int count;
     *result = NULL;
-    TRY(memory_new(1, sizeof *values, &values));
-    TRY(context_resolve(context, &given->values, values, &folder));
-    TRY(job_build(values, &job));
-    TRY(model_open(folder, job.variant, &model));
-    TRY(device_open(job.device, &device));
-    context_log(context, "device: %s", device_facts(device)->name);
-    device_on_cancel(device, context_is_cancelled, context);
-    pipeline_choose_engine(device, job.gemm);
-    TRY(bench_model(device, model, job.height, job.width, RUNS, stages, &count));
+    TRY(memory_new(1, sizeof *opened, &opened));
+    TRY(opened_resolve(context, given, opened));
+    TRY(opened_build(opened));
+    TRY(opened_device(context, opened));
+    TRY(bench_model(opened->device, opened->model, opened->job.height, opened->job.width, RUNS,
+        stages, &count));
     TRY(make_result(stages, count, result));
 out:
-    device_close(device);
-    model_close(model);
-    job_free(&job);
-    if (values)
-        job_values_free(values);
-    free(values);
-    free(folder);
+    if (opened)
+        opened_close(opened);
+    free(opened);
     return status;
 }

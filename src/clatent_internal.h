@@ -6,15 +6,13 @@
 #include "base/text.h"
 #include "clatent.h"
 #include "job/values.h"
+#include "pipeline/pipeline.h"
 #include <stdbool.h>
 
 struct clat_context {
     struct clat_options options; /* folders are owned copies */
     char *data_folder, *scheduler_folder;
 };
-
-struct model;  /* pipeline/model.h */
-struct device; /* device/device.h */
 
 struct clat_job {
     struct clat_context *context;
@@ -46,17 +44,20 @@ struct opened {
     struct model *model;
     struct device *device;
 };
-/* Checks the job and opens its model. opened_close() also after a failure. */
-enum clat_status opened_open(
-    struct clat_context *context, const struct clat_job *job, struct opened *opened);
-/* Its device, with the context's question whether to stop; then nothing cheap is left to be wrong. */
+/* The values, then the checked job and its model, then its device, which asks the context whether
+ * to stop. opened_close() also after a failure. */
+enum clat_status opened_resolve(
+    struct clat_context *context, const struct clat_job *given, struct opened *opened);
+enum clat_status opened_build(struct opened *opened);
 enum clat_status opened_device(struct clat_context *context, struct opened *opened);
 void opened_close(struct opened *opened);
 
 /* "demo", the NAME of hf:ORG/NAME@REV, or the last part of the folder; freed by the caller. */
 enum clat_status opened_model_name(const struct job_values *values, char **name);
 
-/* How far a load, sampling, ... is, to the progress callback. pipeline.h has the phases. */
-void context_phase(struct clat_context *context, int phase, int done, int total);
+/* To the progress callback, if there is one. */
+void context_tell(struct clat_context *context, const struct clat_progress *progress);
+/* The `phase` of struct pipeline_events; `context` is a struct clat_context. */
+void context_phase(void *context, enum pipeline_phase phase, int done, int total);
 
 #endif

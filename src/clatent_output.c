@@ -78,7 +78,7 @@ static enum clat_status check_first_path(struct output *output, const char *item
     enum clat_status status = CLAT_OK;
     const struct job *job = output->job;
     char *path = NULL;
-    struct output_image first = {.seed = job->seeds[0], .item = item};
+    struct output_image first = {.seed = job->seed_count ? job->seeds[0] : 0, .item = item};
     struct output_fields fields = {.seed = first.seed,
         .prompt = first.item,
         .model = output->model,
@@ -229,6 +229,12 @@ out:
     if (writer)
         safetensors_abort(writer);
     return status;
+}
+
+enum clat_status output_latents(const char *path, const size_t shape[4], const float *values)
+{
+    return output_kind(path) == OUTPUT_NPY ? npy_write(path, values, 4, shape)
+                                           : write_latents(path, shape, values);
 }
 
 static enum clat_status write_array(

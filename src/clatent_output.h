@@ -45,4 +45,7 @@ enum clat_status output_add(struct output *output, const struct output_image *im
 enum clat_status output_finish(struct output *output);
 void output_close(struct output *output);
 
+/* Latents alone, into a .npy or .safetensors file. */
+enum clat_status output_latents(const char *path, const size_t shape[4], const float *values);
+
 #endif

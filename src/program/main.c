@@ -14,6 +14,15 @@ const struct verb verbs[] = {
         "True or false: --overwrite, --no-metadata. Relative paths in a file start at its "
         "folder.\n",
         true},
+    {"encode", "IMAGE [-o FILE.npy] [--KEY VALUE]...", "a picture as latents", encode_run,
+        "Sides must be multiples of the model's latent scale. --model FOLDER names a model, or its "
+        "autoencoder alone.\n",
+        false},
+    {"decode", "LATENTS [-o PATTERN] [--KEY VALUE]...", "latents as pictures", decode_run,
+        "LATENTS is a .npy or .safetensors file that encode or generate wrote.\n", false},
+    {"reconstruct", "IMAGE [-o PATTERN] [--KEY VALUE]...",
+        "a picture to latents and back; prints the PSNR", reconstruct_run,
+        "Without -o nothing is written.\n", false},
     {"inspect", "[MODEL] [--json]", "what a model holds, what is missing, how much memory it needs",
         inspect_run,
         "MODEL is a folder, a checkpoint with its .yaml beside it, or hf:ORG/NAME[@REV]; without "

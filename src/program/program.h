@@ -20,6 +20,9 @@ extern const struct verb verbs[]; /* ends with a NULL name */
 enum clat_status generate_run(int count, char **arguments);
 enum clat_status inspect_run(int count, char **arguments);
 enum clat_status convert_run(int count, char **arguments);
+enum clat_status encode_run(int count, char **arguments);
+enum clat_status decode_run(int count, char **arguments);
+enum clat_status reconstruct_run(int count, char **arguments);
 enum clat_status devices_run(int count, char **arguments);
 enum clat_status schedulers_run(int count, char **arguments);
 enum clat_status info_run(int count, char **arguments);

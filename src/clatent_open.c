@@ -1,0 +1,86 @@
+/* clatent_open.c - what every piece of work begins with: a job, its model, its device.
+ * SPDX-License-Identifier: MIT */
+#include "clatent_internal.h"
+#include "device/device.h"
+#include "job/hub.h"
+#include "pipeline/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum clat_status opened_resolve(
+    struct clat_context *context, const struct clat_job *given, struct opened *opened)
+{
+    return context_resolve(context, &given->values, &opened->values, &opened->folder);
+}
+
+enum clat_status opened_build(struct opened *opened)
+{
+    enum clat_status status;
+    TRY(job_build(&opened->values, &opened->job));
+    TRY(model_open(opened->folder, opened->job.variant, &opened->model));
+out:
+    return status;
+}
+
+static void on_build(void *user, const char *program, int number)
+{
+    (void)program;
+    context_tell(user, &(struct clat_progress){.phase = "building kernels", .done = number});
+}
+
+enum clat_status opened_device(struct clat_context *context, struct opened *opened)
+{
+    enum clat_status status;
+    TRY(device_open(opened->job.device, &opened->device));
+    device_on_build(opened->device, on_build, context);
+    device_on_cancel(opened->device, context_is_cancelled, context);
+    pipeline_choose_engine(opened->device, opened->job.gemm);
+    context_log(context, "device: %s", device_facts(opened->device)->name);
+out:
+    return status;
+}
+
+void opened_close(struct opened *opened)
+{
+    device_close(opened->device);
+    model_close(opened->model);
+    job_free(&opened->job);
+    job_values_free(&opened->values);
+    free(opened->folder);
+    *opened = (struct opened){.folder = NULL};
+}
+
+enum clat_status opened_model_name(const struct job_values *values, char **name)
+{
+    const struct job_value *given = &values->value[job_key_find("model")];
+    const char *text = given->count ? given->items[0] : "demo";
+    size_t size = strcspn(text, hub_is_address(text) ? "@" : "");
+    while (size > 1 && text[size - 1] == '/')
+        size--;
+    size_t start = size;
+    while (start > 0 && text[start - 1] != '/')
+        start--;
+    *name = strndup(text + start, size - start);
+    return *name ? CLAT_OK : status_set(CLAT_ERROR_MEMORY, "no host memory for a name");
+}
+
+void context_tell(struct clat_context *context, const struct clat_progress *progress)
+{
+    if (context->options.progress)
+        context->options.progress(context->options.user, progress);
+}
+
+void context_phase(void *context, enum pipeline_phase phase, int done, int total)
+{
+    static const char *const words[] = {[PHASE_LOAD_TEXT] = "loading text encoder",
+        [PHASE_ENCODE] = "encoding prompts",
+        [PHASE_LOAD_ENCODER] = "loading encoder",
+        [PHASE_ENCODE_IMAGES] = "encoding images",
+        [PHASE_LOAD_UNET] = "loading UNet",
+        [PHASE_SAMPLE] = "sampling",
+        [PHASE_LOAD_DECODER] = "loading decoder",
+        [PHASE_DECODE] = "decoding"};
+    context_tell(
+        context, &(struct clat_progress){.phase = words[phase], .done = done, .total = total});
+}
