@@ -18,10 +18,11 @@
  * Everything is float32 on the host. Whoever wants the reference's last bit compiles with
  * -ffp-contract=off.
  *
- * A plugin MUST NOT print, exit, change the locale or the floating-point environment, keep state
- * outside of the memory it is given, or start threads. It MUST be deterministic: the same sample,
- * options and noise give the same result. Calls come from one thread per run; several runs may be
- * under way.
+ * A plugin MUST NOT print, exit, start threads, change the locale, the working directory or the
+ * floating-point environment, or keep state outside of the memory it is given; what it is given as
+ * const it MUST NOT change. It MUST be deterministic: the same options give the same plan; the same
+ * sample, options and noise the same result, for each image as if it were alone. Calls come from
+ * one thread per run; several runs may be under way. clatent-plugin-check tries all of this out.
  *
  * Functions return 0, or a code other than 0 that the plugin MUST return at once, unchanged
  * (cancelled, device lost, no memory). A plugin that fails for a reason of its own calls
@@ -322,12 +323,13 @@ struct clat_run {
                       of step plan->first; out: latents */
     void *host;    /* the host's own */
 
-    /* During plan() only scratch() and fail() may be called. Once a call has failed, all others
-     * return the same code. */
+    /* During plan() all but scratch() and fail() MUST NOT be called. Once a call has failed, all
+     * others return the same code. */
 
     /* The guided prediction of the network for all images at `timestep` (as trained; may be
      * fractional). The network sees sample / divisor: 1 in variance-preserving space,
-     * sqrt(sigma^2 + 1) in sigma space. `output` has the size of sample, and may not be it. */
+     * sqrt(sigma^2 + 1) in sigma space. `output` has the size of sample, and MUST NOT overlap it.
+     */
     int (*evaluate)(
         struct clat_run *run, const float *sample, float divisor, double timestep, float *output);
     /* Fresh N(0,1) values for all images; each image has its own stream, read in the order of the

@@ -30,14 +30,14 @@ $out"
 while read -r fault code check words; do
     case $fault in '' | '#'*) continue ;; esac
     cp "$build/tests/.libs/outlaw.so" "$work/out_$fault.so" && chmod 644 "$work/out_$fault.so"
-    case $fault in *hang) seconds=2 ;; *) seconds=60 ;; esac
+    case $fault in *hang) seconds=3 ;; *) seconds=60 ;; esac
     expect "$code" "$check" "$words" "$work/out_$fault.so"
     rm -f "$work/out_$fault.so"
 done <<'TABLE'
 # what happens as it is loaded
 load_crash      4 load    crashed: Segmentation fault (loading)
 load_exit       4 load    ended the process with exit code 0 (loading)
-load_hang       4 load    did not return within 2 seconds (loading)
+load_hang       4 load    did not return within 3 seconds (loading)
 # options
 initial         8 options knob is 'many', expected a whole number
 range           8 options option 'knob' has the range 2 to 1
@@ -94,7 +94,7 @@ spread          8 spread  expected 0 and 1 within
 exit            8 options ended the process with exit code 0
 abort           8 options crashed: Aborted
 recursion       8 options crashed: Segmentation fault
-hang            8 options did not return within 2 seconds
+hang            8 options did not return within 3 seconds
 print           8 manners it printed
 thread          8 manners it started threads
 rounding        8 manners it changed the floating-point environment
@@ -136,6 +136,18 @@ for words in "" "--jsn x.so" "--seconds" "--seconds x x.so" "--seconds 0 x.so"; 
     "$program" $words >"$work/out" 2>"$work/err"
     [ $? -eq 2 ] && [ -s "$work/err" ] && [ ! -s "$work/out" ] || fail "'$words' is no usage error"
 done
+# with rights of the file's owner: refused before anything is loaded
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    secure=$(mktemp -d) && cp "$program" "$secure/check" && chmod 755 "$secure" && chmod 4755 "$secure/check"
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$secure/check" --help >"$work/out" 2>"$work/err"
+    code=$?
+    case $code in
+    2) grep -q "must not be set-user-id" "$work/err" || fail "set-user-id: $(cat "$work/err")" ;;
+    0) mount | grep -q nosuid || fail "set-user-id was not noticed" ;;
+    *) fail "set-user-id: exit code $code" ;;
+    esac
+    rm -rf "$secure"
+fi
 "$program" "$work/text.so" "$work/out_none.so" >/dev/null
 [ $? -eq 4 ] || fail "the worst of several files is the exit code"
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define DEFAULT_SECONDS 60
 
@@ -176,6 +177,8 @@ int main(int count, char **arguments)
     struct request request = {.seconds = DEFAULT_SECONDS};
     bool asked_for_help = false;
     int files = count - 1;
+    if (getauxval(AT_SECURE))
+        return usage("%s", "refused: the program must not be set-user-id");
     enum exit_code worst = read_arguments(&files, arguments + 1, &request, &asked_for_help);
     if (worst != EXIT_KEPT)
         return worst;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 const struct verb verbs[] = {
     {"generate", "[JOB.yaml] [--KEY VALUE]...", "make images", generate_run,
@@ -179,8 +180,17 @@ static enum clat_status finish_output(enum clat_status status)
     return CLAT_ERROR_OUTPUT;
 }
 
+/* Set-user-id, set-group-id or capabilities of the file: plugins, drivers and files would be used
+ * with rights that the caller has not. */
+static bool has_borrowed_rights(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
 int main(int count, char **arguments)
 {
+    if (has_borrowed_rights())
+        return complain(CLAT_ERROR_USAGE, "refused: the program must not be set-user-id");
     signals_catch();
     enum clat_status status = run_verb(count - 1, arguments + 1);
     status = finish_output(status);
