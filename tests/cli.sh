@@ -50,8 +50,8 @@ expect 2 'exclude each other' info a.png --json --as-args
 
 # ---- options
 expect 2 'no prompt was given' generate
-expect 2 "--height: height must be a multiple of 8 from 8 to 8192, found '250'" generate -p x --height 250
-expect 2 "--width: width must be a multiple of 8" generate -p x --width=-8
+expect 2 "--height: height must be a multiple of 4 from 4 to 8192, found '250'" generate -p x --height 250
+expect 2 "--width: width must be a multiple of 4" generate -p x --width=-8
 expect 2 "num_inference_steps must be a whole number from 1 to 1000, found '0'" generate -p x --steps 0
 expect 2 "found '1000000'" generate -p x --num-inference-steps 1000000
 expect 2 "unknown key 'hieght', did you mean 'height'?" generate -p x --hieght 64
@@ -78,7 +78,7 @@ expect 2 'job.yaml:1: an anchor' generate job.yaml
 job 'prompt: x\nmodel: *a\n'
 expect 2 'job.yaml:2: an alias' generate job.yaml
 job 'prompt: x\n\nheight: tall\n'
-expect 2 "job.yaml:3: height must be a multiple of 8" generate job.yaml
+expect 2 "job.yaml:3: height must be a multiple of 4" generate job.yaml
 job 'prompt: x\nheigth: 64\n'
 expect 2 "job.yaml:2: unknown key 'heigth', did you mean 'height'?" generate job.yaml
 job 'prompt: x\nsteps: [1]\n'

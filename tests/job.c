@@ -88,7 +88,7 @@ static void test_refused(void)
         const char *words;
     } cases[] = {
         {"prompt: a\nheight: 250", 2,
-            "job.yaml:2: height must be a multiple of 8 from 8 to 8192, found '250'"},
+            "job.yaml:2: height must be a multiple of 4 from 4 to 8192, found '250'"},
         {"prompt: a\nheight: 0", 2, "height must be"},
         {"prompt: a\nsteps: 0", 2,
             "num_inference_steps must be a whole number from 1 to 1000, found '0'"},
