@@ -10,7 +10,9 @@ struct options {
     int algorithm_type, solver_type;
 };
 
-static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "true"),
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver),
+    SHIFT_ROWS(options, solver), SOLVER_ORDER_ROW(options, solver, 3),
+    LOWER_ORDER_ROW(options, solver, "true"),
     CLAT_SPACING_ROWS(
         options, solver.levels.timestep_spacing, solver.levels.steps_offset, "linspace"),
     {"algorithm_type", CLAT_CHOICE, offsetof(struct options, algorithm_type), "deis", 0, 0,

@@ -18,14 +18,11 @@ enum { DPMSOLVER, DPMSOLVER_PP, SDE_DPMSOLVER_PP, SDE_DPMSOLVER }; /* algorithm_
 enum { MIDPOINT, HEUN };                                           /* solver_type */
 
 #define DPM_ROWS(options, field)                                                                   \
-    {"lambda_min_clipped", CLAT_REAL, offsetof(struct options, field.levels.lambda_min_clipped),   \
-        "-inf", -(double)INFINITY, 0, NULL, "leave out levels of a lambda below this"},            \
+    LAMBDA_MIN_ROW(options, field), VARIANCE_ROW(options, field),                                  \
         CLAT_TIMESTEPS_ROW(options, field.levels.timesteps),                                       \
-        {"sigmas", CLAT_REALS, offsetof(struct options, field.levels.sigmas), "null", 0, 1e6,      \
-            NULL, "sigmas to visit and the one to end at, falling, instead of a spacing"},         \
     {                                                                                              \
-        "variance_type", CLAT_CHOICE, offsetof(struct options, field.variance_type), "null", 0, 0, \
-            CLAT_CHOICES("learned", "learned_range"), "a variance that the network predicts too"   \
+        "sigmas", CLAT_REALS, offsetof(struct options, field.levels.sigmas), "null", 0, 1e6, NULL, \
+            "sigmas to visit and the one to end at, falling, instead of a spacing"                 \
     }
 
 struct terms {
@@ -124,8 +121,7 @@ static inline const char *terms_missing(
     int algorithm, const struct solver *o, const struct clat_plan *plan)
 {
     if (o->variance_type >= 0)
-        return "variance_type is for networks that predict the variance too, which no latent "
-               "diffusion model does";
+        return VARIANCE_REFUSED;
     if (predicts_x0(algorithm))
         return NULL;
     if (plan->sigmas[plan->count] == 0)

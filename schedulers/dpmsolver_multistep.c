@@ -11,8 +11,9 @@ struct options {
     int algorithm_type, solver_type, euler_at_final;
 };
 
-static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "true"),
-    CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver),
+    SHIFT_ROWS(options, solver), SOLVER_ORDER_ROW(options, solver, 3),
+    LOWER_ORDER_ROW(options, solver, "true"), CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
     CLAT_SPACING_ROWS(
         options, solver.levels.timestep_spacing, solver.levels.steps_offset, "linspace"),
     FINAL_SIGMA_ROW(options, solver.levels.final_sigmas_type), DPM_ROWS(options, solver),

@@ -12,7 +12,9 @@ struct options {
     int algorithm_type, solver_type;
 };
 
-static const struct clat_option options[] = {SOLVER_ROWS(options, solver, 3, "false"),
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver),
+    SHIFT_ROWS(options, solver), SOLVER_ORDER_ROW(options, solver, 3),
+    LOWER_ORDER_ROW(options, solver, "false"),
     FINAL_SIGMA_ROW(options, solver.levels.final_sigmas_type), DPM_ROWS(options, solver),
     {"algorithm_type", CLAT_CHOICE, offsetof(struct options, algorithm_type), "dpmsolver++", 0, 0,
         CLAT_CHOICES("dpmsolver", "dpmsolver++", "sde-dpmsolver++"),

@@ -24,32 +24,38 @@ struct solver {
     struct clat_bounds bounds;
     int solver_order, prediction_type, lower_order_final;
     int use_dynamic_shifting, time_shift_type;
-    int variance_type; /* DPM-Solver's; -1: none */
+    int variance_type; /* of VARIANCE_ROW; -1: none */
     double mu;
 };
 
-/* Order and bounds, in every class; then what all but EDM's have in common. */
-#define SOLVER_ORDER_ROWS(options, field, orders, lower)                                           \
-    {"solver_order", CLAT_INT, offsetof(struct options, field.solver_order), "2", 1, orders, NULL, \
-        "order of the solver: 2 with guidance, 3 without"},                                        \
-        CLAT_THRESHOLD_ROWS(options, field.bounds),                                                \
+#define ORDER_ROW(options, field, name, highest, help)                                             \
     {                                                                                              \
-        "lower_order_final", CLAT_BOOL, offsetof(struct options, field.lower_order_final), lower,  \
-            0, 0, NULL, "fall back to lower orders in the last steps"                              \
+        name, CLAT_INT, offsetof(struct options, field), "2", 1, highest, NULL, help               \
     }
-#define SOLVER_ROWS(options, field, orders, lower)                                                 \
+#define SOLVER_ORDER_ROW(options, field, highest)                                                  \
+    ORDER_ROW(options, field.solver_order, "solver_order", highest,                                \
+        "order of the solver: 2 with guidance, 3 without")
+#define LOWER_ORDER_ROW(options, field, standard)                                                  \
+    {                                                                                              \
+        "lower_order_final", CLAT_BOOL, offsetof(struct options, field.lower_order_final),         \
+            standard, 0, 0, NULL, "fall back to lower orders in the last steps"                    \
+    }
+#define SOLVER_ROWS(options, field)                                                                \
     CLAT_SCHEDULE_ROWS(options, field.levels.schedule, "0.0001", "0.02", "linear"),                \
-        SOLVER_ORDER_ROWS(options, field, orders, lower),                                          \
+        CLAT_THRESHOLD_ROWS(options, field.bounds),                                                \
         {"prediction_type", CLAT_CHOICE, offsetof(struct options, field.prediction_type),          \
             "epsilon", 0, 0, CLAT_CHOICES("epsilon", "sample", "v_prediction", "flow_prediction"), \
             "what the network predicts"},                                                          \
         CLAT_CURVE_ROWS(options, field.levels),                                                    \
         {"use_flow_sigmas", CLAT_BOOL, offsetof(struct options, field.levels.use_flow_sigmas),     \
             "false", 0, 0, NULL, "levels of a rectified flow: alpha = 1 - sigma"},                 \
-        {"flow_shift", CLAT_REAL, offsetof(struct options, field.levels.flow_shift), "1", 1e-6,    \
-            1e6, NULL, "shift of use_flow_sigmas towards noise"},                                  \
-        {"use_dynamic_shifting", CLAT_BOOL, offsetof(struct options, field.use_dynamic_shifting),  \
-            "false", 0, 0, NULL, "take the shift of use_flow_sigmas from mu"},                     \
+    {                                                                                              \
+        "flow_shift", CLAT_REAL, offsetof(struct options, field.levels.flow_shift), "1", 1e-6,     \
+            1e6, NULL, "shift of use_flow_sigmas towards noise"                                    \
+    }
+#define SHIFT_ROWS(options, field)                                                                 \
+    {"use_dynamic_shifting", CLAT_BOOL, offsetof(struct options, field.use_dynamic_shifting),      \
+        "false", 0, 0, NULL, "take the shift of use_flow_sigmas from mu"},                         \
         {"time_shift_type", CLAT_CHOICE, offsetof(struct options, field.time_shift_type),          \
             "exponential", 0, 0, CLAT_CHOICES("exponential", "linear"),                            \
             "the shift is exp(mu), or mu"},                                                        \
@@ -62,6 +68,22 @@ struct solver {
         "final_sigmas_type", CLAT_CHOICE, offsetof(struct options, field), "zero", 0, 0,           \
             CLAT_CHOICES("zero", "sigma_min"), "where the last step ends"                          \
     }
+
+#define LAMBDA_MIN_ROW(options, field)                                                             \
+    {                                                                                              \
+        "lambda_min_clipped", CLAT_REAL,                                                           \
+            offsetof(struct options, field.levels.lambda_min_clipped), "-inf", -(double)INFINITY,  \
+            0, NULL, "leave out levels of a lambda below this"                                     \
+    }
+#define VARIANCE_ROW(options, field)                                                               \
+    {                                                                                              \
+        "variance_type", CLAT_CHOICE, offsetof(struct options, field.variance_type), "null", 0, 0, \
+            CLAT_CHOICES("learned", "learned_range"), "a variance that the network predicts too"   \
+    }
+/* What VARIANCE_ROW is refused with, whatever it says but null. */
+#define VARIANCE_REFUSED                                                                           \
+    "variance_type is for networks that predict the variance too, which no latent diffusion "      \
+    "model does"
 
 /* ---- levels --------------------------------------------------------------------------------- */
 

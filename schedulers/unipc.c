@@ -23,8 +23,9 @@ struct options {
     struct clat_reals disable_corrector;
 };
 
-static const struct clat_option options[] = {SOLVER_ROWS(options, solver, ORDER_LIMIT, "true"),
-    CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
+static const struct clat_option options[] = {SOLVER_ROWS(options, solver),
+    SHIFT_ROWS(options, solver), SOLVER_ORDER_ROW(options, solver, ORDER_LIMIT),
+    LOWER_ORDER_ROW(options, solver, "true"), CLAT_ZERO_SNR_ROW(options, solver.levels.schedule),
     CLAT_SPACING_ROWS(
         options, solver.levels.timestep_spacing, solver.levels.steps_offset, "linspace"),
     FINAL_SIGMA_ROW(options, solver.levels.final_sigmas_type),

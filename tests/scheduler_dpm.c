@@ -1,5 +1,5 @@
-/* scheduler_dpm.c - trajectories of DPM-Solver, UniPC and DEIS against recorded ones, and what they
- * refuse. SPDX-License-Identifier: MIT
+/* scheduler_dpm.c - trajectories of DPM-Solver, UniPC, DEIS and SA-Solver against recorded ones,
+ * and what they refuse. SPDX-License-Identifier: MIT
  *
  * The torch that recorded them rounds sqrt, exp and log of single numbers correctly but for one in
  * 100, 80 and 4000. Where a case hangs on one of those, more_dpm has it once more with functions
@@ -137,6 +137,10 @@ static const struct refused refused[] = {
     {"edm_dpmsolver_multistep", "sigma_min=2,sigma_max=1", 10, "sigma_min must be below"},
     {"deis", "algorithm_type=dpmsolver", 10, "algorithm_type is"},
     {"deis", "final_sigmas_type=zero", 10, "no option 'final_sigmas_type'"},
+    {"sa_solver", "variance_type=learned", 10, "predict the variance too"},
+    {"sa_solver", "predictor_order=5", 10, "predictor_order is '5', expected"},
+    {"sa_solver", "algorithm_type=noise_prediction,prediction_type=flow_prediction", 10,
+        "flow_prediction needs algorithm_type data_prediction"},
     {"unipc", "solver_type=bh1", 10, "bh1 needs final_sigmas_type sigma_min"},
     {"unipc", "predict_x0=false", 10, "final_sigmas_type sigma_min"},
     {"unipc", "lower_order_final=false", 10, "final_sigmas_type sigma_min"},

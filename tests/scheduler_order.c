@@ -48,6 +48,8 @@ static const struct {
     {"lms", "use_karras_sigmas=true", 3.1, 4.1, 0.001},
     {"pndm", "", 1.5, 2.1, 0.0005},
     {"pndm", "skip_prk_steps=true", 1.5, 2.1, 0.0005},
+    {"sa_solver", "tau=0", 1.85, 2.15, 0.006},
+    {"sa_solver", "tau=0 algorithm_type=noise_prediction", 1.65, 2, 0.015},
     {"unipc", "", 2.7, 3.2, 0.013},
     {"unipc", "solver_order=1", 1.7, 2.1, 0.04},
     {"unipc", "solver_order=3", 3.1, 4.1, 0.015},
@@ -71,6 +73,8 @@ static const struct {
     {"euler_ancestral", "", 100, false, 0.1},
     {"lcm", "", 4, true, 0.05},
     {"lcm", "", 50, true, 0.05},
+    {"sa_solver", "", 100, false, 0.05},
+    {"sa_solver", "algorithm_type=noise_prediction tau=0.5", 100, false, 0.05},
     {"tcd", "", 50, false, 0.13},
 };
 

@@ -40,10 +40,13 @@ def toy(x, t):
     return x * torch.tensor(0.2) + torch.tensor(f32(0.0004 * float(t) - 0.1))
 
 
-def record(name, cls, config, n, lists={}, strength=None, sigmas=False):
+def record(name, cls, config, n, lists={}, strength=None, sigmas=False, tau=None):
     """lists: further arguments of set_timesteps, which are options of ours; sigmas: so are those of
-    the class, instead of its config's curve."""
-    scheduler = getattr(diffusers, cls)(**config)
+    the class, instead of its config's curve; tau: (tau, tau_low, tau_high) of SA-Solver."""
+    function = {}
+    if tau:
+        function["tau_func"] = lambda t: tau[0] if tau[1] <= t <= tau[2] else 0
+    scheduler = getattr(diffusers, cls)(**config, **function)
     generator = torch.Generator().manual_seed(SEED)
     x = x0 = torch.randn(SHAPE, generator=generator) * (1 if strength else scheduler.init_noise_sigma)
     arguments = {k: np.array(v) if k == "sigmas" else v for k, v in lists.items()}
@@ -52,7 +55,7 @@ def record(name, cls, config, n, lists={}, strength=None, sigmas=False):
     scheduler.set_timesteps(**arguments)
     first = n - int(n * strength) if strength else 0
     scheduler.set_begin_index(first)
-    extra = {"generator": generator} if "DPM" in cls else {}
+    extra = {"generator": generator} if "DPM" in cls or cls == SA else {}
     outputs = []
     for t in scheduler.timesteps[first:]:
         x = scheduler.step(toy(scheduler.scale_model_input(x, t), t), t, x, **extra).prev_sample
@@ -64,12 +67,15 @@ def record(name, cls, config, n, lists={}, strength=None, sigmas=False):
     tensors[name + "/x"] = x
     if sigmas:
         config = dict(BASE, sigmas=[float(s) for s in scheduler.sigmas])
+    if tau:
+        config = dict(config, tau=tau[0], tau_low=tau[1], tau_high=tau[2])
     cases[name] = dict(cls=cls, config=dict(config, **lists), n=n, step={}, strength=strength, calls=len(x))
 
 
 MULTI, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 UNIPC, DEIS, EDM = "UniPCMultistepScheduler", "DEISMultistepScheduler", "EDMDPMSolverMultistepScheduler"
 CLASSES = dict(multi=MULTI, single=SINGLE, unipc=UNIPC, deis=DEIS)
+SA = "SASolverScheduler"
 EPS = dict(BASE, algorithm_type="dpmsolver", final_sigmas_type="sigma_min")
 SDE = dict(BASE, algorithm_type="sde-dpmsolver++")
 SDE_EPS = dict(EPS, algorithm_type="sde-dpmsolver")
@@ -158,6 +164,31 @@ record("edm_sde", EDM, dict(algorithm_type="sde-dpmsolver++"), 7)
 record("edm_heun", EDM, dict(solver_type="heun", final_sigmas_type="sigma_min", sigma_data=1.0), 7)
 record("edm_euler_at_final", EDM, dict(euler_at_final=True, final_sigmas_type="sigma_min", lower_order_final=False, sigma_min=0.01, sigma_max=20.0), 7)
 record("edm_threshold", EDM, dict(thresholding=True, sample_max_value=3.0, dynamic_thresholding_ratio=0.9), 7)
+
+# ---- SA-Solver
+for n in (1, 2, 3, 7, 10, 20):
+    record(f"sa_n{n}", SA, BASE, n)
+for spacing in ("leading", "trailing"):
+    record("sa_" + spacing, SA, dict(BASE, timestep_spacing=spacing, steps_offset=1), 7)
+for prediction in ("sample", "v_prediction"):
+    record("sa_" + prediction, SA, dict(BASE, prediction_type=prediction), 7)
+    record("sa_noise_" + prediction, SA, dict(BASE, prediction_type=prediction, algorithm_type="noise_prediction"), 7)
+for curve in ("karras", "exponential", "beta"):
+    record("sa_" + curve, SA, {**BASE, f"use_{curve}_sigmas": True}, 8)
+for predictor in (1, 2, 3, 4):
+    for corrector in (1, 2, 3, 4):
+        orders = dict(predictor_order=predictor, corrector_order=corrector)
+        record(f"sa_{predictor}{corrector}", SA, dict(BASE, **orders), 8)
+    record(f"sa_noise_{predictor}{predictor}", SA, dict(BASE, algorithm_type="noise_prediction", **orders), 8)
+record("sa_higher", SA, dict(BASE, lower_order_final=False, predictor_order=3, corrector_order=4), 8)
+record("sa_threshold", SA, dict(BASE, thresholding=True, dynamic_thresholding_ratio=0.9, sample_max_value=3.0), 7)
+record("sa_flow", SA, dict(use_flow_sigmas=True, flow_shift=3.0, prediction_type="flow_prediction"), 7)
+record("sa_clipped", SA, dict(beta_schedule="squaredcos_cap_v2", lambda_min_clipped=-5.1), 7)
+record("sa_middle_0.6", SA, BASE, 10, strength=0.6)
+record("sa_middle_0.35", SA, dict(BASE, predictor_order=3, corrector_order=4), 10, strength=0.35)
+record("sa_tau0", SA, BASE, 8, tau=(0.0, 0, 1000))
+record("sa_tau_half", SA, BASE, 8, tau=(0.5, 0, 1000))
+record("sa_noise_tau", SA, dict(BASE, algorithm_type="noise_prediction"), 8, tau=(0.75, 300, 1000))
 
 save_file(tensors, sys.argv[1] + ".safetensors")
 with open(sys.argv[1] + ".json", "w") as file:
