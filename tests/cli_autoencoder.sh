@@ -2,7 +2,7 @@
 # cli_autoencoder.sh - encode, decode and reconstruct from the command line, and runs that start from a
 # picture. SPDX-License-Identifier: MIT
 build=$(cd "${top_builddir:-.}" && pwd) || exit 99
-data=$(cd "${top_srcdir:-.}/tests/data/tasks" && pwd) || exit 99
+data=$(cd "${top_srcdir:-.}/tests/data" && pwd) || exit 99
 clatent=$build/clatent
 work=$build/tests/tmp/cli_autoencoder
 checks=0 failed=0
@@ -25,7 +25,7 @@ refuse() { # code, words, arguments
     [ $? -eq "$code" ] && grep -q -e "$words" err || fail "$* does not say '$words' but: $(cat err)"
 }
 
-model=$data/ckpt-inpainting_big
+model=$data/compvis/inpainting_big
 picture=$model/image.png
 
 run encode "$picture" -m "$model" -o latents.npy
@@ -42,7 +42,7 @@ run decode latents.safetensors -m "$model" -o tensors.png
 same decoded.png tensors.png "both kinds of files"
 
 # ---- what generate makes can be decoded, and a picture can be started from
-model=$data/ldm-uncond-tiny
+model=$data/tasks/ldm-uncond-tiny
 run generate -m "$model" --steps 2 --seed 3 -o made.png
 run generate -m "$model" --steps 2 --seed 3 -o made.safetensors
 run decode made.safetensors -m "$model" -o made-again.png --no-ai-mark
@@ -59,8 +59,8 @@ refuse 2 'no image was given' encode -m "$model"
 refuse 2 'no latents were given' decode -m "$model"
 refuse 7 'exists; --overwrite replaces it' encode made.png -m "$model" -o start.npy
 refuse 2 'output: expected a name that ends in .npy or .safetensors' encode made.png -m "$model" -o x.png
-refuse 3 'latents: expected \[images, 3, height, width\]' decode a.npy -m "$data/ckpt-cin256-v2" -o x.png
-refuse 3 'expected sides that are multiples of 4, found 70 x 50' encode "$data/ldm-sr-tiny/input1.png" -m "$data/ckpt-cin256-v2" -o x.npy
+refuse 3 'latents: expected \[images, 3, height, width\]' decode a.npy -m "$data/compvis/cin256-v2" -o x.png
+refuse 3 'expected sides that are multiples of 4, found 70 x 50' encode "$data/tasks/ldm-sr-tiny/input1.png" -m "$data/compvis/cin256-v2" -o x.npy
 refuse 2 'image: at strength 1 nothing of it would be left' generate -m "$model" --image made.png -o x.png
 refuse 2 'there are latents to start from, too' generate -m "$model" --image made.png --latents start.npy --strength 0.5 -o x.png
 

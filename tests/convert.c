@@ -86,7 +86,9 @@ static void compare_structure(const struct model *from, const struct model *to)
 {
     const struct unet_config *a = &from->unet, *b = &to->unet;
     CHECK(from->task == to->task, "task %s", task_name(to->task));
-    CHECK(memcmp(&from->autoencoder, &to->autoencoder, sizeof from->autoencoder) == 0,
+    struct autoencoder_config first_stage = from->autoencoder;
+    first_stage.scaling_given = true; /* what is written names it */
+    CHECK(memcmp(&first_stage, &to->autoencoder, sizeof first_stage) == 0,
         "the autoencoder's structure");
     CHECK(from->class_embedder.classes == to->class_embedder.classes &&
               from->class_embedder.width == to->class_embedder.width,

@@ -1,9 +1,9 @@
 /* pipeline_tasks.c - every task from its input to its pictures, against whole runs of the
  * reference. SPDX-License-Identifier: MIT
  *
- * tests/data/tasks/NAME (tests/tools/make_tasks.py) holds a small model as its authors would have
- * stored it, and the reference's run: latents after every step, decoded picture, bytes.
- * CLATENT_ORACLE names a folder with more of them (models/NAME, goldens/NAME). */
+ * tests/data/tasks/NAME or compvis/NAME (tests/tools/make_tasks.py) holds a small model as its
+ * authors would have stored it, and the reference's run: latents after every step, decoded picture,
+ * bytes. CLATENT_ORACLE names a folder with more of them (models/NAME, goldens/NAME). */
 #include "base/file.h"
 #include "base/memory.h"
 #include "check.h"
@@ -65,7 +65,10 @@ static bool find(const char *name, struct places *places)
 {
     const char *oracle = getenv("CLATENT_ORACLE");
     char path[600];
-    snprintf(path, sizeof path, "tasks/%s", name);
+    if (strncmp(name, "ckpt-", 5) == 0)
+        snprintf(path, sizeof path, "compvis/%s", name + 5);
+    else
+        snprintf(path, sizeof path, "tasks/%s", name);
     snprintf(places->model, sizeof places->model, "%s", check_data(path));
     snprintf(places->folder, sizeof places->folder, "%s", places->model);
     if (!file_is_directory(places->model) && !oracle)
