@@ -243,8 +243,9 @@ struct clat_scheduler {
     const struct clat_scheduler_alias *aliases; /* [alias_count] further names */
     int order;                                  /* of convergence, with default options */
     int stochastic;                             /* draws noise in each step, with these */
-    double evaluations; /* of the network in each further step, with these; 0: not known */
-    const char *space;  /* "variance preserving" or "sigma" */
+    double evaluations;  /* of the network in each further step, with these; 0: not known */
+    const char *space;   /* "variance preserving" or "sigma" */
+    const char *network; /* what it drives: "diffusion", "EDM" or "rectified flow" */
 };
 struct clat_schedulers {
     size_t count;

@@ -162,6 +162,7 @@ static enum clat_status copy_scheduler(
     TRY(arena_string(arena, plugin->title ? plugin->title : "", &to->title));
     TRY(arena_string(arena, plugin->source, &to->source));
     TRY(arena_string(arena, plugin->version, &to->version));
+    to->network = scheduler_network_name(plugin->network);
     to->order = plugin->order;
     to->stochastic = plugin->stochastic != 0;
     to->evaluations = evaluations_of_step(plugin->name);

@@ -95,7 +95,7 @@ done
 make_image -p a --seed 7 --steps 4 --scheduler 'DPM++ 2M SDE Karras' -o karras.png
 again karras.png
 check
-"$clatent" info karras.png --json | grep -q 'Sampler: dpmsolver_multistep, Schedule type: Karras, ' ||
+"$clatent" info karras.png --json | grep -q 'Sampler: DPM++ 2M SDE, Schedule type: Karras, ' ||
     fail "the schedule is not told: $("$clatent" info karras.png --json)"
 make_image -p a --seed 7 --scheduler 'ddpm,timesteps=[900, 500,100]' --steps 3 -o list.png
 again list.png

@@ -168,6 +168,37 @@ static void test_round_trip(void)
     job_values_free(&values);
 }
 
+/* Scheduler and schedule in the words of other programs. */
+static void test_samplers(void)
+{
+    static const char *const rows[][2] = {
+        {"euler_ancestral,steps_offset=1", "Sampler: Euler a, CFG"},
+        {"dpm2", "Sampler: dpm2, CFG"},
+        {"pndm,skip_prk_steps=false", "Sampler: pndm, CFG"},
+        {"pndm,skip_prk_steps=true", "Sampler: PLMS, CFG"},
+        {"dpmsolver_multistep,algorithm_type=dpmsolver++,solver_order=2,use_karras_sigmas=true",
+            "Sampler: DPM++ 2M, Schedule type: Karras, CFG"},
+        {"dpmsolver_multistep,algorithm_type=sde-dpmsolver++,solver_order=3,solver_type=midpoint,"
+         "use_exponential_sigmas=true",
+            "Sampler: DPM++ 3M SDE, Schedule type: Exponential, CFG"},
+        {"dpmsolver_multistep,algorithm_type=sde-dpmsolver++,solver_order=2,solver_type=heun,"
+         "use_beta_sigmas=true",
+            "Sampler: DPM++ 2M SDE Heun, Schedule type: Beta, CFG"},
+        {"dpmsolver_multistep,algorithm_type=dpmsolver", "Sampler: dpmsolver_multistep, CFG"},
+        {"dpmsolver_sde,use_karras_sigmas=false", "Sampler: DPM++ SDE, CFG"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static struct job_values values;
+        struct text line = {0};
+        fill(&values);
+        set(&values, "scheduler", rows[i][0]);
+        CHECK_OK(metadata_parameters(&values, "m", &line));
+        CHECK(strstr(line.data, rows[i][1]), "%s gives %s", rows[i][0], line.data);
+        text_free(&line);
+        job_values_free(&values);
+    }
+}
+
 static void test_refused(void)
 {
     static const char *const texts[] = {"", "[]", "{}", "{\"version\": \"1\"}", "{\"job\": {}}",
@@ -191,6 +222,7 @@ int main(void)
     test_long_name();
     test_escapes();
     test_round_trip();
+    test_samplers();
     test_refused();
     return check_result();
 }

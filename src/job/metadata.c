@@ -151,6 +151,45 @@ out:
     return status;
 }
 
+/* Samplers as AUTOMATIC1111's web UI calls them, where that is not our name: which scheduler with
+ * which options. */
+static const struct {
+    const char *scheduler, *options, *word;
+} samplers[] = {
+    {"pndm", "skip_prk_steps=true", "PLMS"},
+    {"euler_ancestral", NULL, "Euler a"},
+    {"dpm2_ancestral", NULL, "DPM2 a"},
+    {"dpmsolver_multistep", "algorithm_type=dpmsolver++,solver_order=2", "DPM++ 2M"},
+    {"dpmsolver_multistep", "algorithm_type=sde-dpmsolver++,solver_order=2,solver_type=midpoint",
+        "DPM++ 2M SDE"},
+    {"dpmsolver_multistep", "algorithm_type=sde-dpmsolver++,solver_order=2,solver_type=heun",
+        "DPM++ 2M SDE Heun"},
+    {"dpmsolver_multistep", "algorithm_type=sde-dpmsolver++,solver_order=3", "DPM++ 3M SDE"},
+    {"dpmsolver_sde", NULL, "DPM++ SDE"},
+};
+
+static bool has_options(const struct settings *options, const char *wanted)
+{
+    struct settings list = {0};
+    bool has = !wanted || settings_read(&list, wanted, "samplers") == CLAT_OK;
+    for (size_t i = 0; has && i < list.count; i++) {
+        const struct setting *option = settings_find(options, list.items[i].key);
+        has = option && strcmp(option->value, list.items[i].value) == 0;
+    }
+    settings_free(&list);
+    return has;
+}
+
+static const char *sampler_word(const struct job_values *values)
+{
+    const char *name = first_of(values, "scheduler");
+    for (size_t i = 0; name && i < sizeof samplers / sizeof *samplers; i++)
+        if (strcmp(name, samplers[i].scheduler) == 0 &&
+            has_options(&values->scheduler_options, samplers[i].options))
+            return samplers[i].word;
+    return name;
+}
+
 /* The schedule as AUTOMATIC1111's web UI calls it, NULL if the options are of none. */
 static const char *schedule_word(const struct settings *options)
 {
@@ -179,7 +218,7 @@ enum clat_status metadata_parameters(
     const struct setting *eta = settings_find(&values->scheduler_options, "eta");
     TRY(text_print(out, "%s\n", prompt ? prompt : ""));
     TRY(add_pair(out, "Steps", first_of(values, "num_inference_steps")));
-    TRY(add_pair(out, "Sampler", first_of(values, "scheduler")));
+    TRY(add_pair(out, "Sampler", sampler_word(values)));
     TRY(add_pair(out, "Schedule type", schedule_word(&values->scheduler_options)));
     TRY(add_pair(out, "CFG scale", first_of(values, "guidance_scale")));
     TRY(add_pair(out, "Seed", first_of(values, "seed")));

@@ -34,6 +34,7 @@ static void print_json_scheduler(struct json *json, const struct clat_scheduler 
         json_real(json, "evaluations_per_step", scheduler->evaluations);
         json_bool(json, "stochastic", scheduler->stochastic);
         json_string(json, "space", scheduler->space);
+        json_string(json, "network", scheduler->network);
     }
     json_begin(json, "aliases", '[');
     for (size_t i = 0; i < scheduler->alias_count; i++) {
@@ -99,17 +100,18 @@ static void print_also(const struct clat_scheduler *scheduler)
 
 static void print_row(const struct clat_scheduler *scheduler)
 {
-    printf("%-21s %5d %11.3g  %-5s  ", scheduler->name, scheduler->order, scheduler->evaluations,
+    printf("%-23s %5d %11.3g  %-5s  ", scheduler->name, scheduler->order, scheduler->evaluations,
         scheduler->stochastic ? "yes" : "no");
     print_shown(scheduler->title);
-    printf("\n");
+    printf(
+        "%s\n", strcmp(scheduler->network, "diffusion") ? ", not for networks of diffusion" : "");
     print_also(scheduler);
 }
 
 static void print_table(const struct clat_schedulers *list)
 {
     if (list->count)
-        printf("%-21s order evaluations  noise  what\n", "name");
+        printf("%-23s order evaluations  noise  what\n", "name");
     for (size_t i = 0; i < list->count; i++)
         if (list->schedulers[i].name)
             print_row(&list->schedulers[i]);
@@ -169,6 +171,7 @@ static void print_scheduler(
         "  kind     order %d; evaluations of the network in each step: %.3g; fresh noise: %s; %s\n",
         scheduler->order, scheduler->evaluations, scheduler->stochastic ? "yes" : "no",
         scheduler->space);
+    printf("  %-8s networks of %s\n", "for", scheduler->network);
     print_aliases(scheduler);
     if (presets[0]) {
         print_shown(name);

@@ -32,8 +32,8 @@ struct denoiser {
 bool guidance_is_on(float scale);
 
 /* context [rows][tokens][cross_attention_dim] on the host: for guided sampling `images`
- * unconditional rows, then `images` conditional ones; NULL without cross-attention. Takes from the pool's front, which the caller
- * releases; the pool must hold what unet_measure says for `rows`. */
+ * unconditional rows, then `images` conditional ones; NULL without cross-attention. Takes from the
+ * pool's front, which the caller releases; the pool must hold what unet_measure says for `rows`. */
 enum clat_status denoiser_open(struct denoiser *denoiser, struct pool *pool, struct unet *unet,
     int images, int h, int w, float guidance, const float *context, int tokens);
 void denoiser_close(struct denoiser *denoiser);

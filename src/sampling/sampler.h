@@ -30,6 +30,8 @@ enum clat_status scheduler_check_network(
  * was said: SCHEDULER_DEFAULT or a file. */
 #define SCHEDULER_DEFAULT "default of the plugin"
 enum clat_status scheduler_effective(const struct scheduler *scheduler, struct settings *settings);
+/* "diffusion", "EDM", "rectified flow": of an enum clat_network. */
+const char *scheduler_network_name(int network);
 /* Does it read this key of the model's scheduler_config.json? */
 bool scheduler_hears(
     const struct scheduler *scheduler, const struct settings *model, const char *key);

@@ -71,10 +71,15 @@ out:
     return status;
 }
 
+const char *scheduler_network_name(int network)
+{
+    static const char *const names[] = {"diffusion", "EDM", "rectified flow"};
+    return names[network];
+}
+
 enum clat_status scheduler_check_network(
     const struct scheduler *scheduler, const struct settings *model)
 {
-    static const char *const kinds[] = {"diffusion", "EDM", "rectified flow"};
     const struct setting *class_name = settings_find(model, "_class_name");
     const struct clat_plugin *own;
     struct settings presets = {0};
@@ -87,8 +92,8 @@ enum clat_status scheduler_check_network(
         return CLAT_OK;
     return status_set(CLAT_ERROR_USAGE,
         "scheduler: %s drives networks of %s, but the model's own, %s, those of %s",
-        scheduler->plugin->name, kinds[scheduler->plugin->network],
-        class_name ? class_name->value : "DDIMScheduler", kinds[network]);
+        scheduler->plugin->name, scheduler_network_name((int)scheduler->plugin->network),
+        class_name ? class_name->value : "DDIMScheduler", scheduler_network_name((int)network));
 }
 
 static void plan_free(struct clat_plan *plan)
