@@ -218,6 +218,8 @@ static void spoil_descriptor(void)
 {
     if (is("order"))
         clat_scheduler.order = 2;
+    if (is("no_order"))
+        clat_scheduler.order = 0;
     if (is("spread") || is("still"))
         clat_scheduler.stochastic = 1;
     if (is("range"))

@@ -88,6 +88,7 @@ late            8 cancel  call 1 of 12 failed: it called the host 1 more times
 chatter         8 cancel  call 1 of 12 failed: run() did not return after 1000 calls that failed
 # numbers
 order           8 order   declared is 2
+no_order        8 order   order is 0, expected 1 or more
 wrong           8 order   standard deviations from the exact solution
 spread          8 spread  expected 0 and 1 within
 # the process

@@ -13,6 +13,7 @@
 #define DISTANCE_LIMIT 0.25 /* of the result, in standard deviations of the data */
 #define SPREAD_LIMIT 0.15   /* of mean and standard deviation */
 #define STEPS 80
+#define PLACES 64 /* of a run from the middle */
 
 /* Clipping is right for pictures in +-1, not for normal data. */
 static bool open_unclipped(struct probe *probe, const struct clat_plugin *plugin)
@@ -33,25 +34,32 @@ out:
 
 /* ---- deterministic -------------------------------------------------------------------------- */
 
-static void check_order(struct probe *probe)
+static void judge_order(const struct probe *probe, double order, int steps, double distance)
 {
-    report_check("order");
-    report_doing("runs of 20 to 160 steps");
-    double order = gaussian_order(probe), distance = gaussian_error(probe, STEPS, 0);
-    if (probe->broken[0])
-        report(VERDICT_FAILED, "%s", probe->broken);
+    int declared = probe->plugin->order;
+    if (probe->broken[0] || isnan(distance))
+        report(VERDICT_FAILED, "%s", probe_why(probe));
+    else if (declared < 1)
+        report(VERDICT_FAILED, "order is %d, expected 1 or more", declared);
     else if (distance > DISTANCE_LIMIT)
         report(VERDICT_FAILED,
             "%d steps end %.2g standard deviations from the exact solution, expected at most %g",
-            STEPS, distance, DISTANCE_LIMIT);
-    else if (order < ORDER_SHARE * probe->plugin->order)
-        report(VERDICT_FAILED, "converges with order %.2f, declared is %d", order,
-            probe->plugin->order);
+            steps, distance, DISTANCE_LIMIT);
+    else if (order < ORDER_SHARE * declared)
+        report(VERDICT_FAILED, "converges with order %.2f, declared is %d", order, declared);
     else if (isnan(order))
-        report(VERDICT_PASSED, "too few plans, or errors too small, to measure convergence");
+        report(VERDICT_PASSED, "%.2g off after %d steps; convergence cannot be measured", distance,
+            steps);
     else
         report(VERDICT_PASSED, "converges with order %.2f (declared %d), %.2g off after %d steps",
-            order, probe->plugin->order, distance, STEPS);
+            order, declared, distance, steps);
+}
+
+static void check_order(struct probe *probe, int steps)
+{
+    report_doing("runs of 20 to 160 steps");
+    double order = gaussian_order(probe);
+    judge_order(probe, order, steps, gaussian_error(probe, steps, 0));
 }
 
 /* ---- with noise ----------------------------------------------------------------------------- */
@@ -80,55 +88,71 @@ static void check_spread(struct probe *probe, int steps)
             best.spread, steps, distilled ? " with a distilled network" : "");
 }
 
+/* ---- the checks ----------------------------------------------------------------------------- */
+
+/* A probe with a plan of about STEPS steps; their number, or 0 and a finding. */
+static int open_steps(struct probe *probe, const struct clat_plugin *plugin, double strength)
+{
+    if (!open_unclipped(probe, plugin))
+        return 0;
+    report_doing("%d steps, strength %g", STEPS, strength);
+    int steps = checks_steps(probe, STEPS, strength);
+    if (!steps) {
+        report(VERDICT_FAILED, "no plan: %s", probe_why(probe));
+        probe_close(probe);
+    }
+    return steps;
+}
+
 void check_accuracy(const struct clat_plugin *plugin)
 {
     struct probe probe;
     report_check(plugin->stochastic ? "spread" : "order");
-    if (!open_unclipped(&probe, plugin))
+    int steps = open_steps(&probe, plugin, 1);
+    if (!steps)
         return;
-    if (!plugin->stochastic) {
-        check_order(&probe);
-    } else {
-        int steps = checks_steps(&probe, STEPS, 1);
-        report_doing("run of %d steps", steps);
-        if (steps)
-            check_spread(&probe, steps);
-        else
-            report(VERDICT_FAILED, "no plan: %s", probe_why(&probe));
-    }
+    if (plugin->stochastic)
+        check_spread(&probe, steps);
+    else
+        check_order(&probe, steps);
     probe_close(&probe);
 }
 
-/* ---- from the middle ------------------------------------------------------------------------ */
+/* How far the planned run takes the places from where they were; NaN if it fails. */
+static double run_distance(struct probe *probe)
+{
+    float places[PLACES], exact[PLACES];
+    double sum = 0;
+    gaussian_places(exact, PLACES);
+    gaussian_places(places, PLACES);
+    if (!gaussian_run(probe, false, 1, PLACES, (uint64_t[]){1}, places))
+        return (double)NAN;
+    for (size_t i = 0; i < PLACES; i++)
+        sum += pow((double)places[i] - (double)exact[i], 2);
+    return sqrt(sum / PLACES);
+}
+
+static void check_distance(struct probe *probe)
+{
+    double distance = run_distance(probe);
+    if (isnan(distance))
+        report(VERDICT_FAILED, "%s", probe_why(probe));
+    else
+        report(distance > DISTANCE_LIMIT ? VERDICT_FAILED : VERDICT_PASSED,
+            "started with step %d of %d: ends %.2g standard deviations from the exact solution",
+            probe->plan->first + 1, probe->plan->count, distance);
+}
 
 void check_middle(const struct clat_plugin *plugin)
 {
     struct probe probe;
-    float places[64], exact[64];
-    double sum = 0;
     report_check("middle");
-    if (!open_unclipped(&probe, plugin))
+    int steps = open_steps(&probe, plugin, 0.5);
+    if (!steps)
         return;
-    int steps = checks_steps(&probe, STEPS, 0.5);
-    if (!steps) {
-        report(VERDICT_FAILED, "no plan: %s", probe_why(&probe));
-        goto out;
-    }
-    report_doing("run of %d steps, strength 0.5", steps);
-    gaussian_places(places, 64);
-    gaussian_places(exact, 64);
     if (plugin->stochastic)
         check_spread(&probe, steps);
-    else if (!gaussian_run(&probe, false, 1, 64, (uint64_t[]){1}, places))
-        report(VERDICT_FAILED, "%s", probe_why(&probe));
-    else {
-        for (size_t i = 0; i < 64; i++)
-            sum += pow((double)places[i] - (double)exact[i], 2);
-        double distance = sqrt(sum / 64);
-        report(distance > DISTANCE_LIMIT ? VERDICT_FAILED : VERDICT_PASSED,
-            "started with step %d of %d: ends %.2g standard deviations from the exact solution",
-            probe.plan->first + 1, probe.plan->count, distance);
-    }
-out:
+    else
+        check_distance(&probe);
     probe_close(&probe);
 }
