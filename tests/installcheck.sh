@@ -3,23 +3,28 @@
 # found, listed and used; then taken away again. `make installcheck` calls it after `make install`.
 # SPDX-License-Identifier: MIT
 #
-# In: bindir, pkgconfigdir, plugin_sources (folder with README, template.c, example/), CC.
+# In: DESTDIR, bindir, libdir, pkgconfigdir (without DESTDIR), plugin_sources (folder with README, template.c,
+# example/), CC. Under a DESTDIR clatent does not look where it will once be: plugins are built and checked only.
 fail() { echo "installcheck: $*" >&2; exit 1; }
 
 command -v pkg-config >/dev/null || { echo "installcheck: skipped, no pkg-config" >&2; exit 0; }
-[ -x "$bindir/clatent" ] || fail "$bindir/clatent is not there: make install comes first"
+[ -x "$DESTDIR$bindir/clatent" ] || fail "$DESTDIR$bindir/clatent is not there: make install comes first"
 work=$(mktemp -d) || exit 99
 plugins=
 trap 'rm -rf "$work"; [ -z "$plugins" ] || rm -f "$plugins/gradient_estimation.so" "$plugins/my_sampler.so"' EXIT
-PKG_CONFIG_PATH=$pkgconfigdir PATH=$bindir:$PATH
+PKG_CONFIG_PATH=$DESTDIR$pkgconfigdir PATH=$DESTDIR$bindir:$PATH
 export PKG_CONFIG_PATH PATH
+if [ -n "$DESTDIR" ]; then
+    PKG_CONFIG_SYSROOT_DIR=$DESTDIR LD_LIBRARY_PATH=$DESTDIR$libdir
+    export PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
+fi
 cc=${CC:-cc}
 
 # The example, with its own Makefile.
 cp "$plugin_sources/example/gradient_estimation.c" "$plugin_sources/example/Makefile" "$work" &&
     chmod 644 "$work"/* && cd "$work" || exit 99
 make -s CC="$cc" MAKEFLAGS= || fail "the example does not build"
-make -s check MAKEFLAGS= >check.out || fail "the example is not in order: $(cat check.out)"
+make -s check PLUGIN_CHECK=clatent-plugin-check MAKEFLAGS= >check.out || fail "the example is not in order: $(cat check.out)"
 
 # The template as my_sampler, with the command of step 8.
 sed 's/"template"/"my_sampler"/' "$plugin_sources/template.c" >my_sampler.c
@@ -29,6 +34,7 @@ eval "$command" || fail "the command of the README fails: $command"
 clatent-plugin-check my_sampler.so >check.out || fail "the template is not in order: $(cat check.out)"
 
 # Where clatent finds them.
+[ -z "$DESTDIR" ] || { echo "installcheck: two plugins built outside of the tree and checked"; exit 0; }
 folder=$(pkg-config --variable=schedulersdir libclatent)
 [ -w "$folder" ] || { echo "installcheck: $folder is not mine to write, the rest is left out"; exit 0; }
 plugins=$folder
