@@ -22,10 +22,12 @@ whole ldm-text2im-large-256 ldm-text2im-tiny
 whole ldm-super-resolution-4x-openimages tasks/ldm-sr-tiny
 whole ldm-celebahq-256 tasks/ldm-uncond-tiny
 whole cin256 compvis/cin256
-whole cin256-v2 tasks/ckpt-cin256-v2
-whole inpainting_big tasks/ckpt-inpainting_big
-whole semantic_synthesis256 tasks/ckpt-semantic_synthesis256
-whole semantic_synthesis512 tasks/ckpt-semantic_synthesis256
+whole cin256-v2 compvis/cin256-v2
+whole inpainting_big compvis/inpainting_big
+whole semantic_synthesis256 compvis/semantic_synthesis256
+whole semantic_synthesis512 compvis/semantic_synthesis256
+whole kl-f8 ldm-text2im-tiny/vqvae
+whole vq-f4 tasks/ldm-sr-tiny/vqvae
 hub=hub/models--CompVis--ldm-text2im-large-256
 mkdir -p $hub/refs $hub/snapshots
 echo 0123456789012345678901234567890123456789 >$hub/refs/main
@@ -77,9 +79,9 @@ stand_in layout2img-openimages256 3 3 "$vq4" "$text" "$bert, vocab_size: 8192, m
 stand_ins='celeba256|ffhq256|lsun_beds256|lsun_churches256|bsr_sr|text2img256|txt2img-f8-large|layout2img-openimages256'
 
 # ---- the files that they name ---------------------------------------------------------------------
-cp "$data/tasks/ckpt-inpainting_big/image.png" photo.png
-cp "$data/tasks/ckpt-inpainting_big/mask.png" hole.png
-cp "$data/tasks/ckpt-semantic_synthesis256/labels.png" labels.png
+cp "$data/compvis/inpainting_big/image.png" photo.png
+cp "$data/compvis/inpainting_big/mask.png" hole.png
+cp "$data/compvis/semantic_synthesis256/labels.png" labels.png
 cp "$data/tasks/ldm-sr-tiny/input0.png" small.png
 i=0
 while [ $i -lt 1000 ]; do
@@ -119,13 +121,13 @@ manual() { sed -n 's/\\-/-/g; s/\\e/\\/g; /^clatent [a-z]/p' "$@" | sed 's/  *#.
     for job in *.yaml; do echo "clatent generate $job"; done
     markdown "$src/README.md" "$src"/docs/*.md
     manual "$src/man/clatent.1"
-} | sed 's,data/jobs/,,' | grep -vE '[ =/][A-Z][A-Z]| \[[A-Z-]|\.\.\.' | awk '!seen[$0]++' >commands
+} | sed 's,data/jobs/,,' | grep -vE '[ =/][A-Z][A-Z]| \[[A-Z-]|\.\.\.|^clatent (generate|convert|encode|decode|reconstruct|info)$' | awk '!seen[$0]++' >commands
 
 # Without a device: what must be found at once is found, and what needs none is done.
 try_without_device() {
     case $1 in
-    *clatent\ generate\ --help | *clatent\ info\ *) return ;;
-    *clatent\ generate* | *clatent\ bench* | *clatent\ encode* | *clatent\ decode* | *clatent\ reconstruct*) want=4 ;;
+    *clatent\ generate\ --help | *clatent\ info\ * | *clatent\ decode\ *) return ;; # these read what others wrote
+    *clatent\ generate* | *clatent\ bench* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
     *) want=0 ;;
     esac
     checks=$((checks + 1))
@@ -138,8 +140,9 @@ try_without_device() {
 # With one: the pictures, small and in two steps.
 try_with_device() {
     case $1 in
-    *clatent\ generate\ --help | *clatent\ bench* | *clatent\ inspect* | *clatent\ convert*) return ;;
+    *clatent\ generate\ --help | *clatent\ bench* | *clatent\ inspect*) return ;;
     *clatent\ generate*) more='--steps 2 --quiet --overwrite' ;;
+    *code\ * | *reconstruct\ *) more='--quiet --overwrite' ;;
     *) more= ;;
     esac
     job=$(echo "$1" | sed -n 's/.* \([^ ]*\.yaml\).*/\1/p')
