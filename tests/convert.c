@@ -81,15 +81,31 @@ static void compare_scheduler(const struct settings *from, const struct settings
     }
 }
 
+static void compare_autoencoders(
+    const struct autoencoder_config *a, const struct autoencoder_config *b)
+{
+    CHECK(a->kind == b->kind && a->in_channels == b->in_channels &&
+              a->out_channels == b->out_channels && a->latent_channels == b->latent_channels &&
+              a->z_channels == b->z_channels && a->num_vq_embeddings == b->num_vq_embeddings &&
+              a->levels == b->levels && a->middle_attention == b->middle_attention &&
+              a->layers_per_block == b->layers_per_block &&
+              a->norm_num_groups == b->norm_num_groups && a->sample_size == b->sample_size &&
+              a->scaling_factor == b->scaling_factor,
+        "the autoencoder's structure");
+    for (int i = 0; i < a->levels; i++)
+        CHECK(a->block_out_channels[i] == b->block_out_channels[i] &&
+                  a->down_attention[i] == b->down_attention[i] &&
+                  a->up_attention[i] == b->up_attention[i],
+            "level %d of the autoencoder", i);
+}
+
 /* CompVis names heads of levels without attention, and dims that no class has a word for. */
 static void compare_structure(const struct model *from, const struct model *to)
 {
     const struct unet_config *a = &from->unet, *b = &to->unet;
     CHECK(from->task == to->task, "task %s", task_name(to->task));
-    struct autoencoder_config first_stage = from->autoencoder;
-    first_stage.scaling_given = true; /* what is written names it */
-    CHECK(memcmp(&first_stage, &to->autoencoder, sizeof first_stage) == 0,
-        "the autoencoder's structure");
+    compare_autoencoders(&from->autoencoder, &to->autoencoder);
+    CHECK(to->autoencoder.scaling_given, "the latents' scale is written");
     CHECK(from->class_embedder.classes == to->class_embedder.classes &&
               from->class_embedder.width == to->class_embedder.width,
         "the class embedder");
