@@ -132,7 +132,9 @@ static int sample(struct clat_run *run)
 }
 
 static const struct clat_foreign foreign[] = {{"algorithm_type", "dpmsolver", "deis"},
-    {"algorithm_type", "dpmsolver++", "deis"}, {"solver_type", "midpoint", "logrho"},
+    {"algorithm_type", "dpmsolver++", "deis"}, {"algorithm_type", "sde-dpmsolver", "deis"},
+    {"algorithm_type", "sde-dpmsolver++", "deis"}, {"algorithm_type", "data_prediction", "deis"},
+    {"algorithm_type", "noise_prediction", "deis"}, {"solver_type", "midpoint", "logrho"},
     {"solver_type", "heun", "logrho"}, {"solver_type", "bh1", "logrho"},
     {"solver_type", "bh2", "logrho"}, {NULL, NULL, NULL}};
 

@@ -81,10 +81,12 @@ static const struct clat_alias aliases[] = {
     {NULL, NULL}};
 
 static const struct clat_foreign foreign[] = {{"algorithm_type", "deis", "dpmsolver++"},
-    {"solver_type", "logrho", "midpoint"}, {"solver_type", "bh1", "midpoint"},
-    {"solver_type", "bh2", "midpoint"}, {"variance_type", "fixed_small", "null"},
-    {"variance_type", "fixed_small_log", "null"}, {"variance_type", "fixed_large", "null"},
-    {"variance_type", "fixed_large_log", "null"}, {NULL, NULL, NULL}};
+    {"algorithm_type", "data_prediction", "dpmsolver++"},
+    {"algorithm_type", "noise_prediction", "dpmsolver++"}, {"solver_type", "logrho", "midpoint"},
+    {"solver_type", "bh1", "midpoint"}, {"solver_type", "bh2", "midpoint"},
+    {"variance_type", "fixed_small", "null"}, {"variance_type", "fixed_small_log", "null"},
+    {"variance_type", "fixed_large", "null"}, {"variance_type", "fixed_large_log", "null"},
+    {NULL, NULL, NULL}};
 
 CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,

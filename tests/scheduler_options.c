@@ -128,6 +128,10 @@ static void model_values(void)
     CHECK_OK(settings_set(&model, "kind", "grand", "config.json"));
     CHECK_FAILS(scheduler_open("twin_one", &model, NULL, &scheduler), CLAT_ERROR_INPUT,
         "config.json: kind is 'grand', expected one of plain, fancy");
+    struct settings user = {0};
+    CHECK_OK(settings_set(&user, "kind", "fancy", "job.yaml:7"));
+    check_effective("twin_one", &model, &user, "kind", "fancy");
+    settings_free(&user);
     CHECK_OK(settings_set(&model, "_class_name", "WarpScheduler", "config.json"));
     CHECK_FAILS(scheduler_open(NULL, &model, NULL, &scheduler), CLAT_ERROR_NO_DEVICE,
         "config.json: _class_name: unknown scheduler 'WarpScheduler'");

@@ -18,12 +18,12 @@
 #include <string.h>
 
 /* Fields of diffusers' classes that no scheduler here has: shifts of flow models that depend on the
- * image's size; UniPC's solver_p, another scheduler as a Python object; the seed of a Brownian
+ * image's size; Python objects (UniPC's solver_p, SA-Solver's tau_func); the seed of a Brownian
  * path, which here follows the seed of each image. */
 static bool is_not_offered(const char *key)
 {
     static const char *const keys[] = {"use_dynamic_shifting", "time_shift_type", "shift_terminal",
-        "solver_p", "noise_sampler_seed", NULL};
+        "solver_p", "tau_func", "noise_sampler_seed", NULL};
     size_t i = 0;
     while (keys[i] && strcmp(keys[i], key) != 0)
         i++;
@@ -102,6 +102,16 @@ static void check_swap(const char *from, const struct clat_plugin *plugin,
     scheduler_close(scheduler);
 }
 
+/* What diffusers refuses, we do not: the solvers have words for each other's algorithms. */
+static void check_accepted(
+    const char *from, const struct clat_plugin *plugin, const struct settings *model)
+{
+    struct scheduler *scheduler = NULL;
+    CHECK(scheduler_open(plugin->class_name, model, NULL, &scheduler) == CLAT_OK, "%s to %s: %s",
+        from, plugin->name, status_text());
+    scheduler_close(scheduler);
+}
+
 static const char *write_config(const char *text)
 {
     const char *path = check_scratch("scheduler_swap/scheduler_config.json");
@@ -125,7 +135,9 @@ static int check_swaps(const struct json_t *swap, const struct json_t *all_defau
         const struct clat_plugin *plugin = plugins[i].scheduler;
         const char *class_name = plugin && plugin->class_name ? plugin->class_name : "";
         const struct json_t *changed = json_member(json_member(swap, "to"), class_name);
-        if (json_kind(changed) != KIND_OBJECT) /* unknown there, or refuses it */
+        if (json_kind(changed) == KIND_NULL && plugin->network == CLAT_DIFFUSION_NETWORK)
+            check_accepted(from, plugin, &model);
+        if (json_kind(changed) != KIND_OBJECT)
             continue;
         check_swap(from, plugin, &model, json_member(all_defaults, class_name), changed);
         compared++;

@@ -86,12 +86,16 @@ static const char *translate(
     return option->type == CLAT_BOOL && strcmp(text, "null") == 0 ? "false" : text;
 }
 
-static enum clat_status set_model(struct option_values *values, const struct settings *model)
+/* What the name or the user says instead is not looked at: it may be what does not fit. */
+static enum clat_status set_model(struct option_values *values, const struct settings *model,
+    const struct settings *presets, const struct settings *user)
 {
     enum clat_status status = CLAT_OK;
     for (size_t i = 0; i < model->count; i++) {
         const struct setting *setting = &model->items[i];
-        if (!options_hear(values->plugin, model, setting->key))
+        bool is_replaced = (presets && settings_find(presets, setting->key)) ||
+                           (user && settings_find(user, setting->key));
+        if (is_replaced || !options_hear(values->plugin, model, setting->key))
             continue;
         const struct clat_option *option = find_option(values->plugin, setting->key);
         const char *text = translate(values->plugin, option, setting->value);
@@ -150,7 +154,7 @@ enum clat_status options_fill(struct option_values *values, const struct clat_pl
     TRY(memory_new(plugin->options_size, 1, &values->fields));
     TRY(set_defaults(values));
     if (model)
-        TRY(set_model(values, model));
+        TRY(set_model(values, model, presets, user));
     if (presets)
         TRY(set_strictly(values, presets, CLAT_ERROR_NO_DEVICE));
     if (user)

@@ -27,7 +27,7 @@ CLASSES = """DDIMScheduler DDPMScheduler PNDMScheduler LMSDiscreteScheduler Eule
     EulerAncestralDiscreteScheduler HeunDiscreteScheduler KDPM2DiscreteScheduler KDPM2AncestralDiscreteScheduler
     DPMSolverMultistepScheduler DPMSolverSinglestepScheduler DPMSolverSDEScheduler UniPCMultistepScheduler
     DEISMultistepScheduler LCMScheduler TCDScheduler IPNDMScheduler
-    EDMEulerScheduler EDMDPMSolverMultistepScheduler FlowMatchEulerDiscreteScheduler""".split()
+    EDMEulerScheduler EDMDPMSolverMultistepScheduler SASolverScheduler FlowMatchEulerDiscreteScheduler""".split()
 
 # A value for each field that is the default of no class.
 UNUSUAL = dict(
@@ -39,13 +39,14 @@ UNUSUAL = dict(
     timestep_type="continuous", final_sigmas_type="sigma_min", solver_order=3, solver_type="heun",
     euler_at_final=True, flow_shift=1.25, lambda_min_clipped=-5.1, noise_sampler_seed=7,
     original_inference_steps=40, timestep_scaling=5.0, algorithm_type="sde-dpmsolver++", disable_corrector=[0, 2],
-    predict_x0=False, sigma_data=0.7, sigma_schedule="exponential", rho=5.0, shift=3.0, base_shift=0.4, max_shift=1.1,
+    predictor_order=3, corrector_order=1, predict_x0=False, sigma_data=0.7, sigma_schedule="exponential", rho=5.0, shift=3.0, base_shift=0.4, max_shift=1.1,
     base_image_seq_len=250, max_image_seq_len=4000, invert_sigmas=True, stochastic_sampling=True)
 UNUSUAL_OF = {  # where a class has other values, or its default is the one above
     "DPMSolverMultistepScheduler": dict(variance_type="learned_range"),
     "DPMSolverSinglestepScheduler": dict(variance_type="learned_range"),
     "UniPCMultistepScheduler": dict(solver_type="bh1"),
     "DEISMultistepScheduler": dict(solver_type="logrho", algorithm_type="deis"),
+    "SASolverScheduler": dict(variance_type="learned_range", algorithm_type="noise_prediction"),
     "IPNDMScheduler": {},
 }
 AS_SAVED = ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "PNDMScheduler")  # with all their defaults
