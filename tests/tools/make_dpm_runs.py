@@ -190,6 +190,55 @@ record("sa_tau0", SA, BASE, 8, tau=(0.0, 0, 1000))
 record("sa_tau_half", SA, BASE, 8, tau=(0.5, 0, 1000))
 record("sa_noise_tau", SA, dict(BASE, algorithm_type="noise_prediction"), 8, tau=(0.75, 300, 1000))
 
+
+# ---- DPM++ 2S a, which diffusers does not have: k-diffusion's loop, in numpy
+def record_2s_ancestral(name, n, config, eta=1.0, s_noise=1.0, strength=None):
+    log, exp, expm1, sqrt = (lambda x, f=f: f32(f(np.float64(x))) for f in (np.log, np.exp, np.expm1, np.sqrt))
+    euler = diffusers.EulerDiscreteScheduler(**config)
+    table = ((1 - euler.alphas_cumprod) / euler.alphas_cumprod) ** 0.5
+    euler.set_timesteps(n)
+    sigmas, first = euler.sigmas.numpy(), n - int(n * strength) if strength else 0
+    generator = torch.Generator().manual_seed(SEED)
+    x0 = torch.randn(SHAPE, generator=generator)
+    x0 = x = x0 if strength else x0 * euler.init_noise_sigma
+    timesteps, outputs = [], []
+
+    def denoised(x, sigma, t):
+        timesteps.append(float(t))
+        return x - float(sigma) * toy(x / float(sqrt(sigma * sigma + f32(1))), t)
+
+    for i in range(first, n):
+        s, nxt = sigmas[i], sigmas[i + 1]
+        up = min(nxt, f32(eta) * sqrt(nxt * nxt * (s * s - nxt * nxt) / (s * s)))
+        down = sqrt(nxt * nxt - up * up)
+        d = denoised(x, s, euler.timesteps[i])
+        if down == 0:
+            outputs.append(x + (x - d) / float(s) * float(down - s))
+            x = outputs[-1]
+            continue
+        u = -log(s)
+        h = -log(down) - u
+        middle, start, end = exp(-(u + h * f32(0.5))), exp(-u), exp(-(u + h))
+        y = float(middle / start) * x - float(expm1(-h * f32(0.5))) * d
+        outputs.append(y)
+        d = denoised(y, middle, euler._sigma_to_t(np.float64(middle), np.log(table.numpy())))
+        x = float(end / start) * x - float(expm1(-h)) * d
+        if up > 0:
+            x = x + torch.randn(SHAPE, generator=generator) * s_noise * float(up)
+        outputs.append(x)
+    tensors[name + "/x0"] = x0.contiguous()
+    tensors[name + "/timesteps"] = torch.tensor(timesteps, dtype=torch.float64)
+    tensors[name + "/x"] = torch.cat(outputs)
+    cases[name] = dict(cls="dpmsolver_2s_ancestral", config=dict(config, eta=eta, s_noise=s_noise), n=n, step={}, strength=strength, calls=len(outputs))
+
+
+for n in (1, 2, 7, 10, 20):
+    record_2s_ancestral(f"2s_ancestral_n{n}", n, BASE)
+record_2s_ancestral("2s_ancestral_eta0.5", 7, BASE, eta=0.5, s_noise=1.003)
+record_2s_ancestral("2s_ancestral_eta0", 7, BASE, eta=0.0)
+record_2s_ancestral("2s_ancestral_karras", 8, dict(BASE, use_karras_sigmas=True))
+record_2s_ancestral("2s_ancestral_middle", 10, BASE, strength=0.6)
+
 save_file(tensors, sys.argv[1] + ".safetensors")
 with open(sys.argv[1] + ".json", "w") as file:
     rows = ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in cases.items())
