@@ -107,7 +107,8 @@ enum clat_status compvis_read_first_stage(
         .layers_per_block = 2,
         .norm_num_groups = 32,
         .sample_size = 256,
-        .scaling_factor = 1};
+        .scaling_factor = 1,
+        .scaling_given = true};
     TRY(read_kind(stage, config));
     TRY(section_open(stage, "params", true, &params));
     TRY(section_open(&params, "ddconfig", true, &dd));
