@@ -1,11 +1,13 @@
 #!/bin/sh
 # commands.sh - every command line of the documents and every example job, tried. SPDX-License-Identifier: MIT
 #
-# Command lines are lines of code blocks, and spans of code, that begin with "clatent" or "./clatent". They run in a folder
-# where small models and pictures bear the names that the documents use. Without a device a job must get as far as the sentence
-# that there is none: everything that can be wrong with it is found before. With DEVICE=yes (commands_device.sh) those whose
-# model is here as a whole also make their pictures, in two steps; the others' stand-ins are a yaml and an empty table.
+# Command lines are lines of code blocks, and spans of code, that begin with "clatent" or "./clatent". They run in a
+# folder where small models and pictures bear the names that the documents use. Without a device a job must get as far
+# as the sentence that there is none: everything that can be wrong with it is found before. With DEVICE=yes
+# (commands_device.sh) those whose model is here as a whole also make their pictures, in two steps; the others'
+# stand-ins are a yaml and an empty table.
 build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
+[ -x "$build/clatent" ] || exit 99
 work=$build/tests/tmp/commands${DEVICE:+_device}
 data=$src/tests/data
 checks=0 failed=0 skipped=0
@@ -37,21 +39,23 @@ ln -s "$data/ldm-text2im-tiny" $hub/snapshots/0123456789012345678901234567890123
 first_stage() {
     kind=VQModelInterface more='n_embed: 16, ' double=false
     [ "$1" = vq ] || { kind=AutoencoderKL more='' double=true; }
-    printf 'target: ldm.models.autoencoder.%s, params: {embed_dim: %s, %sddconfig: {double_z: %s, z_channels: %s, ' $kind "$2" "$more" $double "$2"
-    printf 'resolution: 64, in_channels: 3, out_ch: 3, ch: 32, ch_mult: [%s], num_res_blocks: 1, attn_resolutions: [], dropout: 0.0}}' "$3"
+    printf 'target: ldm.models.autoencoder.%s, params: {embed_dim: %s, %sddconfig: {' $kind "$2" "$more"
+    printf 'double_z: %s, z_channels: %s, resolution: 64, in_channels: 3, out_ch: 3, ch: 32, ' $double "$2"
+    printf 'ch_mult: [%s], num_res_blocks: 1, attn_resolutions: [], dropout: 0.0}}' "$3"
 }
-# stand_in NAME CHANNELS OF-THE-UNET FIRST-STAGE MORE-OF-THE-UNET CONDITION MORE: a checkpoint without weights. The vocabulary of
-# a text encoder and the scale of latents are read from it, so that there is a table of 8192 words of width 8, and a number.
+# stand_in NAME CHANNELS OF-THE-UNET FIRST-STAGE MORE-OF-THE-UNET CONDITION MORE: a checkpoint without weights. The
+# vocabulary of a text encoder and the scale of latents are read from it, so that there is a table of 8192 words of
+# width 8, and a number.
 stand_in() {
     mkdir "$1"
     cat >"$1/config.yaml" <<END
 model:
   target: ldm.models.diffusion.ddpm.LatentDiffusion
   params:
-    {linear_start: 0.0015, linear_end: 0.0195, timesteps: 1000, image_size: 64, channels: $2, first_stage_key: image, $7,
-     unet_config: {target: ldm.modules.diffusionmodules.openaimodel.UNetModel, params: {image_size: 64, in_channels: $3,
-       out_channels: $2, model_channels: 32, attention_resolutions: [2], num_res_blocks: 1, channel_mult: [1, 2],
-       num_head_channels: 32, $5}},
+    {linear_start: 0.0015, linear_end: 0.0195, timesteps: 1000, image_size: 64, channels: $2, $7,
+     unet_config: {target: ldm.modules.diffusionmodules.openaimodel.UNetModel, params: {image_size: 64,
+       in_channels: $3, out_channels: $2, model_channels: 32, attention_resolutions: [2], num_res_blocks: 1,
+       channel_mult: [1, 2], num_head_channels: 32, $5}},
      first_stage_config: {$4},
      cond_stage_config: $6}
 END
@@ -64,19 +68,21 @@ END
     } >"$1/model.safetensors"
     cp "$data/ldm-text2im-tiny/tokenizer/vocab.txt" "$1"
 }
-vq4=$(first_stage vq 3 '1, 1, 1') kl8=$(first_stage kl 4 '1, 1, 1, 1') kl16=$(first_stage kl 16 '1, 1, 1, 1, 1')
+vq4=$(first_stage vq 3 '1, 1, 1') kl8=$(first_stage kl 4 '1, 1, 1, 1')
 text='use_spatial_transformer: true, transformer_depth: 1, context_dim: 8'
 bert='{target: ldm.modules.encoders.modules.BERTEmbedder, params: {n_embed: 8, n_layer: 1'
 for name in celeba256 ffhq256 lsun_beds256; do
     stand_in $name 3 3 "$vq4" 'legacy: true' __is_unconditional__ 'use_ema: true'
 done
-stand_in lsun_churches256 4 4 "$kl8" 'use_scale_shift_norm: true, resblock_updown: true' __is_unconditional__ 'scale_by_std: true'
+stand_in lsun_churches256 4 4 "$kl8" 'use_scale_shift_norm: true, resblock_updown: true' __is_unconditional__ \
+    'scale_by_std: true'
 stand_in bsr_sr 3 6 "$vq4" 'legacy: true' '{target: torch.nn.Identity}' 'concat_mode: true'
 stand_in text2img256 3 3 "$vq4" "$text" "$bert}}" 'conditioning_key: crossattn'
-stand_in txt2img-f8-large 4 4 "$kl8" "$text" "$bert}}" 'conditioning_key: crossattn, scale_factor: 0.18215, use_ema: false'
-stand_in layout2img-openimages256 3 3 "$vq4" "$text" "$bert, vocab_size: 8192, max_seq_len: 92, use_tokenizer: false}}" \
-    'conditioning_key: crossattn'
-stand_ins='celeba256|ffhq256|lsun_beds256|lsun_churches256|bsr_sr|text2img256|txt2img-f8-large|layout2img-openimages256'
+stand_in txt2img-f8-large 4 4 "$kl8" "$text" "$bert}}" \
+    'conditioning_key: crossattn, scale_factor: 0.18215, use_ema: false'
+stand_in layout2img-openimages256 3 3 "$vq4" "$text" \
+    "$bert, vocab_size: 8192, max_seq_len: 92, use_tokenizer: false}}" 'conditioning_key: crossattn'
+stand_ins='celeba256|ffhq256|lsun_beds256|lsun_churches256|bsr_sr|text2img256|txt2img-f8-large|layout2img'
 
 # ---- the files that they name ---------------------------------------------------------------------
 cp "$data/compvis/inpainting_big/image.png" photo.png
@@ -98,8 +104,8 @@ cat "$src/README.md" "$src"/docs/*.md |
     awk '/^```yaml/ { getline; name = "text-" $2 } /^```$/ { name = "" } name { print >name }'
 
 # ---- the command lines ----------------------------------------------------------------------------
-# One a line: of fenced code with its continuations joined and comments cut off, and of `code` in the text. A word in capitals stands
-# for the reader's own.
+# One a line: of fenced code with its continuations joined and comments cut off, and of `code` in the text. A word in
+# capitals stands for the reader's own.
 markdown() {
     awk '
         /^```/ { fenced = !fenced; next }
@@ -126,7 +132,8 @@ manual() { sed -n 's/\\-/-/g; s/\\e/\\/g; /^clatent [a-z]/p' "$@" | sed 's/  *#.
 # Without a device: what must be found at once is found, and what needs none is done.
 try_without_device() {
     case $1 in
-    *clatent\ generate\ --help | *clatent\ info\ * | *clatent\ decode\ *) return ;; # these read what others wrote
+    *clatent\ generate\ --help) return ;;
+    *clatent\ info\ * | *clatent\ decode\ *) return ;; # what others wrote
     *clatent\ generate* | *clatent\ bench* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
     *) want=0 ;;
     esac
