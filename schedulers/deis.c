@@ -26,11 +26,9 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
     struct solver solver = o->solver;
-    const struct clat_levels *l = &o->solver.levels;
     solver.levels.final_sigmas_type = CLAT_FINAL_SIGMA_MIN;
     int code = solver_plan(run, &solver, plan);
-    if (!code && (l->use_karras_sigmas || l->use_exponential_sigmas || l->use_beta_sigmas ||
-                     l->use_flow_sigmas))
+    if (!code && follows_curve(&solver.levels))
         plan->sigmas[plan->count] = plan->sigmas[plan->count - 1];
     return code;
 }

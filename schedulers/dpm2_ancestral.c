@@ -4,8 +4,9 @@
  * and brought up again with fresh noise (Song et al. 2021, arXiv 2011.13456, equation 36):
  *
  *     up^2 = sigma'^2 (sigma^2 - sigma'^2) / sigma^2     down^2 = sigma'^2 - up^2
- *     m    = sqrt(sigma down)                            y  = x + (x - x0(x; sigma)) / sigma (m -
- * sigma) x'   = x + (y - x0(y; m)) / m (down - sigma) + up z
+ *     m    = sqrt(sigma down)
+ *     y    = x + (x - x0(x; sigma)) / sigma (m - sigma)
+ *     x'   = x + (y - x0(y; m)) / m (down - sigma) + up z
  *
  * Two evaluations a step; the last step, to sigma 0, is Euler's and draws nothing. Arithmetic,
  * options and defaults are those of diffusers' KDPM2AncestralDiscreteScheduler. */

@@ -56,8 +56,7 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
             run, "prediction_type flow_prediction needs algorithm_type data_prediction");
     levels.final_sigmas_type = CLAT_FINAL_SIGMA_MIN;
     int code = run->tools->plan_multistep(run, &levels, plan);
-    if (!code && (levels.use_karras_sigmas || levels.use_exponential_sigmas ||
-                     levels.use_beta_sigmas || levels.use_flow_sigmas))
+    if (!code && follows_curve(&levels))
         plan->sigmas[plan->count] = plan->sigmas[plan->count - 1];
     return code;
 }

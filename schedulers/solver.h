@@ -117,6 +117,13 @@ static inline struct level level_at(const struct clat_run *run, const struct sol
     return level_of(run->plan->sigmas[i], o->levels.use_flow_sigmas);
 }
 
+/* Whether levels follow a curve or a flow, not timesteps over the table. */
+static inline int follows_curve(const struct clat_levels *l)
+{
+    return l->use_karras_sigmas || l->use_exponential_sigmas || l->use_beta_sigmas ||
+           l->use_flow_sigmas;
+}
+
 static inline int ends_at_zero(const struct clat_run *run)
 {
     return run->plan->sigmas[run->plan->count] == 0;

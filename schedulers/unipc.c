@@ -70,8 +70,7 @@ static const char *conflict(const struct options *o)
 static void finish(const struct options *o, struct clat_plan *plan)
 {
     const struct clat_levels *l = &o->solver.levels;
-    int curved = l->use_karras_sigmas || l->use_exponential_sigmas || l->use_beta_sigmas;
-    if (curved || l->use_flow_sigmas)
+    if (follows_curve(l))
         plan->sigmas[plan->count] =
             l->final_sigmas_type == CLAT_FINAL_ZERO ? 0 : plan->sigmas[plan->count - 1];
     for (int i = 0; i < plan->count; i++) {
