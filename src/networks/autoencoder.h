@@ -39,7 +39,7 @@ struct autoencoder {
         size_t bytes; /* of the widest tensor of a band, about */
     } bands;          /* decoder_bands.h; set by decoder_load, may be changed */
 };
-#define AUTOENCODER_BAND_LIMIT ((size_t)1 << 30)
+#define AUTOENCODER_BAND_LIMIT ((size_t)768 << 20)
 #define AUTOENCODER_BAND_BYTES ((size_t)32 << 20)
 enum clat_status decoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *decoder);
