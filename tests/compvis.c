@@ -180,6 +180,56 @@ static void the_zoo(void)
     }
 }
 
+/* Weight files of folders: older names of diffusers' own, and Paddle's. */
+static void check_file(const char *path, enum dialect dialect, size_t renamed)
+{
+    const struct name_facts facts = {.dialect = dialect};
+    struct weights *weights;
+    size_t changed = 0;
+    if (!CHECK_OK(weights_open_file(path, &weights)))
+        return;
+    for (size_t i = 0; i < weights_count(weights); i++) {
+        const struct weight *weight = weights_at(weights, i);
+        const char *stored = weight->stored ? weight->stored : weight->name;
+        bool found = false;
+        struct name_match match;
+        for (int which = 0; names_to_theirs(&facts, weight->name, which, &match); which++)
+            found = found || strcmp(match.name, stored) == 0;
+        CHECK(found, "%s: %s does not lead back to %s", path, weight->name, stored);
+        changed += weight->stored != NULL;
+    }
+    CHECK(changed == renamed, "%s: %zu tensors have other names, expected %zu", path, changed,
+        renamed);
+    weights_close(weights);
+}
+
+static void folders(void)
+{
+    static const struct {
+        const char *file;
+        enum dialect dialect;
+        size_t renamed;
+    } files[] = {
+        {"ldm-text2im-tiny/unet/diffusion_pytorch_model.bin", DIALECT_DIFFUSERS, 0},
+        {"ldm-text2im-tiny/vqvae/diffusion_pytorch_model.bin", DIALECT_DIFFUSERS, 16},
+        {"ldm-sr-tiny/unet/diffusion_pytorch_model.bin", DIALECT_DIFFUSERS, 48},
+        {"ldm-sr-tiny/vqvae/diffusion_pytorch_model.bin", DIALECT_DIFFUSERS, 16},
+        {"ldm-uncond-tiny/unet/diffusion_pytorch_model.bin", DIALECT_DIFFUSERS, 128},
+        {"ldm-text2im-tiny-pd4/unet/model_state.pdparams", DIALECT_PADDLE, 0},
+        {"ldm-text2im-tiny-pd4/vqvae/model_state.pdparams", DIALECT_PADDLE, 16},
+        {"ldm-text2im-tiny-pd4/bert/model_state.pdparams", DIALECT_PADDLE, 30},
+        {"ldm-text2im-tiny-pd2/vqvae/model_state.pdparams", DIALECT_PADDLE, 16},
+        {"ldm-text2im-tiny-pd2/bert/model_state.pdparams", DIALECT_PADDLE, 0},
+    };
+    const char *zoo_folder = getenv("CLATENT_ZOO");
+    for (size_t i = 0; i < sizeof files / sizeof *files && (zoo_folder || i < 2); i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", zoo_folder ? zoo_folder : "", files[i].file);
+        check_file(
+            zoo_folder ? path : check_data(files[i].file), files[i].dialect, files[i].renamed);
+    }
+}
+
 /* ---- what the yaml says --------------------------------------------------------------------- */
 
 static void setting_is(const struct model *model, const char *key, const char *value)
@@ -328,7 +378,10 @@ static void disagreements(void)
         {"n_embed: 300", "n_embed: 301", COMPONENT_AUTOENCODER,
             {"'quantize.embedding.weight' (stored as 'first_stage_model.quantize",
                 "expected [301, 4]", "by '", "config.yaml', found [300, 4]"}},
-        {"num_res_blocks: 1", "num_res_blocks: 2", COMPONENT_UNET, {"has no tensor", "", "", ""}},
+        {"num_res_blocks: 1", "num_res_blocks: 2", COMPONENT_UNET,
+            {"has no tensor 'down_blocks.0.resnets.1.norm1.weight', which is stored as "
+             "'model.diffusion_model.input_blocks.2.0.in_layers.0.weight'",
+                "", "", ""}},
         {"target: ldm.modules.encoders.modules.ClassEmbedder\n",
             "target: ldm.modules.encoders.modules.ClassEmbedder # \n", COMPONENT_CONDITION, {NULL}},
     };
@@ -371,6 +424,8 @@ static void pairs(void)
     unlink(second);
     unlink(check_scratch("compvis/model.ckpt"));
     CHECK_FAILS(model_open(folder, NULL, &model), CLAT_ERROR_INPUT, "holds no model");
+    CHECK_FAILS(model_open(check_data("compvis/cin256/config.yaml"), NULL, &model),
+        CLAT_ERROR_INPUT, "name the checkpoint itself");
     CHECK_FAILS(model_open("/nonexistent.ckpt", NULL, &model), CLAT_ERROR_INPUT, "no model folder");
     forge_free(&text);
 }
@@ -420,6 +475,7 @@ static void broken_checkpoints(void)
 int main(void)
 {
     the_zoo();
+    folders();
     configurations();
     leftovers();
     refusals();

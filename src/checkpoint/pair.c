@@ -89,6 +89,8 @@ enum clat_status pair_find(const char *path, struct pair *pair)
 {
     enum clat_status status;
     *pair = (struct pair){NULL, NULL};
+    if (ends_with_any(path, yamls))
+        FAIL(CLAT_ERROR_INPUT, "'%s' says what a checkpoint is: name the checkpoint itself", path);
     if (file_is_directory(path))
         TRY(find_in(path, "model.ckpt", checkpoints, &pair->checkpoint));
     else

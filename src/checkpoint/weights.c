@@ -22,8 +22,8 @@ struct weights {
     struct weight **sorted; /* all tensors, by name */
     size_t *part_of;        /* [count], index into parts */
     size_t count;
-    const char *config; /* the file that says what is expected, or NULL */
-    void **loans;       /* converted tensors now handed out */
+    struct weight_view view; /* of a part of a checkpoint; else zero */
+    void **loans;            /* converted tensors now handed out */
     size_t loan_count, loan_capacity;
 };
 
@@ -47,7 +47,8 @@ enum clat_status weights_open_view(
     TRY(memory_new(1, sizeof *made, &made));
     TRY(memory_new(1, sizeof *made->parts, &made->parts));
     made->part_count = 1;
-    made->config = view ? view->config : NULL;
+    if (view)
+        made->view = *view;
     TRY(part_open(path, view, &made->parts[0]));
     TRY(make_tables(made, made->parts[0].list.count));
     for (size_t i = 0; i < made->count; i++)
@@ -213,20 +214,31 @@ const struct weight *weights_find(const struct weights *weights, const char *nam
     return place == SIZE_MAX ? NULL : weights->sorted[place];
 }
 
-/* Names the nearest tensor that is there; the search is quadratic in the names' lengths. */
-static enum clat_status missing(const struct weights *weights, const char *name)
+/* Of the names there, the nearest; the search is quadratic in the names' lengths. */
+static const char *nearest_name(const struct weights *weights, const char *name)
 {
     const char **names = NULL, *nearest = NULL;
-    if (weights->count <= 20000 &&
-        memory_new(weights->count + 1, sizeof *names, &names) == CLAT_OK) {
-        for (size_t i = 0; i < weights->count; i++)
-            names[i] = weights->sorted[i]->name;
-        nearest = text_nearest(name, names);
-    }
-    status_set(CLAT_ERROR_INPUT, "'%s' has no tensor '%s'%s%s%s", weights_path(weights), name,
-        nearest ? "; the nearest name there is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    if (weights->count > 20000 || memory_new(weights->count + 1, sizeof *names, &names) != CLAT_OK)
+        return NULL;
+    for (size_t i = 0; i < weights->count; i++)
+        names[i] = weights->sorted[i]->name;
+    nearest = text_nearest(name, names);
     free(names);
-    return CLAT_ERROR_INPUT;
+    return nearest;
+}
+
+/* Says what a checkpoint should call it, or what is there instead. */
+static enum clat_status missing(const struct weights *weights, const char *name)
+{
+    struct name_match match;
+    const struct weight_view *view = &weights->view;
+    if (view->facts.dialect != DIALECT_DIFFUSERS && names_to_theirs(&view->facts, name, 0, &match))
+        return status_set(CLAT_ERROR_INPUT, "'%s' has no tensor '%s', which is stored as '%s%s'",
+            weights_path(weights), name, view->prefix ? view->prefix : "", match.name);
+    const char *nearest = nearest_name(weights, name);
+    return status_set(CLAT_ERROR_INPUT, "'%s' has no tensor '%s'%s%s%s", weights_path(weights),
+        name, nearest ? "; the nearest name there is '" : "", nearest ? nearest : "",
+        nearest ? "'" : "");
 }
 
 /* ---- handing out ---------------------------------------------------------------------------- */
@@ -261,8 +273,8 @@ static enum clat_status check_weight(const struct weights *weights, const struct
     if (!shapes_agree(weight, rank, shape))
         return status_set(CLAT_ERROR_INPUT, "tensor %s in '%s': expected %s%s%s%s, found %s",
             name_text(weight, name), part->map.path, weight_shape_text(rank, shape, expected),
-            weights->config ? " by '" : "", weights->config ? weights->config : "",
-            weights->config ? "'" : "", weight_shape_text(weight->rank, weight->shape, found));
+            weights->view.config ? " by '" : "", weights->view.config ? weights->view.config : "",
+            weights->view.config ? "'" : "", weight_shape_text(weight->rank, weight->shape, found));
     if (!dtype_is_float(weight->dtype))
         return status_set(CLAT_ERROR_INPUT,
             "tensor %s in '%s': expected F32, F16, BF16 or F64 numbers, found %s",

@@ -38,6 +38,7 @@ struct weight_view {
     const struct unet_config *unet; /* of DIALECT_COMPVIS_UNET: the heads */
     const char *config;             /* the file that says what is expected, for messages, or NULL */
 };
+/* What the view points to must live as long as the weights. */
 enum clat_status weights_open_view(
     const char *path, const struct weight_view *view, struct weights **weights);
 void weights_close(struct weights *weights); /* NULL is allowed */

@@ -104,12 +104,19 @@ out:
     return status;
 }
 
+/* An autoencoder alone lies in no folder of its own. */
+static const char *folder_name(const struct model *model, enum component component)
+{
+    const char *name = model_component_folder(model, component);
+    return *name ? name : "autoencoder";
+}
+
 enum clat_status model_inspect(
     const struct model *model, enum component component, struct component_info *info)
 {
     enum clat_status status;
     struct loader loader = {.fault = add_fault, .user = info};
-    *info = (struct component_info){.folder = model_component_folder(model, component),
+    *info = (struct component_info){.folder = folder_name(model, component),
         .class_name = model_component_class(model, component)};
     TRY(device_open_dry(NULL, &loader.device));
     TRY(model_weights(model, component, &loader.weights));
