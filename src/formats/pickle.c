@@ -4,151 +4,17 @@
  * or function is kept as text, a call is kept as name, arguments and state. Only the opcodes that
  * the file's writer uses are taken; everything is bounded: opcodes, stack, marks, memo, strings.
  * Source: Python's pickletools. */
-#include "formats/pickle.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/pickle_machine.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define OPCODES 20000000
-#define CELLS 4000000
-#define STACK 1000000
-#define MARKS 64
 #define MEMO 4000000
 #define STRING_LIMIT 65536
 #define NAME_LIMIT 1024
-
-/* ---- the machine ---------------------------------------------------------------------------- */
-
-struct machine {
-    const unsigned char *bytes;
-    size_t size, at;
-    const char *file, *part;
-    enum pickle_writer writer;
-    struct pickle *pickle;
-    struct cell **stack;
-    size_t count, capacity;
-    size_t marks[MARKS]; /* stack heights */
-    size_t mark_count;
-    struct cell **memo;
-    size_t memo_capacity, memo_next; /* where MEMOIZE writes */
-    size_t cells;
-};
-
-static enum clat_status bad(const struct machine *machine, const char *what)
-{
-    return status_set(CLAT_ERROR_INPUT, "'%s': %s, byte %zu: %s", machine->file, machine->part,
-        machine->at, what);
-}
-
-static enum clat_status take_bytes(
-    struct machine *machine, size_t size, const unsigned char **bytes)
-{
-    if (machine->size - machine->at < size)
-        return bad(machine, "the pickle ends in the middle of an opcode");
-    *bytes = machine->bytes + machine->at;
-    machine->at += size;
-    return CLAT_OK;
-}
-
-static enum clat_status take_number(struct machine *machine, int size, uint64_t *value)
-{
-    const unsigned char *bytes = NULL;
-    enum clat_status status = take_bytes(machine, (size_t)size, &bytes);
-    if (status != CLAT_OK)
-        return status;
-    *value = 0;
-    while (size-- > 0)
-        *value = *value << 8 | bytes[size];
-    return CLAT_OK;
-}
-
-static enum clat_status new_cell(struct machine *machine, enum cell_kind kind, struct cell **cell)
-{
-    if (machine->cells++ >= CELLS)
-        return bad(machine, "more than 4 million values");
-    enum clat_status status = cell_take(&machine->pickle->store, sizeof **cell, cell);
-    if (status != CLAT_OK)
-        return status;
-    memset(*cell, 0, sizeof **cell);
-    (*cell)->kind = kind;
-    return CLAT_OK;
-}
-
-static enum clat_status push(struct machine *machine, struct cell *cell)
-{
-    if (machine->count >= STACK)
-        return bad(machine, "the stack has more than a million values");
-    enum clat_status status =
-        memory_grow(&machine->stack, &machine->capacity, machine->count, sizeof *machine->stack);
-    if (status == CLAT_OK)
-        machine->stack[machine->count++] = cell;
-    return status;
-}
-
-static enum clat_status push_new(struct machine *machine, enum cell_kind kind, struct cell **cell)
-{
-    enum clat_status status = new_cell(machine, kind, cell);
-    return status == CLAT_OK ? push(machine, *cell) : status;
-}
-
-static enum clat_status push_integer(struct machine *machine, enum cell_kind kind, int64_t value)
-{
-    struct cell *cell = NULL;
-    enum clat_status status = push_new(machine, kind, &cell);
-    if (status == CLAT_OK)
-        cell->integer = value;
-    return status;
-}
-
-/* Values above the last mark. */
-static size_t height(const struct machine *machine)
-{
-    return machine->count - (machine->mark_count ? machine->marks[machine->mark_count - 1] : 0);
-}
-
-static enum clat_status pop(struct machine *machine, struct cell **cell)
-{
-    if (height(machine) == 0)
-        return bad(machine, "a value is needed and the stack is empty");
-    *cell = machine->stack[--machine->count];
-    return CLAT_OK;
-}
-
-static enum clat_status top(struct machine *machine, struct cell **cell)
-{
-    enum clat_status status = pop(machine, cell);
-    machine->count += status == CLAT_OK;
-    return status;
-}
-
-/* The last `count` values as one cell in their place. */
-static enum clat_status gather(struct machine *machine, enum cell_kind kind, size_t count)
-{
-    struct cell *cell = NULL;
-    if (height(machine) < count)
-        return bad(machine, "more values are needed than the stack has");
-    enum clat_status status = new_cell(machine, kind, &cell);
-    if (status == CLAT_OK && count)
-        status = cell_extend(
-            &machine->pickle->store, cell, machine->stack + machine->count - count, count);
-    if (status != CLAT_OK)
-        return status;
-    machine->count -= count;
-    return push(machine, cell);
-}
-
-static enum clat_status pop_mark(struct machine *machine, size_t *count)
-{
-    if (machine->mark_count == 0)
-        return bad(machine, "a mark is needed and there is none");
-    *count = height(machine);
-    machine->mark_count--;
-    return CLAT_OK;
-}
-
-/* ---- opcodes -------------------------------------------------------------------------------- */
 
 /* The length has `length_size` bytes. */
 static enum clat_status read_text(struct machine *machine, int length_size, enum cell_kind kind)
@@ -157,13 +23,13 @@ static enum clat_status read_text(struct machine *machine, int length_size, enum
     const unsigned char *text = NULL;
     struct cell *cell = NULL;
     enum clat_status status;
-    TRY(take_number(machine, length_size, &length));
+    TRY(machine_take_number(machine, length_size, &length));
     if (length > STRING_LIMIT && machine->writer == PICKLE_TORCH)
-        return bad(machine, "a string of more than 65536 bytes");
+        return machine_bad(machine, "a string of more than 65536 bytes");
     if (length > SIZE_MAX / 2)
-        return bad(machine, "the pickle ends in the middle of an opcode");
-    TRY(take_bytes(machine, (size_t)length, &text));
-    TRY(push_new(machine, kind, &cell));
+        return machine_bad(machine, "the pickle ends in the middle of an opcode");
+    TRY(machine_take_bytes(machine, (size_t)length, &text));
+    TRY(machine_push_new(machine, kind, &cell));
     cell->text = (const char *)text;
     cell->text_size = (size_t)length;
 out:
@@ -177,7 +43,7 @@ static enum clat_status read_unicode(struct machine *machine, int length_size)
         return status;
     const struct cell *cell = machine->stack[machine->count - 1];
     if (cell->text_size <= STRING_LIMIT && !text_is_utf8(cell->text, cell->text_size))
-        return bad(machine, "a string is not UTF-8");
+        return machine_bad(machine, "a string is not UTF-8");
     return CLAT_OK;
 }
 
@@ -190,8 +56,8 @@ static enum clat_status read_name(struct machine *machine)
     const char *second = first ? memchr(first + 1, '\n', left - (size_t)(first + 1 - begin)) : NULL;
     struct cell *cell = NULL;
     if (!second || second - begin > NAME_LIMIT || !text_is_utf8(begin, (size_t)(second - begin)))
-        return bad(machine, "module and name of at most 1024 bytes are expected");
-    enum clat_status status = push_new(machine, CELL_NAME, &cell);
+        return machine_bad(machine, "module and name of at most 1024 bytes are expected");
+    enum clat_status status = machine_push_new(machine, CELL_NAME, &cell);
     if (status != CLAT_OK)
         return status;
     cell->text = begin;
@@ -206,12 +72,12 @@ static enum clat_status join_name(struct machine *machine)
     struct cell *module = NULL, *name = NULL, *cell = NULL;
     char *text = NULL;
     enum clat_status status;
-    TRY(pop(machine, &name));
-    TRY(pop(machine, &module));
+    TRY(machine_pop(machine, &name));
+    TRY(machine_pop(machine, &module));
     if (module->kind != CELL_STRING || name->kind != CELL_STRING ||
         module->text_size > NAME_LIMIT || name->text_size > NAME_LIMIT)
-        return bad(machine, "module and name of at most 1024 bytes are expected");
-    TRY(push_new(machine, CELL_NAME, &cell));
+        return machine_bad(machine, "module and name of at most 1024 bytes are expected");
+    TRY(machine_push_new(machine, CELL_NAME, &cell));
     cell->text_size = module->text_size + 1 + name->text_size;
     TRY(cell_take(&machine->pickle->store, cell->text_size, &text));
     memcpy(text, module->text, module->text_size);
@@ -227,13 +93,13 @@ static enum clat_status read_long(struct machine *machine)
 {
     uint64_t length = 0, value = 0;
     enum clat_status status;
-    TRY(take_number(machine, 1, &length));
+    TRY(machine_take_number(machine, 1, &length));
     if (length > 8)
-        return bad(machine, "an integer of more than 8 bytes");
-    TRY(take_number(machine, (int)length, &value));
+        return machine_bad(machine, "an integer of more than 8 bytes");
+    TRY(machine_take_number(machine, (int)length, &value));
     if (length && length < 8 && value >> (8 * length - 1))
         value |= UINT64_MAX << (8 * length);
-    TRY(push_integer(machine, CELL_INTEGER, (int64_t)value));
+    TRY(machine_push_integer(machine, CELL_INTEGER, (int64_t)value));
 out:
     return status;
 }
@@ -244,10 +110,10 @@ static enum clat_status read_float(struct machine *machine)
     uint64_t bits = 0;
     struct cell *cell = NULL;
     enum clat_status status;
-    TRY(take_bytes(machine, 8, &bytes));
+    TRY(machine_take_bytes(machine, 8, &bytes));
     for (int i = 0; i < 8; i++)
         bits = bits << 8 | bytes[i]; /* big-endian, unlike everything else */
-    TRY(push_new(machine, CELL_FLOAT, &cell));
+    TRY(machine_push_new(machine, CELL_FLOAT, &cell));
     memcpy(&cell->real, &bits, sizeof bits);
 out:
     return status;
@@ -256,10 +122,10 @@ out:
 static enum clat_status read_integer(struct machine *machine, int size)
 {
     uint64_t value = 0;
-    enum clat_status status = take_number(machine, size, &value);
+    enum clat_status status = machine_take_number(machine, size, &value);
     if (status != CLAT_OK)
         return status;
-    return push_integer(
+    return machine_push_integer(
         machine, CELL_INTEGER, size == 4 ? (int64_t)(int32_t)(uint32_t)value : (int64_t)value);
 }
 
@@ -268,9 +134,9 @@ static enum clat_status set_memo(struct machine *machine, uint64_t index)
 {
     struct cell *cell = NULL;
     enum clat_status status;
-    TRY(top(machine, &cell));
+    TRY(machine_top(machine, &cell));
     if (index >= MEMO || index >= machine->size)
-        return bad(machine, "a memo index that no writer would reach");
+        return machine_bad(machine, "a memo index that no writer would reach");
     size_t old = machine->memo_capacity;
     TRY(memory_grow(&machine->memo, &machine->memo_capacity, (size_t)index, sizeof *machine->memo));
     for (; old < machine->memo_capacity; old++)
@@ -283,34 +149,35 @@ out:
 static enum clat_status put_memo(struct machine *machine, int size)
 {
     uint64_t index = 0;
-    enum clat_status status = take_number(machine, size, &index);
+    enum clat_status status = machine_take_number(machine, size, &index);
     return status == CLAT_OK ? set_memo(machine, index) : status;
 }
 
 static enum clat_status get_memo(struct machine *machine, int size)
 {
     uint64_t index = 0;
-    enum clat_status status = take_number(machine, size, &index);
+    enum clat_status status = machine_take_number(machine, size, &index);
     if (status != CLAT_OK)
         return status;
     if (index >= machine->memo_capacity || !machine->memo[index])
-        return bad(machine, "a memo entry that was never made");
-    return push(machine, machine->memo[index]);
+        return machine_bad(machine, "a memo entry that was never made");
+    return machine_push(machine, machine->memo[index]);
 }
 
 /* The `count` values on top go into the list or dict below them; those for an object are dropped.
  */
 static enum clat_status add_items(struct machine *machine, enum cell_kind kind, size_t count)
 {
-    if (height(machine) < count + 1)
-        return bad(machine, "a container is needed below the values");
+    if (machine_height(machine) < count + 1)
+        return machine_bad(machine, "a container is needed below the values");
     struct cell *const *items = machine->stack + machine->count - count;
     struct cell *target = items[-1];
     if (target->kind != kind && target->kind != CELL_CALL)
-        return bad(machine, kind == CELL_DICT ? "items are set in something that is no dictionary"
-                                              : "items are appended to something that is no list");
+        return machine_bad(machine, kind == CELL_DICT
+                                        ? "items are set in something that is no dictionary"
+                                        : "items are appended to something that is no list");
     if (kind == CELL_DICT && count % 2)
-        return bad(machine, "a key without a value");
+        return machine_bad(machine, "a key without a value");
     machine->count -= count;
     return target->kind == kind ? cell_extend(&machine->pickle->store, target, items, count)
                                 : CLAT_OK;
@@ -319,7 +186,7 @@ static enum clat_status add_items(struct machine *machine, enum cell_kind kind, 
 static enum clat_status add_marked(struct machine *machine, enum cell_kind kind)
 {
     size_t count = 0;
-    enum clat_status status = pop_mark(machine, &count);
+    enum clat_status status = machine_pop_mark(machine, &count);
     return status == CLAT_OK ? add_items(machine, kind, count) : status;
 }
 
@@ -339,10 +206,10 @@ static enum clat_status make_ordered_dict(
         return CLAT_OK;
     const struct cell *list = arguments->items[0];
     if (arguments->count != 1 || list->kind != CELL_LIST)
-        return bad(machine, "an OrderedDict of something that is no list");
+        return machine_bad(machine, "an OrderedDict of something that is no list");
     for (size_t i = 0; i < list->count; i++) {
         if (!is_pair(list->items[i]))
-            return bad(machine, "an OrderedDict of something that are no pairs");
+            return machine_bad(machine, "an OrderedDict of something that are no pairs");
         enum clat_status status =
             cell_extend(&machine->pickle->store, dict, list->items[i]->items, 2);
         if (status != CLAT_OK)
@@ -355,13 +222,13 @@ static enum clat_status call(struct machine *machine)
 {
     struct cell *result = NULL;
     enum clat_status status;
-    TRY(gather(machine, CELL_CALL, 2));
-    TRY(top(machine, &result));
+    TRY(machine_gather(machine, CELL_CALL, 2));
+    TRY(machine_top(machine, &result));
     const struct cell *callable = result->items[0], *arguments = result->items[1];
     if (arguments->kind != CELL_TUPLE)
-        return bad(machine, "the arguments of a call must be a tuple");
+        return machine_bad(machine, "the arguments of a call must be a tuple");
     if (callable->kind != CELL_NAME && callable->kind != CELL_CALL)
-        return bad(machine, "something is called that is no name");
+        return machine_bad(machine, "something is called that is no name");
     if (cell_is_name(callable, "collections", "OrderedDict"))
         TRY(make_ordered_dict(machine, arguments, result));
 out:
@@ -373,10 +240,10 @@ static enum clat_status build(struct machine *machine)
 {
     struct cell *state = NULL, *object = NULL;
     enum clat_status status;
-    TRY(pop(machine, &state));
-    TRY(top(machine, &object));
+    TRY(machine_pop(machine, &state));
+    TRY(machine_top(machine, &object));
     if (object->kind != CELL_CALL && object->kind != CELL_DICT)
-        return bad(machine, "a state is given to something that is no object");
+        return machine_bad(machine, "a state is given to something that is no object");
     if (object->kind == CELL_CALL && object->count == 2)
         return cell_extend(&machine->pickle->store, object, &state, 1);
     if (object->kind == CELL_CALL)
@@ -389,7 +256,7 @@ static enum clat_status persistent(struct machine *machine)
 {
     struct pickle *pickle = machine->pickle;
     enum clat_status status;
-    TRY(gather(machine, CELL_PERSISTENT, 1));
+    TRY(machine_gather(machine, CELL_PERSISTENT, 1));
     TRY(memory_grow(&pickle->persistent, &pickle->persistent_capacity, pickle->persistent_count,
         sizeof *pickle->persistent));
     pickle->persistent[pickle->persistent_count++] = machine->stack[machine->count - 1];
@@ -399,8 +266,8 @@ out:
 
 static enum clat_status mark(struct machine *machine)
 {
-    if (machine->mark_count == MARKS)
-        return bad(machine, "more than 64 marks");
+    if (machine->mark_count == PICKLE_MARKS)
+        return machine_bad(machine, "more than 64 marks");
     machine->marks[machine->mark_count++] = machine->count;
     return CLAT_OK;
 }
@@ -408,18 +275,18 @@ static enum clat_status mark(struct machine *machine)
 static enum clat_status marked_tuple(struct machine *machine)
 {
     size_t count = 0;
-    enum clat_status status = pop_mark(machine, &count);
-    return status == CLAT_OK ? gather(machine, CELL_TUPLE, count) : status;
+    enum clat_status status = machine_pop_mark(machine, &count);
+    return status == CLAT_OK ? machine_gather(machine, CELL_TUPLE, count) : status;
 }
 
 static enum clat_status protocol(struct machine *machine)
 {
     uint64_t version = 0;
-    enum clat_status status = take_number(machine, 1, &version);
+    enum clat_status status = machine_take_number(machine, 1, &version);
     if (status == CLAT_OK && machine->writer == PICKLE_TORCH && version != 2 && version != 3)
-        return bad(machine, "pickle protocol 2 is expected");
+        return machine_bad(machine, "pickle protocol 2 is expected");
     if (status == CLAT_OK && (version < 2 || version > 4))
-        return bad(machine, "pickle protocol 2 to 4 is expected");
+        return machine_bad(machine, "pickle protocol 2 to 4 is expected");
     return status;
 }
 
@@ -427,9 +294,9 @@ static enum clat_status protocol(struct machine *machine)
 static enum clat_status frame(struct machine *machine)
 {
     uint64_t length = 0;
-    enum clat_status status = take_number(machine, 8, &length);
+    enum clat_status status = machine_take_number(machine, 8, &length);
     if (status == CLAT_OK && length > machine->size - machine->at)
-        return bad(machine, "a frame that is longer than the pickle");
+        return machine_bad(machine, "a frame that is longer than the pickle");
     return status;
 }
 
@@ -462,9 +329,9 @@ static enum clat_status step(struct machine *machine, unsigned char opcode)
     switch (opcode) {
     case 0x80: return protocol(machine);
     case '(': return mark(machine);
-    case 'N': return push_integer(machine, CELL_NONE, 0);
-    case 0x88: return push_integer(machine, CELL_BOOLEAN, 1);
-    case 0x89: return push_integer(machine, CELL_BOOLEAN, 0);
+    case 'N': return machine_push_integer(machine, CELL_NONE, 0);
+    case 0x88: return machine_push_integer(machine, CELL_BOOLEAN, 1);
+    case 0x89: return machine_push_integer(machine, CELL_BOOLEAN, 0);
     case 'J': return read_integer(machine, 4);
     case 'K': return read_integer(machine, 1);
     case 'M': return read_integer(machine, 2);
@@ -472,15 +339,15 @@ static enum clat_status step(struct machine *machine, unsigned char opcode)
     case 'G': return read_float(machine);
     case 'X': return read_unicode(machine, 4);
     case 'U': return read_text(machine, 1, CELL_STRING);
-    case ')': return gather(machine, CELL_TUPLE, 0);
+    case ')': return machine_gather(machine, CELL_TUPLE, 0);
     case 't': return marked_tuple(machine);
-    case 0x85: return gather(machine, CELL_TUPLE, 1);
-    case 0x86: return gather(machine, CELL_TUPLE, 2);
-    case 0x87: return gather(machine, CELL_TUPLE, 3);
-    case ']': return gather(machine, CELL_LIST, 0);
+    case 0x85: return machine_gather(machine, CELL_TUPLE, 1);
+    case 0x86: return machine_gather(machine, CELL_TUPLE, 2);
+    case 0x87: return machine_gather(machine, CELL_TUPLE, 3);
+    case ']': return machine_gather(machine, CELL_LIST, 0);
     case 'a': return add_items(machine, CELL_LIST, 1);
     case 'e': return add_marked(machine, CELL_LIST);
-    case '}': return gather(machine, CELL_DICT, 0);
+    case '}': return machine_gather(machine, CELL_DICT, 0);
     case 's': return add_items(machine, CELL_DICT, 2);
     case 'u': return add_marked(machine, CELL_DICT);
     case 'q': return put_memo(machine, 1);
@@ -504,7 +371,7 @@ static enum clat_status run(struct machine *machine)
     const unsigned char *opcode = NULL;
     struct cell *root = NULL;
     for (size_t steps = 0; steps < OPCODES; steps++) {
-        enum clat_status status = take_bytes(machine, 1, &opcode);
+        enum clat_status status = machine_take_bytes(machine, 1, &opcode);
         if (status == CLAT_OK && *opcode == '.')
             break;
         if (status == CLAT_OK)
@@ -513,10 +380,10 @@ static enum clat_status run(struct machine *machine)
             return status;
     }
     if (*opcode != '.')
-        return bad(machine, "more than 20 million opcodes");
+        return machine_bad(machine, "more than 20 million opcodes");
     if (machine->mark_count || machine->count != 1)
-        return bad(machine, "exactly one value must be left at the end");
-    enum clat_status status = pop(machine, &root);
+        return machine_bad(machine, "exactly one value must be left at the end");
+    enum clat_status status = machine_pop(machine, &root);
     machine->pickle->root = root;
     machine->pickle->used = machine->at;
     return status;
