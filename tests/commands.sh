@@ -5,7 +5,7 @@
 # folder where small models and pictures bear the names that the documents use. Without a device a job must get as far
 # as the sentence that there is none: everything that can be wrong with it is found before. With DEVICE=yes
 # (commands_device.sh) those whose model is here as a whole also make their pictures, in two steps; the others'
-# stand-ins are a yaml and an empty table.
+# stand-ins are a yaml and an empty table. CLATENT_ORACLE names a folder with more of them (models/ckpt-NAME).
 build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
 [ -x "$build/clatent" ] || exit 99
 work=$build/tests/tmp/commands${DEVICE:+_device}
@@ -47,7 +47,13 @@ first_stage() {
 # vocabulary of a text encoder and the scale of latents are read from it, so that there is a table of 8192 words of
 # width 8, and a number.
 stand_in() {
-    mkdir "$1"
+    mkdir "$1" && cp "$data/ldm-text2im-tiny/tokenizer/vocab.txt" "$1" || exit 99
+    if [ -d "$CLATENT_ORACLE/models/ckpt-$1" ]; then
+        head -n 300 "$data/ldm-text2im-tiny/tokenizer/vocab.txt" >"$1/vocab.txt" # as many as they have
+        ln -s "$CLATENT_ORACLE/models/ckpt-$1"/* "$1"
+        return
+    fi
+    stand_ins="$stand_ins|$1"
     cat >"$1/config.yaml" <<END
 model:
   target: ldm.models.diffusion.ddpm.LatentDiffusion
@@ -66,8 +72,8 @@ END
         head -c 262144 /dev/zero
         printf '\0\0\200?'
     } >"$1/model.safetensors"
-    cp "$data/ldm-text2im-tiny/tokenizer/vocab.txt" "$1"
 }
+stand_ins=none
 vq4=$(first_stage vq 3 '1, 1, 1') kl8=$(first_stage kl 4 '1, 1, 1, 1')
 text='use_spatial_transformer: true, transformer_depth: 1, context_dim: 8'
 bert='{target: ldm.modules.encoders.modules.BERTEmbedder, params: {n_embed: 8, n_layer: 1'
@@ -82,7 +88,6 @@ stand_in txt2img-f8-large 4 4 "$kl8" "$text" "$bert}}" \
     'conditioning_key: crossattn, scale_factor: 0.18215, use_ema: false'
 stand_in layout2img-openimages256 3 3 "$vq4" "$text" \
     "$bert, vocab_size: 8192, max_seq_len: 92, use_tokenizer: false}}" 'conditioning_key: crossattn'
-stand_ins='celeba256|ffhq256|lsun_beds256|lsun_churches256|bsr_sr|text2img256|txt2img-f8-large|layout2img'
 
 # ---- the files that they name ---------------------------------------------------------------------
 cp "$data/compvis/inpainting_big/image.png" photo.png
@@ -127,7 +132,7 @@ manual() { sed -n 's/\\-/-/g; s/\\e/\\/g; /^clatent [a-z]/p' "$@" | sed 's/  *#.
     for job in *.yaml; do echo "clatent generate $job"; done
     markdown "$src/README.md" "$src"/docs/*.md
     manual "$src/man/clatent.1"
-} | sed 's,data/jobs/,,' | grep -vE '[ =/][A-Z][A-Z]| \[[A-Z-]|\.\.\.|^clatent (generate|convert|encode|decode|reconstruct|info)$' | awk '!seen[$0]++' >commands
+} | sed 's,data/jobs/,,' | grep -vE '[ =/][A-Z][A-Z]| \[[A-Z-]|\.\.\.|^clatent (generate|convert|encode|decode|reconstruct|info( --as-args)?)$' | awk '!seen[$0]++' >commands
 
 # Without a device: what must be found at once is found, and what needs none is done.
 try_without_device() {
