@@ -30,4 +30,14 @@ for file in example headers; do
             { echo "example: $file does not compile as $standard" >&2; failed=1; }
     done
 done
+
+# The example plugin, as C and as C++ (which wants to be told what run->options is).
+plugin=$src/plugins/example/gradient_estimation.c
+"$cc" -std=c99 -pedantic -Wall -Wextra -Wno-missing-field-initializers -Werror -fsyntax-only -I "$src/plugins" "$plugin" ||
+    { echo "example: the plugin does not compile as c99" >&2; failed=1; }
+if command -v "${CXX:-c++}" >/dev/null; then
+    sed 's/= run->options;/= (const struct options *)run->options;/' "$plugin" >"$work/plugin.cc"
+    "${CXX:-c++}" -std=gnu++20 -Wall -Wno-attributes -Werror -fsyntax-only -I "$src/plugins" "$work/plugin.cc" ||
+        { echo "example: the plugin does not compile as C++" >&2; failed=1; }
+fi
 exit $failed

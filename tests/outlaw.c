@@ -30,7 +30,9 @@ static struct clat_option options[] = {
 enum { KNOB = 6, WORD = 7 };
 
 static char fault[64];
-static int memory; /* what no plugin may have: state outside of its runs */
+/* what no plugin may have: state outside of its runs */
+static int memory;
+static float shared;
 
 static int is(const char *name)
 {
@@ -150,8 +152,11 @@ static int ask(struct clat_run *run, int i, float *output)
 {
     float *sample = run->sample;
     double t = run->plan->timesteps[i];
+    shared = sample[0];
     int code = run->evaluate(run, sample, is("divisor") ? 0 : 1, is("nan_asked") ? (double)NAN : t,
         is("inplace") ? sample : output);
+    if (is("shared"))
+        sample[0] = shared;
     if (is("late") && code)
         run->evaluate(run, sample, 1, t, output);
     while (is("chatter") && code)

@@ -80,6 +80,7 @@ still           8 run     stochastic is 1, but it drew noise 0 times
 middle          8 middle  it called step_done() for step 0, expected 40
 # the same result again
 state           8 repeat  two runs with the same sample and noise gave different results
+shared          8 repeat  because a second one was under way
 batch           8 repeat  an image comes out differently alone and in a batch
 # calls that fail
 deaf            8 cancel  call 1 of 12 failed: run() returned 0 though it was told to stop

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ORDER_SHARE 0.8     /* of the declared order must be measured */
+#define ORDER_SHARE 0.75    /* of the declared order must be measured */
 #define DISTANCE_LIMIT 0.25 /* of the result, in standard deviations of the data */
 #define SPREAD_LIMIT 0.15   /* of mean and standard deviation */
 #define STEPS 80

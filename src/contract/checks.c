@@ -19,10 +19,13 @@ int checks_steps(struct probe *probe, int most, double strength)
 
 /* ---- plan ----------------------------------------------------------------------------------- */
 
+/* Sigmas are zero where the plugin left them alone. */
 static bool same_plan(const struct clat_plan *a, const struct clat_plan *b)
 {
     size_t count = (size_t)a->count;
     return a->count == b->count && a->evaluations == b->evaluations && a->first == b->first &&
+           a->init_noise_sigma == b->init_noise_sigma &&
+           memcmp(a->sigmas, b->sigmas, (count + 1) * sizeof *a->sigmas) == 0 &&
            memcmp(a->timesteps, b->timesteps, count * sizeof *a->timesteps) == 0 &&
            memcmp(a->signal, b->signal, count * sizeof *a->signal) == 0 &&
            memcmp(a->noise, b->noise, count * sizeof *a->noise) == 0;
