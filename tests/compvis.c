@@ -474,6 +474,28 @@ static void broken_checkpoints(void)
         &view, "'up_blocks.0.upsamplers.0.conv.bias' is there twice");
 }
 
+/* The latents' scale where training measured it: a tensor of the checkpoint. */
+static void measured_scale(void)
+{
+    struct model *model = NULL;
+    struct forged_zip zip;
+    const char *folder = edited("cin256", "timesteps: 1000", "scale_by_std: true");
+    const char *checkpoint = check_scratch("compvis/model.ckpt");
+    unlink(checkpoint);
+    forge_torch(&zip, "P2 } ( 'scale_factor'" FORGE_TENSOR(A, "2", ")", ")") "u .");
+    forge_save(&zip.bytes, checkpoint);
+    forge_free(&zip.bytes);
+    if (CHECK_OK(model_open(folder, NULL, &model)))
+        CHECK(model->autoencoder.scaling_factor == 3, "scaled by %g",
+            (double)model->autoencoder.scaling_factor);
+    model_close(model);
+    forge_torch(&zip, "P2 } ( 'scale_factor'" FORGE_TENSOR(A, "0", "2 1t", "1 1t") "u .");
+    forge_save(&zip.bytes, checkpoint);
+    forge_free(&zip.bytes);
+    CHECK_FAILS(model_open(folder, NULL, &model), CLAT_ERROR_INPUT, "expected [], found [2]");
+    unlink(checkpoint);
+}
+
 int main(void)
 {
     the_zoo();
@@ -484,5 +506,6 @@ int main(void)
     disagreements();
     pairs();
     broken_checkpoints();
+    measured_scale();
     return check_result();
 }
