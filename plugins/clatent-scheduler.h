@@ -337,7 +337,8 @@ struct clat_run {
     int (*noise)(struct clat_run *run, float *values);
     /* For solvers of stochastic differential equations: (W(b) - W(a)) / sqrt|b - a| of a Brownian
      * path W over sigma, one path per image, keyed by its seed: N(0,1) values; the same interval
-     * gives the same ones, overlapping intervals give correlated ones. */
+     * gives the same ones, overlapping intervals give correlated ones. a and b MUST differ; of an
+     * interval below the path's resolution, 2^-17 of sigma, the values are 0. */
     int (*brownian)(struct clat_run *run, double a, double b, float *values);
     /* Memory for `count` floats, zeroed, that lives until the call of plan() or run() returns; NULL
      * if there is none: then return run->fail(run, "no memory"). */

@@ -47,7 +47,7 @@ struct stops {
 static struct stops stops_of(float sigma, float next)
 {
     float s2 = sigma * sigma, n2 = next * next;
-    float up = sqrtf(n2 * (s2 - n2) / s2), down = sqrtf(n2 - up * up);
+    float up = sqrtf(n2 * (s2 - n2) / s2), down = sqrtf(fmaxf(n2 - up * up, 0));
     float a = (float)log((double)sigma), b = (float)log((double)down);
     return (struct stops){(float)exp((double)(b - (b - a) * 0.5f)), down, up};
 }
@@ -92,8 +92,10 @@ static int sample(struct clat_run *run)
         struct stops to = stops_of(sigma, next);
         double t = plan->timesteps[i];
         int code;
-        if (i == plan->count - 1) {
-            code = advance(run, x, x, sigma, t, next - sigma, x, spare);
+        if (!(to.middle > 0)) { /* to sigma 0, or so far that all that is left is fresh noise */
+            code = advance(run, x, x, sigma, t, to.down - sigma, x, spare);
+            if (!code && next > 0)
+                code = add_noise(run, to.up, spare);
         } else if (!(code = advance(run, x, x, sigma, t, to.middle - sigma, y, spare))) {
             t = (double)run->tools->timestep_of_sigma_float(table, train, to.middle);
             code = advance(run, x, y, to.middle, t, to.down - sigma, x, spare);

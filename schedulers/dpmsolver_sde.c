@@ -60,10 +60,11 @@ static int move(
 {
     const struct options *o = run->options;
     float from = sigma_of(u), to = sigma_of(v), f2 = from * from, t2 = to * to;
-    float up = fminf(to, sqrtf(t2 * (f2 - t2) / f2)), down_time = time_of(sqrtf(t2 - up * up));
+    float up = fminf(to, sqrtf(t2 * (f2 - t2) / f2)),
+          down_time = time_of(sqrtf(fmaxf(t2 - up * up, 0)));
     float keep = sigma_of(down_time) / from, change = (float)expm1((double)(u - down_time));
     float s_noise = (float)o->s_noise;
-    int code = run->brownian(run, (double)from, (double)to, noise);
+    int code = from > to ? run->brownian(run, (double)from, (double)to, noise) : 0;
     for (size_t i = 0; !code && i < run->images * run->elements; i++)
         y[i] = keep * x[i] - change * x0[i] + noise[i] * s_noise * up;
     return code;

@@ -29,7 +29,7 @@ static const struct clat_option options[] = {
         "spread of the data"},
     {"sigma_schedule", CLAT_CHOICE, offsetof(struct options, sigma_schedule), "karras", 0, 0,
         CLAT_CHOICES("karras", "exponential"), "how sigmas are spread"},
-    {"rho", CLAT_REAL, offsetof(struct options, rho), "7", 1e-3, 1e3, NULL,
+    {"rho", CLAT_REAL, offsetof(struct options, rho), "7", 1, 1e3, NULL,
         "exponent of the Karras schedule"},
     {"num_train_timesteps", CLAT_INT, offsetof(struct options, num_train_timesteps), "1000", 1,
         100000, NULL, "has no influence"},
@@ -78,6 +78,8 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     plan->init_noise_sigma = (float)sqrt(levels->sigma_max * levels->sigma_max + 1);
     for (int i = 0; i < plan->count; i++) {
         plan->sigmas[i] = plan->noise[i] = sigma_at(o, plan->count, i);
+        if (!(plan->sigmas[i] > 0))
+            return run->fail(run, "sigma_min is lost beside sigma_max: try a larger rho");
         plan->signal[i] = 1;
         plan->timesteps[i] = (double)(0.25f * log_once(plan->sigmas[i]));
     }

@@ -34,7 +34,7 @@ static const struct clat_option options[] = {
     ROW(CLAT_REAL, sigma_min, "0.002", 1e-9, 1e6, "smallest sigma"),
     ROW(CLAT_REAL, sigma_max, "80", 1e-9, 1e6, "largest sigma"),
     ROW(CLAT_REAL, sigma_data, "0.5", 1e-9, 1e6, "spread of the data"),
-    ROW(CLAT_REAL, rho, "7", 1e-3, 1e3, "exponent of the Karras schedule"),
+    ROW(CLAT_REAL, rho, "7", 1, 1e3, "exponent of the Karras schedule"),
     ROW(CLAT_INT, num_train_timesteps, "1000", 1, 100000, "has no influence"),
     CHOICE(sigma_schedule, "karras", "how sigmas are spread", "karras", "exponential"),
     CHOICE(prediction_type, "epsilon", "sign of the network's share", "epsilon", "v_prediction"),
@@ -77,6 +77,8 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
     plan->init_noise_sigma = (float)sqrt(o->sigma_max * o->sigma_max + 1);
     for (int i = 0; i < plan->count; i++) {
         float sigma = sigma_at(o, plan->count, i);
+        if (!(sigma > 0))
+            return run->fail(run, "sigma_min is lost beside sigma_max: try a larger rho");
         plan->sigmas[i] = plan->noise[i] = sigma;
         plan->signal[i] = 1;
         plan->timesteps[i] = (double)(0.25f * (float)log((double)sigma));

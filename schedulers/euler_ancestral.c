@@ -37,7 +37,7 @@ static void step(
     const struct clat_run *run, float sigma, float next, const float *x0, const float *z)
 {
     float s2 = sigma * sigma, n2 = next * next;
-    float up = sqrtf(n2 * (s2 - n2) / s2), down = sqrtf(n2 - up * up);
+    float up = sqrtf(n2 * (s2 - n2) / s2), down = sqrtf(fmaxf(n2 - up * up, 0));
     float *x = run->sample;
     for (size_t i = 0; i < run->images * run->elements; i++) {
         float slope = (x[i] - x0[i]) / sigma;

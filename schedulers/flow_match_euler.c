@@ -124,6 +124,15 @@ static const char *conflict(const struct options *o)
     return NULL;
 }
 
+/* All in 0..1, above 0, and none above the one before. */
+static int is_falling(const double *s, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!(s[i] > 0 && s[i] <= (i ? s[i - 1] : 1)))
+            return 0;
+    return 1;
+}
+
 static int plan(struct clat_run *run, struct clat_plan *plan)
 {
     const struct options *o = run->options;
@@ -137,8 +146,8 @@ static int plan(struct clat_run *run, struct clat_plan *plan)
         s[i] = level_at(o, count, i);
     if (o->shift_terminal > 0)
         stretch(o->shift_terminal, count, s);
-    if (!(s[count - 1] > 0 && s[0] <= 1))
-        return run->fail(run, "levels must be above 0, and at most 1");
+    if (!is_falling(s, count))
+        return run->fail(run, "levels must be above 0, at most 1, and fall");
     int code = run->tools->sigma_curve(run, &o->levels, s[count - 1], s[0], count, s);
     for (int i = 0; !code && i < count; i++) {
         float level = o->invert_sigmas ? 1 - (float)s[i] : (float)s[i];

@@ -69,7 +69,7 @@ static int sample(struct clat_run *run)
     if (fault == NO_WORK)
         return 0;
     if (fault == NO_LENGTH || fault == BELOW_ZERO)
-        return run->brownian(run, fault == NO_LENGTH ? 1 : -1, 1 + 1e-9, output);
+        return run->brownian(run, fault == NO_LENGTH ? 1 : -1, 1, output);
     if (fault == OWN_REASON)
         return run->fail(run, "it is Sunday");
     if (fault == WRONG_STEP)

@@ -29,6 +29,9 @@ static int plan_levels(struct clat_run *run, const struct clat_schedule *schedul
     plan->evaluations = plan->count;
     run->tools->alphas_cumprod(schedule, alphas);
     level_of_alphas(plan, alphas);
+    for (int i = 0; i < plan->count; i++)
+        if (!isfinite(plan->signal[i]) || !isfinite(plan->noise[i]))
+            return run->fail(run, "the betas make levels that rescale_betas_zero_snr cannot scale");
     int first = first_step(plan);
     if (prediction == CLAT_EPSILON && first < plan->count && !(plan->signal[first] > 0))
         return run->fail(run, "the first timestep is pure noise, of which a prediction_type of "

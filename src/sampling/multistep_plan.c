@@ -161,7 +161,7 @@ int sigmas_plan_multistep(
     sigmas_table(&levels->schedule, table);
     struct multistep_plan p = {levels, plan, table, train};
     const char *conflict = sigmas_conflict(levels, train);
-    if (!conflict && !(isfinite(table[train - 1]) && table[0] > 0))
+    if (!conflict && !sigmas_are_usable(table, train))
         conflict = "the betas make levels without noise or without signal, which have no sigma";
     if (!conflict)
         conflict = plan_steps(&p);

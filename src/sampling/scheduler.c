@@ -215,8 +215,12 @@ static int host_brownian(struct clat_run *run, double a, double b, float *values
     if (!isfinite(a) || a < 0 || !isfinite(b) || b < 0)
         return broken(
             host, "it asked for Brownian noise at a sigma of", a < 0 || !isfinite(a) ? a : b);
-    if (brownian_node(a) == brownian_node(b))
+    if (a == b)
         return broken(host, "it asked for Brownian noise over an interval with no length at", a);
+    if (brownian_node(a) == brownian_node(b)) {
+        memset(values, 0, run->images * run->elements * sizeof *values);
+        return 0;
+    }
     host->failed = host->pipeline->brownian(host->pipeline->user, a, b, values);
     return (int)host->failed;
 }

@@ -109,7 +109,7 @@ static const char *conflict(const struct sigma_plan *p)
     const char *sentence = sigmas_conflict(p->levels, p->train);
     if (!sentence)
         sentence = spacing_conflict(p);
-    if (!sentence && !(isfinite(p->table[p->train - 1]) && p->table[0] > 0))
+    if (!sentence && !sigmas_are_usable(p->table, p->train))
         sentence = "the betas make levels without noise or without signal, which have no sigma";
     return sentence;
 }

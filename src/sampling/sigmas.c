@@ -27,6 +27,14 @@ void sigmas_table(const struct clat_schedule *schedule, float *table)
         table[i] = sqrtf((1 - table[i]) / table[i]);
 }
 
+bool sigmas_are_usable(const float *table, int train)
+{
+    for (int i = 0; i < train; i++)
+        if (!(table[i] >= (i ? table[i - 1] : 0) && table[i] > 0 && isfinite(table[i])))
+            return false;
+    return true;
+}
+
 double sigmas_at(const float *table, int train, double timestep)
 {
     if (!(timestep > 0))

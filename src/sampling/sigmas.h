@@ -13,6 +13,8 @@
 
 /* As clat_tools.sigma_table: [T], rising. */
 void sigmas_table(const struct clat_schedule *schedule, float *table);
+/* Are they all above 0, finite, and none below the one before? Some betas make others. */
+bool sigmas_are_usable(const float *table, int train);
 /* Between the entries of a table of `train` sigmas, linear in sigma, held at both ends. */
 double sigmas_at(const float *table, int train, double timestep);
 /* As clat_tools.timestep_of_sigma: the arithmetic is double. */
