@@ -1,5 +1,6 @@
 #!/bin/sh
-# manual.sh - the manual knows the verbs and keys that the program knows, and no others. SPDX-License-Identifier: MIT
+# manual.sh - the manual knows the verbs and keys that the program knows, and no others; and every file that a
+# document names is there. SPDX-License-Identifier: MIT
 build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
 work=$build/tests/tmp/manual
 page=$src/man/clatent.1
@@ -30,10 +31,30 @@ compare verb 8
 sed -n '/^\.SH KEYS/,/^\.SH SCHEDULERS/{s/\\-/-/g; /^\.B/p;}' "$page" | grep -o -e '--[a-z-]*' | sed 's/^--no-/--/' >manual
 compare option 30
 
-# ---- files: what is called by its name is there
-for file in $(grep -o 'docs/[a-z]*\.md' "$page"); do
-    [ -f "$src/$file" ] || { echo "manual: there is no $file" >&2; failed=1; }
+# ---- files that the documents name: their links, and paths in code, which may leave out src/
+exists() { # FOLDER PATTERN: some file or folder of that name
+    set +f
+    for found in "$1"/$2; do [ -e "$found" ] && return 0; done
+    return 1
+}
+count=0
+for document in README.md docs/devices.md docs/models.md docs/schedulers.md docs/speed.md docs/tour.md; do
+    for link in $(grep -o ']([^)#:]*[)#]' "$src/$document" | sed 's/^..//; s/.$//'); do
+        count=$((count + 1))
+        exists "$src/$(dirname $document)" "$link" || { echo "manual: $document: there is no $link" >&2; failed=1; }
+    done
+    rooms='base|checkpoint|contract|device|formats|job|networks|ops|pipeline|program|sampling|text'
+    paths=$(grep -oE "\`(src|tests|docs|cl|data|plugins|schedulers|$rooms)/[A-Za-z0-9_./*-]*\`" "$src/$document" |
+        tr -d '\`' | grep -v NAME)
+    set -f # patterns are the function's
+    for path in $paths; do
+        count=$((count + 1))
+        exists "$src" "$path" || exists "$src/src" "$path" ||
+            { echo "manual: $document: there is no $path" >&2; failed=1; }
+    done
+    set +f
 done
+[ $count -gt 60 ] || { echo "manual: only $count files are named" >&2; failed=1; }
 
 # ---- and it can be shown, where there is a program that does
 if command -v groff >/dev/null; then
