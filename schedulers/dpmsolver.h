@@ -204,6 +204,8 @@ static inline void step_multistep(struct clat_run *run, int algorithm, int type,
     const struct level *l, const struct work *work)
 {
     size_t n = run->images * run->elements;
+    if (order > 1 && l[0].lambda == l[1].lambda)
+        order = 1; /* the higher ones divide by a length that is lost in rounding */
     float *const *m = work->history.m, *d1 = order > 1 ? work->d1 : NULL;
     float *d2 = order > 2 ? work->d2 : NULL;
     if (l[0].ratio == l[1].ratio)

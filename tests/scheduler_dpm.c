@@ -232,6 +232,10 @@ static void short_steps(void)
         "use_karras_sigmas=true,final_sigmas_type=sigma_min,solver_order=3", 0);
     check_short_step("dpmsolver_multistep",
         "use_beta_sigmas=true,final_sigmas_type=sigma_min,solver_type=heun", 0);
+    check_short_step(
+        "edm_dpmsolver_multistep", "final_sigmas_type=sigma_min,solver_type=heun", 1e-6);
+    check_short_step("edm_dpmsolver_multistep",
+        "sigma_schedule=exponential,final_sigmas_type=sigma_min,solver_order=3", 1e-6);
     check_short_step("unipc",
         "use_karras_sigmas=true,final_sigmas_type=sigma_min,solver_order=3,"
         "lower_order_final=false",
