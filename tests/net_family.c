@@ -1,10 +1,11 @@
 /* net_family.c - the networks of every model of the family against the reference: UNet, first
  * stage, condition. SPDX-License-Identifier: MIT
  *
- * tests/data/family/NAME.pt (made by tests/tools/make_family.py) holds a small model with the
- * structure of the published one, under the names that the networks ask for, and the reference's
- * values. CLATENT_FAMILY names a folder with all of the files below; without it those marked `kept`
- * are run. */
+ * tests/data/family/NAME.pt (made by tests/tools/make_family.py) holds the reference's values for a
+ * small model with the structure of the published one, and its weights under the names that the
+ * networks ask for; if not, they are read from the checkpoint, tests/data/compvis/NAME.
+ * CLATENT_FAMILY names a folder with all of the files below, each with its weights; without it
+ * those marked `kept` are run. */
 #include "networks/autoencoder.h"
 #include "networks/embedder.h"
 #include "networks/ldmbert.h"
@@ -49,7 +50,7 @@ static const struct family models[] = {
         TEXT, 300, 77},
     {"text2img256", false, 3, 3, {1, 2}, 2, 0, 16, 40, 1, false, false, VQ, 3, 3, 256, 0, true,
         TEXT, 300, 77},
-    {"cin256-v2", false, 3, 3, {1, 2}, 2, 1, 0, 24, 1, false, false, VQ, 3, 3, 256, 0, true, CLASS,
+    {"cin256-v2", true, 3, 3, {1, 2}, 2, 1, 0, 24, 1, false, false, VQ, 3, 3, 256, 0, true, CLASS,
         1001, 1},
     {"cin256", true, 4, 4, {1, 1, 1}, 7, 0, 16, 24, 1, false, false, VQ, 4, 4, 300, 8, true, CLASS,
         1000, 1},
@@ -70,7 +71,8 @@ static const struct family models[] = {
 };
 
 static struct device *device, *dry;
-static struct loader loader; /* of the model that is tested; its weights are the goldens too */
+static struct weights *goldens; /* of the model that is tested; perhaps its weights, too */
+static struct loader loader;    /* of the component that is tested */
 
 static struct unet_config unet_config_of(const struct family *family)
 {
@@ -130,16 +132,16 @@ static struct tensor take(struct pool *pool, int n, int h, int w, int c)
 /* Axis of a golden [n][c][h][w]. */
 static int extent(const char *name, int axis)
 {
-    return (int)golden_find(loader.weights, name)->shape[axis];
+    return (int)golden_find(goldens, name)->shape[axis];
 }
 
-static void compare(const struct family *family, const char *name, const float *values)
+static void compare(const struct family *family, const char *name, const float *found)
 {
     char label[128];
     snprintf(label, sizeof label, "%s: %s", family->name, name);
-    check_near(label, values, golden_floats(loader.weights, name),
-        golden_count(golden_find(loader.weights, name)), GOLDEN_LIMIT);
-    weights_done(loader.weights);
+    check_near(label, found, golden_floats(goldens, name), golden_count(golden_find(goldens, name)),
+        GOLDEN_LIMIT);
+    weights_done(goldens);
 }
 
 /* Reads planes and compares them. */
@@ -154,7 +156,7 @@ static void compare_planes(
 
 static const int32_t *golden_ints(const char *name)
 {
-    return (const int32_t *)golden_find(loader.weights, name)->data;
+    return (const int32_t *)golden_find(goldens, name)->data;
 }
 
 /* ---- the UNet ------------------------------------------------------------------------------- */
@@ -173,12 +175,12 @@ static void unet_at(const struct family *family, struct unet *unet, double times
     struct tensor x = take(&pool, 1, h, w, family->in), y = take(&pool, 1, h, w, family->out);
     struct tensor noisy = tensor_channels(&x, 0, family->out);
     struct tensor rest = tensor_channels(&x, family->out, family->in - family->out);
-    CHECK_OK(tensor_write_nchw(device, &noisy, golden_floats(loader.weights, "unet/x")));
+    CHECK_OK(tensor_write_nchw(device, &noisy, golden_floats(goldens, "unet/x")));
     if (concatenated)
-        CHECK_OK(tensor_write_nchw(device, &rest, golden_floats(loader.weights, "cond/out")));
+        CHECK_OK(tensor_write_nchw(device, &rest, golden_floats(goldens, "cond/out")));
     if (family->context) {
         struct tensor context = take(&pool, 1, 1, tokens, family->context);
-        CHECK_OK(tensor_write(device, &context, golden_floats(loader.weights, "cond/out")));
+        CHECK_OK(tensor_write(device, &context, golden_floats(goldens, "cond/out")));
         CHECK_OK(unet_set_prompt(&run, unet, &context));
     }
     CHECK_OK(unet_forward(&run, unet, &x, timestep, &y));
@@ -200,7 +202,7 @@ static void check_tapped(const struct golden_tap *tap)
 static void check_unet(const struct family *family)
 {
     struct unet_config config = unet_config_of(family);
-    struct golden_tap tap = {device, loader.weights, "act/unet.", 0};
+    struct golden_tap tap = {device, goldens, "act/unet.", 0};
     struct unet unet;
     if (CHECK_OK(unet_load(&loader, &config, &unet))) {
         unet_at(family, &unet, 981, "unet/out_t981", &tap);
@@ -227,7 +229,7 @@ static void run_half(const struct family *family, const struct autoencoder *half
     struct tensor image = take(&pool, 1, h * scale, w * scale, 3);
     const struct tensor *from = half->encodes ? &image : &latents;
     const struct tensor *to = half->encodes ? &latents : &image;
-    CHECK_OK(tensor_write_nchw(device, from, golden_floats(loader.weights, in)));
+    CHECK_OK(tensor_write_nchw(device, from, golden_floats(goldens, in)));
     CHECK_OK((half->encodes ? encoder_forward : decoder_forward)(&run, half, from, to));
     CHECK(pool.peak == bytes, "measured %zu bytes, taken %zu", bytes, pool.peak);
     compare_planes(family, out, to);
@@ -265,7 +267,7 @@ static void check_bands(const struct family *family, struct autoencoder *decoder
     decode_random(family, decoder, whole, NULL);
     decoder->bands.limit = 0;
     for (int i = 0; i < 2; i++, decoder->bands.bytes = 1) {
-        struct golden_tap tap = {device, loader.weights, "act/vae.", 0};
+        struct golden_tap tap = {device, goldens, "act/vae.", 0};
         float furthest = 0;
         decode_random(family, decoder, bands, NULL);
         for (size_t j = 0; j < count; j++)
@@ -288,7 +290,7 @@ static void check_indices(const struct family *family, const struct autoencoder 
     struct tensor z = take(&pool, 1, h, w, family->z), codes = take(&pool, 1, h, w, family->z);
     struct tensor indices = take(&pool, 1, h, w, 1);
     float *found = malloc(tensor_elements(&indices) * sizeof *found);
-    CHECK_OK(tensor_write_nchw(device, &z, golden_floats(loader.weights, "ae/z")));
+    CHECK_OK(tensor_write_nchw(device, &z, golden_floats(goldens, "ae/z")));
     CHECK_OK(op_quantize(&pool, &decoder->codebook, &z, &codes, &indices));
     CHECK_OK(tensor_read(device, &indices, found));
     for (int i = 0; i < h * w; i++)
@@ -301,7 +303,7 @@ static void check_indices(const struct family *family, const struct autoencoder 
 static void check_first_stage(const struct family *family)
 {
     struct autoencoder_config config = autoencoder_config_of(family);
-    struct golden_tap tap = {device, loader.weights, "act/vae.", 0};
+    struct golden_tap tap = {device, goldens, "act/vae.", 0};
     struct autoencoder encoder, decoder;
     if (CHECK_OK(encoder_load(&loader, &config, &encoder)))
         run_half(family, &encoder, "ae/in", "ae/encoded", NULL);
@@ -409,28 +411,36 @@ static void check_layout(void)
 
 /* ---- all of a model ------------------------------------------------------------------------- */
 
-static void check_condition(const struct family *family)
+/* The weights of a component: the goldens' own file, or the checkpoint. */
+static void check_component(const struct family *family, const char *checkpoint,
+    enum component component, void (*check)(const struct family *family))
 {
-    if (family->condition == CLASS)
-        check_class(family);
-    else if (family->condition == LABELS)
-        check_label_map(family);
-    else if (family->condition == TEXT)
-        check_text(family);
+    struct golden_model opened = {.loader = {.device = device, .weights = goldens}};
+    bool own = weights_find(goldens, "conv_in.weight") != NULL;
+    if (!own)
+        golden_model_open(&opened, checkpoint, NULL, component, device);
+    loader = opened.loader;
+    check(family);
+    loader_close(&loader);
+    opened.loader.staging = NULL;
+    if (!own)
+        golden_model_close(&opened);
 }
 
 static void check_model(const char *folder, const struct family *family)
 {
-    char path[4096];
+    static void (*const conditions[])(const struct family *) = {
+        [CLASS] = check_class, [TEXT] = check_text, [LABELS] = check_label_map, [TENSOR] = NULL};
+    char path[4096], checkpoint[4096], name[64];
     snprintf(path, sizeof path, "%s/%s.pt", folder, family->name);
-    loader = (struct loader){.device = device, .weights = golden_open(path)};
-    check_condition(family);
-    if (weights_find(loader.weights, "unet/x")) { /* else the file holds the condition only */
-        check_unet(family);
-        check_first_stage(family);
-    }
-    weights_close(loader.weights);
-    loader_close(&loader);
+    snprintf(name, sizeof name, "compvis/%s", family->name);
+    snprintf(checkpoint, sizeof checkpoint, "%s", check_data(name));
+    goldens = golden_open(path);
+    if (conditions[family->condition])
+        check_component(family, checkpoint, COMPONENT_CONDITION, conditions[family->condition]);
+    check_component(family, checkpoint, COMPONENT_UNET, check_unet);
+    check_component(family, checkpoint, COMPONENT_AUTOENCODER, check_first_stage);
+    weights_close(goldens);
 }
 
 static void check_models(void)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """make_family.py - tests/data/family/NAME.pt: CompVis' small models under diffusers' names, with what the reference gives.
 
-Usage: make_family.py [--blocks | --condition] ORACLE OUT [NAME...]
+Usage: make_family.py [--blocks | --values] ORACLE OUT [NAME...]
 
 ORACLE holds models/ckpt-NAME/{model.ckpt,config.yaml} and goldens/ckpt-NAME/goldens.safetensors. One torch file per model: the
 weights that sampling uses (EMA where there are any), named as the networks ask for them, and the reference values. Matrices
 stay views of the few storages that the checkpoint shares, everything else goes into one more: the files are small. With --blocks
 also what every block of the networks gives ("act/..."), to find a fault; the files in the tree are without.
-With --condition only the condition stage: so is semantic_synthesis256 in the tree, whose UNet has nothing that the others lack.
+With --values only the reference values: so are in the tree those whose checkpoint is, too (tests/data/compvis).
 SPDX-License-Identifier: MIT
 """
 import os
@@ -181,8 +181,8 @@ def main():
         params, levels, tensors = read_model(f"{oracle}/models/ckpt-{name}")
         goldens = dict(read_goldens(f"{oracle}/goldens/ckpt-{name}/goldens.safetensors", params, levels))
         tensors.update((k, v) for k, v in goldens.items() if "--blocks" in sys.argv or not k.startswith("act/"))
-        if "--condition" in sys.argv:
-            tensors = {k: v for k, v in tensors.items() if k.startswith(("channel_mapper", "embedding", "model.", "cond/"))}
+        if "--values" in sys.argv:
+            tensors = {k: v for k, v in tensors.items() if k.startswith(("unet/", "ae/", "cond/"))}
         torch.save(pack(tensors), f"{out}/{name}.pt")
         print(name, os.path.getsize(f"{out}/{name}.pt"))
 
