@@ -227,6 +227,10 @@ CLAT_API enum clat_status clat_devices(
 struct clat_scheduler_option {
     const char *name, *type, *standard, *range,
         *help; /* `standard`: the default; range may be "" */
+    /* The range again, for programs. */
+    double lowest, highest; /* of numbers, both ends allowed, also infinite; equal: any */
+    size_t choice_count;
+    const char *const *choices; /* [choice_count] */
 };
 struct clat_scheduler_alias {
     const char *name, *options; /* "DPM++ 2M SDE", "algorithm_type=sde-dpmsolver++" or "" */

@@ -70,6 +70,22 @@ static enum clat_status describe_range(const struct clat_option *option, struct 
     return status;
 }
 
+static enum clat_status copy_choices(
+    struct arena *arena, const struct clat_option *from, struct clat_scheduler_option *to)
+{
+    enum clat_status status = CLAT_OK;
+    const char **list;
+    size_t count = 0;
+    while (from->type == CLAT_CHOICE && from->choices[count])
+        count++;
+    TRY(arena_take(arena, count, sizeof *list, &list));
+    to->choices = list;
+    for (; to->choice_count < count; to->choice_count++)
+        TRY(arena_string(arena, from->choices[to->choice_count], &list[to->choice_count]));
+out:
+    return status;
+}
+
 static enum clat_status copy_option(
     struct arena *arena, const struct clat_option *from, struct clat_scheduler_option *to)
 {
@@ -86,6 +102,9 @@ static enum clat_status copy_option(
     TRY(arena_string(arena, from->initial, &to->standard));
     TRY(arena_string(arena, range.data, &to->range));
     TRY(arena_string(arena, from->help ? from->help : "", &to->help));
+    to->lowest = from->lowest;
+    to->highest = from->highest;
+    TRY(copy_choices(arena, from, to));
 out:
     text_free(&range);
     return status;

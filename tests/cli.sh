@@ -137,6 +137,8 @@ prints 'name                    order evaluations  noise  what' schedulers
 prints 'class    DDIMScheduler' schedulers ddim
 prints 'use_clipped_model_output: true or false, default false' schedulers DDIMScheduler
 prints 'stands for ddim,timestep_spacing=trailing' schedulers 'DDIM trailing'
+prints '"choices": ["leading", "trailing", "linspace"]' schedulers --json ddim
+prints '"default": "0", "range": "0 to 1", "lowest": 0, "highest": 1, "help": "fresh noise' schedulers --json ddim
 prints '"presets": "timestep_spacing=trailing"' schedulers --json k_DDIM.Trailing
 expect 2 "'ddim karras': scheduler 'ddim' has no such schedule (no option use_karras_sigmas)" schedulers 'ddim karras'
 expect 4 "did you mean 'ddim'?" schedulers dimm

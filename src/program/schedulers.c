@@ -15,6 +15,16 @@ static void print_json_option(struct json *json, const struct clat_scheduler_opt
     json_string(json, "type", option->type);
     json_string(json, "default", option->standard);
     json_string(json, "range", option->range);
+    if (option->lowest < option->highest) {
+        json_real(json, "lowest", option->lowest);
+        json_real(json, "highest", option->highest);
+    }
+    if (option->choice_count) {
+        json_begin(json, "choices", '[');
+        for (size_t i = 0; i < option->choice_count; i++)
+            json_string(json, NULL, option->choices[i]);
+        json_end(json);
+    }
     json_string(json, "help", option->help);
     json_end(json);
 }
