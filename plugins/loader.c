@@ -150,17 +150,23 @@ static enum clat_status search_directory(const char *directory)
     return status;
 }
 
+/* A directory that is not there is passed over. */
+static enum clat_status search_trusted(
+    const char *directory, enum clat_status (*trust)(const char *path))
+{
+    if (!file_is_directory(directory))
+        return CLAT_OK;
+    return trust(directory) == CLAT_OK ? search_directory(directory) : add_refused(directory);
+}
+
 static enum clat_status search(void)
 {
     enum clat_status status = CLAT_OK;
     if (registry.searched)
         return CLAT_OK;
     for (size_t i = 0; i < registry.directory_count; i++)
-        TRY(search_directory(registry.directories[i]));
-    if (!file_is_directory(SCHEDULERS_DIR) || trust_directory(SCHEDULERS_DIR) == CLAT_OK)
-        TRY(search_directory(SCHEDULERS_DIR));
-    else
-        TRY(add_refused(SCHEDULERS_DIR));
+        TRY(search_trusted(registry.directories[i], trust_named_directory));
+    TRY(search_trusted(SCHEDULERS_DIR, trust_directory));
     registry.searched = true;
 out:
     return status;

@@ -20,7 +20,7 @@ struct plugin {
 
 /* Adds a directory (absolute) to be searched before the compiled-in one, in the order added. Only
  * before first use; later calls are CLAT_ERROR_USAGE. A directory that does not exist is passed
- * over. */
+ * over, one that everybody can write is an entry of the list with its reason (trust.h). */
 enum clat_status plugins_add_directory(const char *directory);
 
 /* All files found, in the order of search, by name within a directory. A name that was already

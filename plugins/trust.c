@@ -77,25 +77,34 @@ out:
 
 /* ---- directories ---------------------------------------------------------------------------- */
 
-/* In a sticky directory (/tmp) others may add files, not replace ours. A group of the owner's own
- * number is his private one, which a umask of 002 makes writable. */
+/* In a sticky directory (/tmp) others may add files, not replace ours. */
+static enum clat_status check_everybody(const char *path, struct stat *facts)
+{
+    if (stat(path, facts) != 0 || !S_ISDIR(facts->st_mode))
+        return status_set(CLAT_ERROR_NO_DEVICE, "plugin directory '%s': not a directory", path);
+    if (check_owner(path, facts) != CLAT_OK)
+        return CLAT_ERROR_NO_DEVICE;
+    if ((facts->st_mode & S_IWOTH) && !(facts->st_mode & S_ISVTX))
+        return status_set(
+            CLAT_ERROR_NO_DEVICE, "plugin directory '%s': anyone can write it (chmod o-w)", path);
+    return CLAT_OK;
+}
+
+/* A group of the owner's own number is his private one, which a umask of 002 makes writable. */
+static enum clat_status check_group(const char *path, const struct stat *facts)
+{
+    bool is_private = (unsigned long)facts->st_gid == (unsigned long)facts->st_uid;
+    if (!(facts->st_mode & S_IWGRP) || (facts->st_mode & S_ISVTX) || is_private)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_NO_DEVICE,
+        "plugin directory '%s': group %u can write it (chmod g-w)", path, (unsigned)facts->st_gid);
+}
+
 static enum clat_status check_directory(const char *path)
 {
     struct stat facts;
-    if (stat(path, &facts) != 0 || !S_ISDIR(facts.st_mode))
-        return status_set(CLAT_ERROR_NO_DEVICE, "plugin directory '%s': not a directory", path);
-    if (check_owner(path, &facts) != CLAT_OK)
-        return CLAT_ERROR_NO_DEVICE;
-    if (facts.st_mode & S_ISVTX)
-        return CLAT_OK;
-    if (facts.st_mode & S_IWOTH)
-        return status_set(
-            CLAT_ERROR_NO_DEVICE, "plugin directory '%s': anyone can write it (chmod o-w)", path);
-    if ((facts.st_mode & S_IWGRP) && (unsigned long)facts.st_gid != (unsigned long)facts.st_uid)
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "plugin directory '%s': group %u can write it (chmod g-w)", path,
-            (unsigned)facts.st_gid);
-    return CLAT_OK;
+    enum clat_status status = check_everybody(path, &facts);
+    return status == CLAT_OK ? check_group(path, &facts) : status;
 }
 
 enum clat_status trust_directory(const char *path)
@@ -110,4 +119,10 @@ enum clat_status trust_directory(const char *path)
     }
     free(resolved);
     return status;
+}
+
+enum clat_status trust_named_directory(const char *path)
+{
+    struct stat facts;
+    return check_everybody(path, &facts);
 }

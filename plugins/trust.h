@@ -9,8 +9,11 @@
 enum clat_status trust_file(const char *path);
 
 /* A directory that nobody but root and the user can put files into, and all directories above it.
- * CLAT_ERROR_NO_DEVICE names the one that is not. Asked of the compiled-in directory only: what the
- * program names itself may be a build tree. */
+ * CLAT_ERROR_NO_DEVICE names the one that is not. For the compiled-in directory. */
 enum clat_status trust_directory(const char *path);
+
+/* A directory that the program named, which may be a build tree: root's or the user's, and not
+ * writable by everybody. Groups and the directories above are the program's to know. */
+enum clat_status trust_named_directory(const char *path);
 
 #endif

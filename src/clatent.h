@@ -118,7 +118,8 @@ struct clat_options {
     /* Anything but CLAT_OK ends the job with that status. */
     enum clat_status (*image)(void *user, const struct clat_image *image);
     const char *data_folder; /* instead of the installed one: models/demo lies there */
-    /* Absolute; searched for scheduler plugins before the installed one. Plugins are found once per
+    /* Absolute; searched for scheduler plugins before the installed one. Files that others can
+     * write are refused, and the folder if everybody can write it. Plugins are found once per
      * process: CLAT_ERROR_USAGE if that has happened. */
     const char *scheduler_folder;
 };

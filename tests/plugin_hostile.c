@@ -217,19 +217,42 @@ static void search_finds_one(void)
     CHECK_OK(plugins_add_directory(in_folder("second"))); /* has a plugin of the same name */
     CHECK_OK(plugins_add_directory(in_folder("cut.so"))); /* is none */
     CHECK_OK(plugins_add_directory(in_folder("missing")));
+    CHECK_OK(plugins_add_directory(in_folder("wide")));
     CHECK_OK(plugins_list(&plugins, &count));
     for (size_t i = 0; i < count; i++) {
         const char *file = strrchr(plugins[i].path, '/') + 1;
         if (strncmp(plugins[i].path, folder, strlen(folder)) != 0)
             continue; /* an installed clatent's */
         CHECK((plugins[i].scheduler == NULL) == (plugins[i].reason != NULL), "%s", file);
-        CHECK(
-            strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789_-") + 3 == strlen(file), "%s", file);
+        size_t stem = strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+        CHECK(strcmp(file + stem, ".so") == 0 || strcmp(file, "wide") == 0, "%s", file);
         usable += plugins[i].scheduler != NULL;
         CHECK(!plugins[i].scheduler || strcmp(plugins[i].path, in_folder("ddim.so")) == 0,
             "%s was opened", plugins[i].path);
     }
     CHECK(usable == 1, "%zu plugins were opened", usable);
+}
+
+/* A directory that the program names and everybody can write; what lies in it is not opened. */
+static void put_wide_directory(void)
+{
+    mkdir(in_folder("wide"), 0755);
+    put("wide/wide.so", good, good_size);
+    chmod(in_folder("wide"), 0777);
+}
+
+static void wide_directory_is_refused(void)
+{
+    const struct plugin *plugins;
+    size_t count, refusals = 0;
+    CHECK_OK(plugins_list(&plugins, &count));
+    for (size_t i = 0; i < count; i++) {
+        CHECK(strcmp(plugins[i].path, in_folder("wide/wide.so")) != 0, "it was looked at");
+        if (strcmp(plugins[i].path, in_folder("wide")) == 0)
+            refusals += strstr(plugins[i].reason, "anyone can write it (chmod o-w)") != NULL;
+    }
+    CHECK(refusals == 1, "%zu refusals", refusals);
+    chmod(in_folder("wide"), 0755);
 }
 
 /* A name is never a path. */
@@ -242,7 +265,8 @@ static void names_are_no_paths(void)
     const char *const names[] = {
         file, "./ddim", "../hostile/ddim", "ddim.so", "", "%s%n%s", "/dev/stdin", "dd\x1bim"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        CHECK_FAILS(plugins_find(names[i], &plugin), CLAT_ERROR_NO_DEVICE, "unknown scheduler");
+        CHECK_FAILS(plugins_find(names[i], &plugin), CLAT_ERROR_NO_DEVICE,
+            "anyone can write it"); /* it might have been in the directory that was refused */
     CHECK_FAILS(plugins_find("machine", &plugin), CLAT_ERROR_NO_DEVICE, "cannot be loaded");
 }
 
@@ -260,7 +284,9 @@ int main(void)
     put("ddim.so", good, good_size);
     mkdir(in_folder("second"), 0755);
     put("second/ddim.so", good, good_size);
+    put_wide_directory();
     search_finds_one();
+    wide_directory_is_refused();
     names_are_no_paths();
     return check_result();
 }
