@@ -6,6 +6,7 @@
 #include "base/file.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <limits.h>
 #include <link.h>
 #include <stdbool.h>
@@ -65,7 +66,11 @@ enum clat_status trust_file(const char *path)
     struct stat facts;
     if (path[0] != '/')
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': the path must be absolute", path);
-    if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
+    if (lstat(path, &facts) != 0)
+        FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': %s", path, strerror(errno));
+    if (S_ISLNK(facts.st_mode))
+        FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': a link, which is not followed", path);
+    if (!S_ISREG(facts.st_mode))
         FAIL(CLAT_ERROR_NO_DEVICE, "plugin '%s': not a regular file", path);
     TRY(check_owner(path, &facts));
     if (facts.st_mode & S_IWOTH)

@@ -76,10 +76,10 @@ static void odd_files(void)
         refused(in_folder("pipe.so"), "not a regular file"); /* and does not wait for a writer */
     unlink(in_folder("dangling.so"));
     CHECK(symlink("/nonexistent/x.so", in_folder("dangling.so")) == 0, "symlink");
-    refused(in_folder("dangling.so"), "not a regular file");
+    refused(in_folder("dangling.so"), "a link, which is not followed");
     unlink(in_folder("loop.so"));
     CHECK(symlink("loop.so", in_folder("loop.so")) == 0, "symlink");
-    refused(in_folder("loop.so"), "not a regular file");
+    refused(in_folder("loop.so"), "a link, which is not followed");
     refused("/dev/zero", "not a regular file");
     refused("", "must be absolute");
     refused("./ddim.so", "must be absolute");

@@ -109,8 +109,8 @@ static void broken_files_are_refused(void)
     snprintf(link, sizeof link, "%s", build_path("tests/tmp/plugins/ddim.so"));
     unlink(link);
     CHECK(symlink(build_path("schedulers/.libs/ddim.so"), link) == 0, "%s", link);
-    expect_refusal(link, "not a regular file");
-    expect_refusal("/nonexistent/ddim.so", "not a regular file");
+    expect_refusal(link, "a link, which is not followed");
+    expect_refusal("/nonexistent/ddim.so", "No such file");
     expect_refusal("/", "not a regular file");
     free(good);
 
