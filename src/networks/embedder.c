@@ -18,24 +18,29 @@ enum clat_status class_embedder_check(
     return status;
 }
 
-enum clat_status class_embed(struct weights *weights, const struct class_embedder_config *config,
+enum clat_status class_rows(struct weights *weights, const char *name, int count, int width,
     const int32_t *classes, int n, float *values)
 {
     enum clat_status status;
     const float *table;
-    size_t width = (size_t)config->width;
-    TRY(weights_float(
-        weights, "embedding.weight", 2, (size_t[]){(size_t)config->classes, width}, &table));
+    size_t size = (size_t)width;
+    TRY(weights_float(weights, name, 2, (size_t[]){(size_t)count, size}, &table));
     for (int i = 0; i < n; i++) {
-        if (classes[i] < 0 || classes[i] >= config->classes)
+        if (classes[i] < 0 || classes[i] >= count)
             FAIL(CLAT_ERROR_INPUT, "there is no class %d: the model has the classes 0 to %d",
-                (int)classes[i], config->classes - 1);
-        memcpy(
-            values + (size_t)i * width, table + (size_t)classes[i] * width, width * sizeof *values);
+                (int)classes[i], count - 1);
+        memcpy(values + (size_t)i * size, table + (size_t)classes[i] * size, size * sizeof *values);
     }
 out:
     weights_done(weights);
     return status;
+}
+
+enum clat_status class_embed(struct weights *weights, const struct class_embedder_config *config,
+    const int32_t *classes, int n, float *values)
+{
+    return class_rows(
+        weights, "embedding.weight", config->classes, config->width, classes, n, values);
 }
 
 /* ---- a map of labels ------------------------------------------------------------------------ */

@@ -17,8 +17,12 @@ enum clat_status class_embedder_check(
 enum clat_status spatial_rescaler_check(
     struct loader *loader, const struct spatial_rescaler_config *config);
 
-/* values [n][width]: the context of one token for each class. A class that the table does not have
- * is CLAT_ERROR_INPUT. */
+/* Rows of the table [classes][width] called `name`, straight from the mapped file: values
+ * [n][width]. A class that the table does not have is CLAT_ERROR_INPUT. */
+enum clat_status class_rows(struct weights *weights, const char *name, int count, int width,
+    const int32_t *classes, int n, float *values);
+
+/* values [n][width]: the context of one token for each class. */
 enum clat_status class_embed(struct weights *weights, const struct class_embedder_config *config,
     const int32_t *classes, int n, float *values);
 

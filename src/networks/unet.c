@@ -4,11 +4,11 @@
  * resnet's and attention's temporaries on the back. Going up, the hidden tensor swaps between two
  * buffers that are large enough for every level. */
 #include "networks/unet.h"
+#include "networks/embedder.h"
 #include "networks/timestep.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 int unet_time_width(const struct unet_config *config)
 {
@@ -45,27 +45,6 @@ out:
     return status;
 }
 
-/* Rows of class_embedding.weight, straight from the mapped file. */
-static enum clat_status look_up(const struct unet_config *config, struct weights *weights,
-    const int32_t *classes, int n, float *values)
-{
-    enum clat_status status;
-    const float *table;
-    size_t width = (size_t)unet_time_width(config);
-    TRY(weights_float(weights, "class_embedding.weight", 2,
-        (size_t[]){(size_t)config->num_class_embeds, width}, &table));
-    for (int i = 0; i < n; i++) {
-        if (classes[i] < 0 || classes[i] >= config->num_class_embeds)
-            FAIL(CLAT_ERROR_INPUT, "there is no class %d: the model has the classes 0 to %d",
-                (int)classes[i], config->num_class_embeds - 1);
-        memcpy(
-            values + (size_t)i * width, table + (size_t)classes[i] * width, width * sizeof *values);
-    }
-out:
-    weights_done(weights);
-    return status;
-}
-
 static enum clat_status take_classes(const struct forward *run, struct unet *unet, int n)
 {
     return pool_take(
@@ -77,8 +56,10 @@ enum clat_status unet_set_classes(const struct forward *run, struct unet *unet,
 {
     enum clat_status status;
     float *values = NULL;
-    TRY(memory_new((size_t)n, sizeof *values * (size_t)unet_time_width(&unet->config), &values));
-    TRY(look_up(&unet->config, weights, classes, n, values));
+    int width = unet_time_width(&unet->config);
+    TRY(memory_new((size_t)n, sizeof *values * (size_t)width, &values));
+    TRY(class_rows(weights, "class_embedding.weight", unet->config.num_class_embeds, width, classes,
+        n, values));
     TRY(take_classes(run, unet, n));
     TRY(tensor_write(run->pool->device, &unet->classes, values));
 out:
