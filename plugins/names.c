@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* Words of other programs at the end of a name, and the option that each stands for; a word that
- * ends in another one comes first. "gpu" says where noise was made, which changes nothing here. */
+ * ends in another one comes first. "gpu" says where noise was made, "automatic" leaves the choice
+ * to the model: both change nothing here. */
 static const struct schedule {
     const char *word, *option, *value;
 } schedules[] = {
@@ -24,6 +25,7 @@ static const struct schedule {
     {"uniform", "timestep_spacing", "linspace"},
     {"normal", "timestep_spacing", "linspace"},
     {"gpu", NULL, NULL},
+    {"automatic", NULL, NULL},
 };
 static const size_t schedule_count = sizeof schedules / sizeof *schedules;
 

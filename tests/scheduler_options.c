@@ -267,6 +267,7 @@ static void names_from_elsewhere(void)
         {"dpmpp_2m", "dpmsolver_multistep", "solver_order", "2"},
         {"dpm++2m", "dpmsolver_multistep", "solver_order", "2"},
         {"k_dpmpp_2m_ka", "dpmsolver_multistep", "use_karras_sigmas", "true"},
+        {"DPM++ 2M Automatic", "dpmsolver_multistep", "use_karras_sigmas", "false"},
         {"DPM++ 2M Lu", "dpmsolver_multistep", "use_lu_lambdas", "true"},
         {"DPM++ 2M SDE", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
         {"DPM++ 2M SDE Karras", "dpmsolver_multistep", "algorithm_type", "sde-dpmsolver++"},
