@@ -7,7 +7,9 @@
 #include "networks/autoencoder.h"
 #include "networks/ldmbert.h"
 #include "networks/unet.h"
+#include "pipeline/pipeline.h"
 #include "sampling/rng.h"
+#include "formats/npy.h"
 #include "check.h"
 #include "golden.h"
 
@@ -148,6 +150,41 @@ static void check_decoder(void)
     golden_model_close(&opened);
 }
 
+/* A job of two steps takes what is predicted, to 5 %: what `inspect` tells. */
+static void check_job(void)
+{
+    static char text[] = "a castle", *prompt[] = {text};
+    char *image = strdup(check_scratch("small.npy"));
+    float *pixels = calloc(3 * 64 * 64, sizeof *pixels);
+    uint64_t seed = 1;
+    struct model *model;
+    struct job job = {.num_inference_steps = 2,
+        .guidance_scale = 1,
+        .strength = 1,
+        .seeds = &seed,
+        .seed_count = 1,
+        .batch_size = 1};
+    struct memory_request request = {.images = 1};
+    struct model_memory memory;
+    CHECK_OK(npy_write(image, pixels, 4, (size_t[]){1, 3, 64, 64}));
+    CHECK_OK(model_open(folder, NULL, &model));
+    if (model->task == TASK_TEXT_TO_IMAGE)
+        job.prompts = (struct texts){prompt, 1};
+    if (model->task == TASK_SUPER_RESOLUTION)
+        job.images = (struct texts){&image, 1};
+    request.height = request.width = model_default_size(model);
+    CHECK_OK(model_memory(model, device_facts(device), &request, &memory));
+    size_t before = device_memory_used(device);
+    device_memory_peak_reset(device);
+    CHECK_OK(pipeline_run(device, model, &job, NULL));
+    double taken = (double)(device_memory_peak(device) - before), told = (double)memory.peak;
+    fprintf(stderr, "memory of a job: %.1f MiB, predicted %.1f\n", taken / 1048576, told / 1048576);
+    CHECK(taken <= 1.05 * told && taken >= 0.95 * told, "%.3f of it", taken / told);
+    model_close(model);
+    free(pixels);
+    free(image);
+}
+
 static void check_model(const char *name)
 {
     char path[4096];
@@ -161,6 +198,7 @@ static void check_model(const char *name)
         check_text_encoder();
     check_unet();
     check_decoder();
+    check_job();
     weights_close(goldens);
 }
 
@@ -169,6 +207,7 @@ int main(void)
     if (!getenv("CLATENT_FULL_MODELS") || !getenv("CLATENT_FULL_GOLDENS"))
         check_skip("CLATENT_FULL_MODELS and CLATENT_FULL_GOLDENS do not name the folders");
     device = golden_device();
+    golden_schedulers();
     CHECK_OK(device_open_dry(device_facts(device), &dry));
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         check_model(models[i]);
