@@ -180,6 +180,8 @@ static int sample(struct clat_run *run)
     reach_out(run, x0);
     if (is("sweep"))
         alphas[o->knob] += 0;
+    if (is("pair")) /* only with both options set */
+        alphas[o->word ? 999 + o->knob : 0] += 0;
     if (is("unsaid"))
         return 1;
     if (is("early"))

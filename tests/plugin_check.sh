@@ -42,7 +42,8 @@ load_hang       4 load    did not return within 3 seconds (loading)
 initial         8 options knob is 'many', expected a whole number
 range           8 options option 'knob' has the range 2 to 1
 words           8 options option 'word' has the choice 'one' twice
-sweep           8 options it reached past the end of memory from scratch() (knob=1000)
+sweep           8 options it reached past the end of memory from scratch() (knob=1000, 6 steps, strength 1)
+pair            8 options word=two
 # plan
 count           8 plan    plan->count is 21, expected 1 to 20
 evaluations     8 plan    plan->evaluations is 0

@@ -19,7 +19,7 @@ static const char help[] =
     "that the contract (clatent-scheduler.h) asks of them:\n"
     "\n"
     "  load      trusted file, symbol, interface number, sizes, names, option table\n"
-    "  options   defaults, ranges; each option at the ends of its range or with each word\n"
+    "  options   defaults, ranges; each option at its ends or with each word; 300 combinations\n"
     "  plan      1 to 5000 steps: finite numbers in range, twice the same\n"
     "  run       evaluations as planned, steps in order, finite results\n"
     "  repeat    the same bits again, inside of another run, image by image\n"
