@@ -57,7 +57,10 @@ expect 2 "found '1000000'" generate -p x --num-inference-steps 1000000
 expect 2 "unknown key 'hieght', did you mean 'height'?" generate -p x --hieght 64
 expect 2 '--steps needs a value' generate -p x --steps
 expect 2 'mask: the model is for text_to_image, which takes prompt' generate -p x --mask m.png
-expect 2 'only one job file is taken' generate a.yaml b.yaml
+data=$(cd "${top_srcdir:-.}/tests/data" && pwd) || exit 99
+expect 2 'no class was given (--class, or class: in a job file), which a model for class_conditional' generate "$data/compvis/cin256"
+expect 2 'no class was given' generate "$data/compvis/cin256/model.ckpt" --steps 2
+expect 2 'only one model or job file is taken' generate a.yaml b.yaml
 expect 2 'guidance_scale must be a number from 0 to 100' generate -p x --guidance-scale nan
 expect 2 'output must end in .png, .npy or .safetensors' generate -p x -o x.jpg
 expect 2 'known fields are' generate -p x -o '{indx}.png'
@@ -112,7 +115,6 @@ prints 'guidance_scale: 3' inspect
 prints 'missing 0' inspect
 prints '"missing": 0' inspect --json
 expect 3 "/nonexistent" inspect /nonexistent
-data=$(cd "${top_srcdir:-.}/tests/data" && pwd) || exit 99
 prints 'task        inpainting' inspect "$data/compvis/inpainting_big"
 prints 'source      CompVis' inspect "$data/compvis/inpainting_big/model.ckpt"
 prints 'the first stage under a second name' inspect "$data/compvis/inpainting_big"

@@ -8,10 +8,12 @@
 #define LARGEST_SIDE 16384  /* in pixels */
 #define IMAGES_LIMIT 100000 /* of one job */
 
-/* Not below the latent grid's own multiple, so that no row of pixels is left over. */
+/* Not below the latent grid's own multiple, so that no row of pixels is left over; a UNet that
+ * resamples with resnets wants even sides at every level. */
 static enum clat_status check_side(const struct model *model, const char *key, int pixels)
 {
-    int unit = model->latent_scale;
+    int step = model->unet.resnet_samplers ? unet_size_step(&model->unet) : 1;
+    int unit = model->latent_scale * step;
     if (pixels < unit || pixels > LARGEST_SIDE || pixels % unit)
         return status_set(CLAT_ERROR_USAGE, "%s: expected a multiple of %d from %d to %d, found %d",
             key, unit, unit, LARGEST_SIDE, pixels);

@@ -4,17 +4,32 @@
 #include "program/session.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* The file first, so that options can override it. */
+/* A folder, a checkpoint or a name in the hub cache; everything else is a job file. */
+static bool is_model(const char *word)
+{
+    static const char *const endings[] = {".ckpt", ".safetensors", ".pt", ".pth", ".bin"};
+    struct stat facts;
+    size_t size = strlen(word);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (size > strlen(endings[i]) && strcmp(word + size - strlen(endings[i]), endings[i]) == 0)
+            return true;
+    return strncmp(word, "hf:", 3) == 0 || (stat(word, &facts) == 0 && S_ISDIR(facts.st_mode));
+}
+
+/* The model or job file first, so that options can override it. */
 static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
 {
-    const char *file = NULL, *ignored = NULL;
-    enum clat_status status = arguments_read_job(count, arguments, job, false, "job file", &file);
-    if (status == CLAT_OK && file)
-        status = report(clat_job_read(job, file));
+    static const char what[] = "model or job file";
+    const char *word = NULL, *ignored = NULL;
+    enum clat_status status = arguments_read_job(count, arguments, job, false, what, &word);
+    if (status == CLAT_OK && word)
+        status = report(is_model(word) ? clat_job_set(job, "model", word, "the model")
+                                       : clat_job_read(job, word));
     if (status == CLAT_OK)
-        status = arguments_read_job(count, arguments, job, true, "job file", &ignored);
+        status = arguments_read_job(count, arguments, job, true, what, &ignored);
     return status;
 }
 

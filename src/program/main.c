@@ -10,7 +10,7 @@
 #include <sys/auxv.h>
 
 const struct verb verbs[] = {
-    {"generate", "[JOB.yaml] [--KEY VALUE]...", "make images", generate_run,
+    {"generate", "[MODEL | JOB.yaml] [--KEY VALUE]...", "make images", generate_run,
         "Keys of the YAML file and long options are the same; an option overrides the file.\n"
         "True or false: --overwrite, --no-metadata. Relative paths in a file start at its "
         "folder.\n",
