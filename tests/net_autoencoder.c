@@ -156,6 +156,23 @@ static void check_odd(const char *name)
     weights_close(values);
 }
 
+/* A device with small buffers decodes smaller pictures in bands. */
+static void check_band_limit(void)
+{
+    struct golden_model opened;
+    struct autoencoder decoder;
+    struct device *small;
+    struct device_facts facts = *device_facts(device);
+    facts.largest_buffer = 300 << 20;
+    CHECK_OK(device_open_dry(&facts, &small));
+    golden_model_open(&opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_AUTOENCODER, small);
+    CHECK_OK(decoder_load(&opened.loader, &opened.model->autoencoder, &decoder));
+    CHECK(decoder.bands.limit == 100 << 20, "%zu bytes", decoder.bands.limit);
+    autoencoder_free(small, &decoder);
+    golden_model_close(&opened);
+    device_close(small);
+}
+
 static void check_moments(void)
 {
     const float moments[] = {1, 2, -50, 40}, noise[] = {2, -1};
@@ -176,6 +193,7 @@ int main(void)
     check_halves(golden_layout("safetensors"));
     check_halves(golden_layout("bin")); /* with the older names of the attention's layers */
     check_half_file();
+    check_band_limit();
     check_odd("odd/kl");
     check_odd("odd/vq");
     device_force_shape(device, false); /* the portable kernels, which GPUs run */

@@ -37,7 +37,7 @@ struct autoencoder {
     struct {
         size_t limit; /* bytes of a hidden tensor: a picture that has a larger one is in bands */
         size_t bytes; /* of the widest tensor of a band, about */
-    } bands;          /* decoder_bands.h; set by decoder_load, may be changed */
+    } bands;          /* decoder_bands.h; set by decoder_load for its device */
 };
 #define AUTOENCODER_BAND_LIMIT ((size_t)768 << 20)
 #define AUTOENCODER_BAND_BYTES ((size_t)32 << 20)

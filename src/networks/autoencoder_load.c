@@ -102,6 +102,13 @@ static int latent_pixels(const struct loader *loader, const struct autoencoder_c
     return loader->pixels ? loader->pixels : side * side;
 }
 
+/* Decoding in whole takes some 2.7 times its largest hidden tensor, in one buffer. */
+static size_t choose_band_limit(const struct device *device)
+{
+    size_t third = device_facts(device)->largest_buffer / 3;
+    return third < AUTOENCODER_BAND_LIMIT ? third : AUTOENCODER_BAND_LIMIT;
+}
+
 enum clat_status decoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *decoder)
 {
@@ -110,7 +117,7 @@ enum clat_status decoder_load(
     int channels = config->block_out_channels[levels - 1];
     int pixels = latent_pixels(loader, config);
     *decoder = (struct autoencoder){
-        .config = *config, .bands = {AUTOENCODER_BAND_LIMIT, AUTOENCODER_BAND_BYTES}};
+        .config = *config, .bands = {choose_band_limit(loader->device), AUTOENCODER_BAND_BYTES}};
     if (config->kind == AUTOENCODER_VQ)
         TRY(load_codebook(loader, config, &decoder->codebook));
     TRY(loader_linear(loader, "post_quant_conv", z, config->latent_channels, true, ACTIVATION_NONE,
