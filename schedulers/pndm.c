@@ -223,7 +223,7 @@ CLAT_EXPORT const struct clat_plugin clat_scheduler = {
     CLAT_SCHEDULER_HEADER,
     .name = "pndm",
     .class_name = "PNDMScheduler",
-    .title = "PNDM and PLMS: linear multistep of fourth order",
+    .title = "PNDM and PLMS: linear multistep of four evaluations",
     .source = "Liu, Ren, Lin, Zhao 2022, arXiv 2202.09778, equations 9, 12, 13",
     .version = "1",
     .aliases = aliases,
