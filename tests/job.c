@@ -113,7 +113,8 @@ static void test_refused(void)
         {"prompt: a\nlatents: a.npy\nstrength: 0", 2,
             "job.yaml:3: strength must be more than 0, found 0: nothing would be done"},
         {"prompt: a\nstrength: 0.5", 2,
-            "job.yaml:2: a strength below 1 starts from an image, but neither image nor latents were"},
+            "job.yaml:2: a strength below 1 starts from an image, but neither image nor latents "
+            "were"},
         {"prompt: [a, b]\nseed: [1, 2]\ngenerator: batch", 2,
             "job.yaml:2: 2 seeds for the one generator of 'generator: batch'; give one"},
         {"prompt: a\nhieght: 64", 2, "job.yaml:2: unknown key 'hieght', did you mean 'height'?"},

@@ -69,8 +69,7 @@ static void check_bad_id(void)
     struct golden_model opened;
     float values[TOKENS * 40];
     int32_t ids[TOKENS] = {0};
-    golden_model_open(
-        &opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_CONDITION, device);
+    golden_model_open(&opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_CONDITION, device);
     ids[3] = opened.model->text_encoder.vocab_size;
     CHECK_FAILS(
         ldmbert_embed(opened.loader.weights, &opened.model->text_encoder, ids, 1, TOKENS, values),

@@ -27,8 +27,8 @@ static enum clat_status on_trace(void *user, const char *name, int rank, const s
     return CLAT_OK;
 }
 
-static enum clat_status on_image(void *user, int index, uint64_t seed, const char *item,
-    int height, int width, const float *rgb, int channels, int h, int w, const float *latents)
+static enum clat_status on_image(void *user, int index, uint64_t seed, const char *item, int height,
+    int width, const float *rgb, int channels, int h, int w, const float *latents)
 {
     struct record *record = user;
     size_t pixels = (size_t)height * (size_t)width * 3;
