@@ -132,8 +132,9 @@ struct clat_bounds {
     double clip_sample_range, dynamic_thresholding_ratio, sample_max_value;
 };
 
-/* Rows of option tables: `options` is the plugin's struct, `field` the member of the types above.
- * A comma goes between them. */
+/* Rows of option tables: `options` is the tag of the plugin's struct, `field` the member of the
+ * types above: CLAT_PREDICTION_ROW(options, prediction_type) for struct options. A comma goes
+ * between them. */
 #define CLAT_SCHEDULE_ROWS(options, field, start, end, curve)                                      \
     {"num_train_timesteps", CLAT_INT, offsetof(struct options, field.num_train_timesteps), "1000", \
         1, 100000, NULL, "timesteps the model was trained with"},                                  \
