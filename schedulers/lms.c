@@ -3,8 +3,8 @@
  * Adams-Bashforth with uneven steps, as in k-diffusion: the slopes d = (x - x0) / sigma of the last
  * up to four levels are joined by Lagrange's polynomial, which is integrated over the step:
  *
- *     x' = x + sum_j c_j d_j,   c_j = integral from s_0 to s' of prod_{l != j} (u - s_l) / (s_j -
- * s_l)
+ *     x' = x + sum_j c_j d_j
+ *     c_j = integral from s_0 to s' of prod_{l != j} (u - s_l) / (s_j - s_l) du
  *
  * where s_0 is this level, s_1 the one before. Arithmetic, options and defaults are those of
  * diffusers' LMSDiscreteScheduler: the integrand is float32, the quadrature is the double one of
