@@ -37,6 +37,20 @@
 #define TENSOR_AT(x) (x##_memory + x##_offset)
 #define TENSOR_GIVEN(x) (x##_memory != 0)
 
+/* Weights in memory: float, or half with -DHALF_WEIGHTS. Element i; vector j of 16; how many are in a
+ * cache line of 64 bytes. */
+#ifdef HALF_WEIGHTS
+#define WEIGHT half
+#define WEIGHT_AT(w, i) vload_half(i, w)
+#define WEIGHT16(j, w) vload_half16(j, w)
+#define WEIGHT_LINE 32
+#else
+#define WEIGHT float
+#define WEIGHT_AT(w, i) ((w)[i])
+#define WEIGHT16(j, w) vload16(j, w)
+#define WEIGHT_LINE 16
+#endif
+
 #define KERNEL_GROUP(x, y, z) __kernel __attribute__((reqd_work_group_size(x, y, z)))
 #define KERNEL_CPU KERNEL_GROUP(1, 1, 1)
 

@@ -54,7 +54,7 @@ static inline float source_value(const struct source *s, int n, int y, int x, in
             x_stride, x2_stride, silu, up                                                          \
     }
 #define RESULT_ARGUMENTS                                                                           \
-    __global const float *restrict weight, __global const float *restrict bias, TENSOR_IN(time),   \
+    __global const WEIGHT *restrict weight, __global const float *restrict bias, TENSOR_IN(time),   \
         int time_stride, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride,    \
         int rows, int width, int out, int pixels, int stride, int pad
 
@@ -72,7 +72,7 @@ void plain(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
         for (int c = 0; c < in; c++)
             sum = fma(source_value(
                           &source, n, r * stride - pad + s / 3, column * stride - pad + s % 3, c),
-                weight[((size_t)s * in + c) * out + o], sum);
+                WEIGHT_AT(weight, ((size_t)s * in + c) * out + o), sum);
     sum += bias[o];
     if (TENSOR_GIVEN(time))
         sum += TENSOR_AT(time)[(size_t)n * time_stride + o];
@@ -109,7 +109,7 @@ void tiled(SOURCE_ARGUMENTS, RESULT_ARGUMENTS)
             for (int k = item; k < DEPTH * TILE; k += SIDE * SIDE) {
                 int c = slice + k / TILE, o = first_out + k % TILE;
                 b[k / TILE][k % TILE] =
-                    c < in && o < out ? weight[((size_t)s * in + c) * out + o] : 0.0f;
+                    c < in && o < out ? WEIGHT_AT(weight, ((size_t)s * in + c) * out + o) : 0.0f;
             }
             barrier(CLK_LOCAL_MEM_FENCE);
             for (int c = 0; c < DEPTH; c++)

@@ -14,6 +14,7 @@
  *
  * Tunables: those of conv_tile.h. Grid: jobs (common.h). */
 #include "common.h"
+#define TILE_OF_WEIGHTS
 #include "conv_tile.h"
 #include "conv_store.h"
 
@@ -33,7 +34,7 @@ static inline int3 tile_place(const struct map *map, int t)
 
 /* Taps [tap, tap + taps) of one tile, w being the first one's weights. */
 INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
-    int taps, __global const float *w, __global const float *next, int ahead)
+    int taps, __global const WEIGHT *w, __global const WEIGHT *next, int ahead)
 {
     int right = map->stride * map->k, below = right * map->in_width;
     bool wide = map->tile_w == 8;
@@ -47,7 +48,7 @@ INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 pl
 
 /* p as in struct map; partial: [work-items][block][ROWS][PANEL]. */
 KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride, int images,
-    __global const float *restrict weight, int tile_w, TENSOR_OUT(partial), int taps, int block,
+    __global const WEIGHT *restrict weight, int tile_w, TENSOR_OUT(partial), int taps, int block,
     ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
@@ -59,13 +60,13 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
     JOBS(job, jobs)
     {
         int o = job / blocks * PANEL, first = job % blocks * block;
-        int count = min(block, tiles - first), ahead = BLOCKS(PANEL, count);
+        int count = min(block, tiles - first), ahead = BLOCKS(16 * PANEL / WEIGHT_LINE, count);
         for (int tap = 0; tap < 9; tap += taps)
             for (int t = 0; t < count; t++) {
                 __global float *sum = sums + t * ROWS * PANEL;
-                __global const float *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
-                __global const float *next =
-                    w + (count > 1 ? (taps * PANEL + t * ahead) * k : 16 * PANEL);
+                __global const WEIGHT *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
+                __global const WEIGHT *next =
+                    w + (count > 1 ? (taps * PANEL + t * ahead * WEIGHT_LINE / 16) * k : 16 * PANEL);
                 float16 tile[ROWS][VECTORS];
                 if (tap)
                     tile_load(tile, sum, PANEL);

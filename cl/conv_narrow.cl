@@ -25,7 +25,7 @@ static inline float add_lanes(float16 v)
 
 /* Sums of OUTPUTS channels of PIXELS pixels; a: the first pixel's first tap, w: [OUTPUTS][9][k]. */
 INLINE void narrow_sums(float16 sums[PIXELS][OUTPUTS], __global const float *a, int row, int pixel,
-    __global const float *w, int k)
+    __global const WEIGHT *w, int k)
 {
     EACH (i, PIXELS)
         EACH (j, OUTPUTS)
@@ -35,7 +35,7 @@ INLINE void narrow_sums(float16 sums[PIXELS][OUTPUTS], __global const float *a, 
             __global const float *at = a + s / 3 * row + s % 3 * k + c;
             float16 b[OUTPUTS];
             EACH (j, OUTPUTS)
-                b[j] = vload16(0, w + (j * 9 + s) * k + c);
+                b[j] = WEIGHT16(0, w + (j * 9 + s) * k + c);
             EACH (i, PIXELS) {
                 float16 v = vload16(0, at + i * pixel);
                 EACH (j, OUTPUTS)
@@ -46,7 +46,7 @@ INLINE void narrow_sums(float16 sums[PIXELS][OUTPUTS], __global const float *a, 
 
 /* p: [images][in_rows][in_width][k], k a multiple of 16; weight: [out, padded to OUTPUTS][9][k]. */
 KERNEL_CPU void narrow(TENSOR_IN(p), int in_rows, int in_width, int k, int stride,
-    __global const float *restrict weight, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
+    __global const WEIGHT *restrict weight, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
     int row = in_width * k;

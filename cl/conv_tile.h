@@ -4,6 +4,8 @@
  * come from unrolled loops only, so that it lives in vector registers; per step of k it takes
  * VECTORS loads of weights and ROWS broadcasts for ROWS*VECTORS multiply-adds.
  *
+ * The second factor of tile_multiply is float, or of WEIGHT if the file defines TILE_OF_WEIGHTS before.
+ *
  * Tunables: VECTORS (weights are packed in panels of 16*VECTORS output channels), ROWS (pixels).
  * ROWS*VECTORS + VECTORS + 1 should not exceed the vector registers of the CPU (32 in AVX-512). */
 #ifndef VECTORS
@@ -13,6 +15,13 @@
 #define ROWS 8
 #endif
 #define PANEL (16 * VECTORS)
+#ifdef TILE_OF_WEIGHTS
+#define FACTOR WEIGHT
+#define FACTOR16(j, w) WEIGHT16(j, w)
+#else
+#define FACTOR float
+#define FACTOR16(j, w) vload16(j, w)
+#endif
 
 /* For functions that get arrays: inlined by force, since an array that is passed by its address
  * stays in memory. */
@@ -53,15 +62,15 @@ struct steps {
  * `ahead` cache lines at `next` are fetched per 16 steps of k: the part of the next weights that
  * falls to this tile, when all tiles of a job together fetch all of them. */
 INLINE void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
-    __global const float *w, int k, __global const float *next, int ahead)
+    __global const FACTOR *w, int k, __global const void *next, int ahead)
 {
     for (int c = 0; c < k; c += 4) {
         for (int i = c % 16 ? ahead : 0; i < ahead; i++)
-            PREFETCH_L2(next + (c / 16 * ahead + i) * 16);
+            PREFETCH_L2((__global const char *)next + (c / 16 * ahead + i) * 64);
         EACH (step, 4) {
             float16 b[VECTORS];
             EACH (j, VECTORS)
-                b[j] = vload16(j, w);
+                b[j] = FACTOR16(j, w);
             EACH (i, ROWS) {
                 float16 broadcast =
                     a[i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight];

@@ -99,12 +99,12 @@ INLINE void tile_input(
 }
 
 /* u = G g GT of sixteen outputs' kernels at `from`, [9][PANEL]; to `to`, points `point` apart. */
-INLINE void tile_weights(__global const float *from, __global float *to, size_t point)
+INLINE void tile_weights(__global const WEIGHT *from, __global float *to, size_t point)
 {
     float16 columns[T][3], g[3], o[T];
     EACH (x, 3) {
         EACH (y, 3)
-            g[y] = vload16(0, from + (y * 3 + x) * PANEL);
+            g[y] = WEIGHT16(0, from + (y * 3 + x) * PANEL);
         transform_weights(g, o);
         EACH (y, T)
             columns[y][x] = o[y];
@@ -167,12 +167,12 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
 
 /* A job is 16 input channels of one panel. */
 KERNEL_CPU void weights(
-    __global const float *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs, JOB_COUNTER)
+    __global const WEIGHT *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs, JOB_COUNTER)
 {
     size_t point = (size_t)panels * c * PANEL + PAD;
     JOBS(job, jobs)
     {
-        __global const float *from = kernels + (size_t)job * 16 * 9 * PANEL;
+        __global const WEIGHT *from = kernels + (size_t)job * 16 * 9 * PANEL;
         __global float *to = TENSOR_AT(u) + (size_t)job * 16 * PANEL;
         for (int i = 0; i < 16 * PANEL; i += 16)
             tile_weights(from + i / PANEL * 9 * PANEL + i % PANEL, to + i, point);
@@ -238,12 +238,12 @@ KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int d
  * `next`. */
 INLINE void add_products(__global float *sums, int sum_point, bool begin, __global const float *a,
     size_t a_point, int v_stride, __global const float *u, int u_point, int k, int count,
-    __global const float *next)
+    __global const WEIGHT *next)
 {
     const struct steps steps = {v_stride, 4 * v_stride, 8 * v_stride};
-    int ahead = BLOCKS(9 * PANEL, POINTS * count / ROWS);
+    int ahead = BLOCKS(9 * PANEL * 16 / WEIGHT_LINE, POINTS * count / ROWS);
     for (int point = 0; point < POINTS; point++)
-        for (int t = 0; t < count; t += ROWS, next += ahead * k) {
+        for (int t = 0; t < count; t += ROWS, next += ahead * k * WEIGHT_LINE / 16) {
             __global float *sum = sums + point * sum_point + t * PANEL;
             float16 tile[ROWS][VECTORS];
             if (begin)
@@ -261,7 +261,7 @@ INLINE void add_products(__global float *sums, int sum_point, bool begin, __glob
  * after the other: transform their kernels, add their products to the sums while the next kernels
  * are fetched. */
 KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride,
-    __global const float *restrict kernels, int k, TENSOR_OUT(scratch), int depth, int block,
+    __global const WEIGHT *restrict kernels, int k, TENSOR_OUT(scratch), int depth, int block,
     int tiles, int down, int across, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
@@ -274,7 +274,7 @@ KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride,
     JOBS(job, jobs)
     {
         int panel = job / blocks, first = job % blocks * block, count = min(block, v_tiles - first);
-        __global const float *from = kernels + (size_t)panel * k * 9 * PANEL;
+        __global const WEIGHT *from = kernels + (size_t)panel * k * 9 * PANEL;
         __global const float *a = TENSOR_AT(v) + (size_t)first * v_stride;
         for (int c = 0; c < k; c += depth, a += POINTS * v_point) {
             int some = min(depth, k - c);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  *   x     [rows][in] and x2 [rows][in2] at their strides; together k = in + in2 columns
- *   w     [panels][k][PANEL], zero padded (gemm.h); bias [panels*PANEL] or NULL
+ *   w     [panels][k][PANEL] of WEIGHT, zero padded (gemm.h); bias [panels*PANEL] or NULL
  *   pairs (GEGLU): of each two blocks of 16 packed columns the first holds values, the second their
  *         gates, and y has half as many columns
  *
@@ -36,7 +36,8 @@ static inline float input_at(const struct inputs *inputs, int row, int column)
 }
 
 KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2),
-    int x2_stride, int in2, TENSOR_IN(w), global const float *restrict bias, TENSOR_IN(residual),
+    int x2_stride, int in2, global const WEIGHT *restrict w_memory,
+    uint w_offset, global const float *restrict bias, TENSOR_IN(residual),
     int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int columns, int activation,
     int pairs)
 {
@@ -48,7 +49,7 @@ KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_
     int panel = get_group_id(0), row = get_group_id(1) * TILE, k = in + in2;
     struct inputs inputs = {
         TENSOR_AT(x), TENSOR_AT(x2), x_stride, x2_stride, in, k, rows};
-    global const float *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
+    global const WEIGHT *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
     float sum[ROWS][4];
     UNROLL for (int i = 0; i < ROWS; i++)
         UNROLL for (int j = 0; j < 4; j++) sum[i][j] =
@@ -58,7 +59,7 @@ KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_
             x_tile[i % STEP][i / STEP] = input_at(&inputs, row + i / STEP, c + i % STEP);
         for (uint i = item; i < PANEL * STEP; i += 256)
             w_tile[i / PANEL][i % PANEL] =
-                c + i / PANEL < k ? from[(size_t)c * PANEL + i] : 0.0f;
+                c + i / PANEL < k ? WEIGHT_AT(from, (size_t)c * PANEL + i) : 0.0f;
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int step = 0; step < STEP; step++)
             UNROLL for (int i = 0; i < ROWS; i++)

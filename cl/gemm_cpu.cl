@@ -6,7 +6,7 @@
  * loads of weights and ROWS broadcasts of x for ROWS*VECTORS multiply-adds. x is read where it is;
  * packing it was slower.
  *
- *   w     [panels][k][PANEL], zero padded (gemm.h); a slice is 16*VECTORS columns of a panel
+ *   w     [panels][k][PANEL] of WEIGHT, zero padded (gemm.h); a slice is 16*VECTORS columns of a panel
  *   bias  [panels*PANEL] or NULL; x [rows][in] and x2 [rows][in2] at their strides, in + in2 = k
  *
  * A job is slice_block slices x row_block row tiles, at most MOST_ROWS rows. `depth` steps of k of a
@@ -24,26 +24,27 @@
 #endif
 #define PANEL 64
 #define WIDTH (16 * VECTORS)
+#define LINES BLOCKS(WIDTH, WEIGHT_LINE) /* of a slice, in a step of k */
 #define MOST_ROWS 144
 #define STEP 16 /* of k, between two rounds of prefetching */
 
 /* Cache lines of weights to fetch: `count` per STEP, from line `first` on of a slice. */
 struct ahead {
-    global const float *slice;
+    global const WEIGHT *slice;
     int first, count;
 };
 
 static inline void fetch_ahead(struct ahead *ahead)
 {
     for (int i = 0; i < ahead->count; i++, ahead->first++)
-        PREFETCH_L2(ahead->slice + ahead->first / VECTORS * PANEL + ahead->first % VECTORS * 16);
+        PREFETCH_L2(ahead->slice + ahead->first / LINES * PANEL + ahead->first % LINES * WEIGHT_LINE);
 }
 
 /* One step of k. */
 #define STEP_TILE(tile, a, stride, w)                                                              \
     do {                                                                                           \
         float16 b_[VECTORS];                                                                       \
-        UNROLL for (int j = 0; j < VECTORS; j++) b_[j] = vload16(j, w);                            \
+        UNROLL for (int j = 0; j < VECTORS; j++) b_[j] = WEIGHT16(j, w);                            \
         UNROLL for (int i = 0; i < ROWS; i++)                                                      \
         {                                                                                          \
             float16 broadcast_ = (a)[i * (stride)];                                                \
@@ -55,7 +56,7 @@ static inline void fetch_ahead(struct ahead *ahead)
 /* tile += a w: `k` values of each row from a on, times w [k][PANEL]. Inlined by force: a tile that is
  * passed by its address would be kept in memory. */
 static inline __attribute__((always_inline)) void tile_multiply(float16 tile[ROWS][VECTORS], global const float *a,
-    int stride, global const float *w, int k, struct ahead *ahead)
+    int stride, global const WEIGHT *w, int k, struct ahead *ahead)
 {
     int c = 0;
     for (; c + STEP <= k; c += STEP) {
@@ -124,13 +125,14 @@ static inline void store_row(const float *values, const struct finish *f, int ro
 }
 
 struct factors {
-    global const float *x, *x2, *w;
+    global const float *x, *x2;
+    global const WEIGHT *w;
     int x_stride, x2_stride, in, k;
 };
 
 /* tile += rows from `row` on, columns first..last of x ++ x2, times `slice` of w. */
 static inline __attribute__((always_inline)) void multiply_block(float16 tile[ROWS][VECTORS],
-    const struct factors *f, int row, global const float *slice, int first, int last,
+    const struct factors *f, int row, global const WEIGHT *slice, int first, int last,
     struct ahead *ahead)
 {
     int from2 = max(first, f->in);
@@ -142,14 +144,14 @@ static inline __attribute__((always_inline)) void multiply_block(float16 tile[RO
             slice + (size_t)from2 * PANEL, last - from2, ahead);
 }
 
-static inline global const float *slice_of(const struct factors *f, int slice)
+static inline global const WEIGHT *slice_of(const struct factors *f, int slice)
 {
     int column = slice * WIDTH;
     return f->w + (size_t)(column / PANEL) * f->k * PANEL + column % PANEL;
 }
 
 KERNEL_CPU void product_cpu(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), int x2_stride,
-    int in2, TENSOR_IN(w), global const float *restrict bias, TENSOR_IN(residual),
+    int in2, global const WEIGHT *restrict w_memory, uint w_offset, global const float *restrict bias, TENSOR_IN(residual),
     int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int columns, int activation,
     int pairs, int slices, int row_block, int slice_block, int depth, int jobs, JOB_COUNTER)
 {
@@ -163,10 +165,10 @@ KERNEL_CPU void product_cpu(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), i
     {
         int block = job / blocks_across, start = (job - block * blocks_across) * slice_block;
         int first = block * row_block, last = min(first + row_block, tiles);
-        int end = min(start + slice_block, slices), share = BLOCKS(STEP * VECTORS, last - first);
+        int end = min(start + slice_block, slices), share = BLOCKS(STEP * LINES, last - first);
         for (int slice = start; slice < end; slice++)
             for (int c = 0; c < k; c += depth) {
-                global const float *here = slice_of(&factors, slice);
+                global const WEIGHT *here = slice_of(&factors, slice);
                 int next = min(c + depth, k);
                 for (int t = first; t < last; t++) {
                     int row = min(t * ROWS, rows - ROWS);
@@ -175,7 +177,7 @@ KERNEL_CPU void product_cpu(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), i
                         next < k ? here + (size_t)next * PANEL : slice_of(&factors, slice + 1),
                         (t - first) * share * (depth / STEP), share};
                     if (last - first == 1)
-                        ahead = (struct ahead){here, STEP * VECTORS, share};
+                        ahead = (struct ahead){here, STEP * LINES, share};
                     float16 tile[ROWS][VECTORS];
                     UNROLL for (int i = 0; i < ROWS; i++)
                         UNROLL for (int j = 0; j < VECTORS; j++) tile[i][j] =

@@ -3,6 +3,7 @@
  * of such folders: tests/tools/check_convert.py. SPDX-License-Identifier: MIT */
 #include "check.h"
 #include "forge.h"
+#include "reference.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
 #include "pipeline/convert.h"
@@ -35,15 +36,6 @@ static size_t count_of(const struct weight *weight)
     return count;
 }
 
-/* Binary16 by the definition: the nearest multiple of the last place, the even one of two. */
-static float half_of(float value)
-{
-    int exponent;
-    frexpf(value, &exponent);
-    float place = ldexpf(1, (exponent < -13 ? -13 : exponent) - 11);
-    return rintf(value / place) * place;
-}
-
 static void compare_component(
     const struct model *from, const struct model *to, enum component component, bool half)
 {
@@ -61,7 +53,7 @@ static void compare_component(
             continue;
         size_t wrong = 0;
         for (size_t k = 0; k < count_of(weight); k++)
-            wrong += got[k] != (half ? half_of(want[k]) : want[k]);
+            wrong += got[k] != (half ? reference_half(want[k]) : want[k]);
         CHECK(wrong == 0, "%s: %zu numbers differ", weight->name, wrong);
         CHECK(weight->dtype == (half ? DTYPE_F16 : DTYPE_F32), "%s", dtype_name(weight->dtype));
         weights_done(made);
@@ -229,7 +221,7 @@ static void halves(void)
         CHECK_OK(weights_open_file(path, &weights))) {
         if (CHECK_OK(weights_float(weights, "x", 1, &count, &got)))
             for (size_t i = 0; i < count; i++) {
-                float want = isinf(values[i]) ? values[i] : half_of(values[i]);
+                float want = isinf(values[i]) ? values[i] : reference_half(values[i]);
                 CHECK(memcmp(&got[i], &want, sizeof want) == 0, "%a became %a, expected %a",
                     (double)values[i], (double)got[i], (double)want);
             }

@@ -1,10 +1,12 @@
 /* op_conv.c - every variant of the 3x3 convolution against plain C in double.
  * SPDX-License-Identifier: MIT
  *
- * A row of the table is one layer and call; each variant that can do its stride runs it. Tensors
+ * A row of the table is one layer and call; each variant that can do its stride runs it, with float
+ * weights and with half ones, where the reference computes with the rounded weights. Tensors
  * are views into wider and longer ones: inputs surrounded by not-a-number, outputs by a sentinel
  * that must survive. On large maps only some pixels are compared, the corners always. */
 #include "check.h"
+#include "reference.h"
 #include "reference_conv.h"
 #include "device/launch.h"
 #include "ops/conv.h"
@@ -78,7 +80,7 @@ static double tolerance(enum conv_variant variant)
 
 /* Host values of a case; freed by case_free. */
 struct values {
-    float *x, *x2, *fold, *weight, *bias, *time, *residual;
+    float *x, *x2, *fold, *weight, *rounded, *bias, *time, *residual;
 };
 
 static float *random_values(size_t count, float scale, float shift, int seed)
@@ -88,6 +90,14 @@ static float *random_values(size_t count, float scale, float shift, int seed)
     for (size_t i = 0; i < count; i++)
         values[i] = values[i] * scale + shift;
     return values;
+}
+
+static float *round_values(const float *values, size_t count)
+{
+    float *rounded = malloc(count * sizeof *rounded);
+    for (size_t i = 0; i < count; i++)
+        rounded[i] = reference_half(values[i]);
+    return rounded;
 }
 
 static struct reference_conv make_case(const struct layer *layer, struct values *values)
@@ -106,6 +116,7 @@ static struct reference_conv make_case(const struct layer *layer, struct values 
         .time = random_values((size_t)layer->n * layer->out, 0.5f, 0, 6),
         .residual = random_values((size_t)layer->n * height * width * layer->out, 1, 0, 7),
     };
+    values->rounded = round_values(values->weight, (size_t)layer->out * in * 9);
     return (struct reference_conv){.n = layer->n,
         .h = layer->h,
         .w = layer->w,
@@ -133,6 +144,7 @@ static void case_free(struct values *values)
     free(values->x2);
     free(values->fold);
     free(values->weight);
+    free(values->rounded);
     free(values->bias);
     free(values->time);
     free(values->residual);
@@ -223,15 +235,16 @@ static void poison_scratch(struct pool *pool)
     pool_release(pool, POOL_BACK, mark);
 }
 
-static void run_variant(
-    struct pool *pool, const struct reference_conv *conv, enum conv_variant variant)
+static void run_variant(struct pool *pool, const struct reference_conv *conv,
+    enum conv_variant variant, const float *weight)
 {
     struct device *device = pool->device;
     char label[160];
-    snprintf(label, sizeof label, "%s: %d+%d -> %d, %dx%dx%d, stride %d pad %d%s%s%s%s%s",
-        conv_engine(variant)->name, conv->c1, conv->c2, conv->out, conv->n, conv->h, conv->w,
-        conv->stride, conv->pad, conv->upsample ? " up" : "", conv->fold ? " fold" : "",
-        conv->silu ? " silu" : "", conv->time ? " time" : "", conv->residual ? " residual" : "");
+    snprintf(label, sizeof label, "%s%s: %d+%d -> %d, %dx%dx%d, stride %d pad %d%s%s%s%s%s",
+        conv_engine(variant)->name, device_stores_half(device) ? ", half" : "", conv->c1, conv->c2,
+        conv->out, conv->n, conv->h, conv->w, conv->stride, conv->pad, conv->upsample ? " up" : "",
+        conv->fold ? " fold" : "", conv->silu ? " silu" : "", conv->time ? " time" : "",
+        conv->residual ? " residual" : "");
     struct pool_mark mark = pool_mark(pool);
     struct tensor whole, x, x2 = {0}, fold, time, residual, y, y_whole;
     x = view(pool, conv->n, conv->h, conv->w, conv->c1, conv->x, NAN, &whole);
@@ -260,7 +273,7 @@ static void run_variant(
     float *got = malloc(tensor_elements(&y) * sizeof *got);
     size_t back = pool->back;
     poison_scratch(pool);
-    CHECK_OK(conv_load_as(device, variant, conv->weight, conv->bias, conv->out, conv->c1 + conv->c2,
+    CHECK_OK(conv_load_as(device, variant, weight, conv->bias, conv->out, conv->c1 + conv->c2,
         conv->stride, conv->pad, &layer));
     if (CHECK_OK(op_conv(pool, &layer, &call)) && CHECK_OK(tensor_read(device, &y, got)))
         compare(conv, got, tolerance(variant), label);
@@ -269,6 +282,17 @@ static void run_variant(
     conv_free(device, &layer);
     pool_release(pool, POOL_FRONT, mark);
     free(got);
+}
+
+/* With the weights as they are, and rounded when they are stored. */
+static void run_both(struct pool *pool, struct reference_conv conv, enum conv_variant variant,
+    const struct values *values)
+{
+    run_variant(pool, &conv, variant, values->weight);
+    device_store_half(pool->device, true);
+    conv.weight = values->rounded;
+    run_variant(pool, &conv, variant, values->weight);
+    device_store_half(pool->device, false);
 }
 
 static void test_layers(struct device *device)
@@ -284,7 +308,7 @@ static void test_layers(struct device *device)
         for (int variant = 0; variant < CONV_VARIANTS; variant++)
             if ((!layers[i].variants || layers[i].variants & 1 << variant) &&
                 conv_can(variant, conv.out, conv.stride))
-                run_variant(&pool, &conv, variant);
+                run_both(&pool, conv, variant, &values);
         case_free(&values);
     }
     pool_close(&pool);
@@ -302,11 +326,12 @@ static const int model[][4] = {{4, 320, 32, 1}, {320, 320, 32, 7}, {320, 640, 16
 
 /* What the choice of variants adds to the model's own bytes, and the scratch of any call, are
  * bounded. */
-static void test_memory(void)
+static void test_memory(bool half)
 {
     struct device *device;
     struct pool pool;
     CHECK_OK(device_open_dry(NULL, &device));
+    device_store_half(device, half);
     CHECK_OK(pool_open(device, 0, &pool));
     double raw = 0, work = 0;
     for (size_t i = 0; i < sizeof model / sizeof model[0]; i++)
@@ -315,7 +340,7 @@ static void test_memory(void)
             struct conv conv;
             struct tensor x, y;
             struct pool_mark mark = pool_mark(&pool);
-            raw += 36.0 * in * out + 4.0 * out;
+            raw += (half ? 18.0 : 36.0) * in * out + 4.0 * out;
             work += 18.0 * in * out * side * side * 2;
             CHECK_OK(conv_load(device, NULL, NULL, out, in, 1, 1, side * side, &conv));
             CHECK_OK(pool_take(&pool, POOL_FRONT, 2, side, side, in, &x));
@@ -362,7 +387,8 @@ static void test_refusals(struct device *device)
 int main(void)
 {
     struct device *device;
-    test_memory();
+    test_memory(false);
+    test_memory(true);
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("no OpenCL device");
     test_layers(device);

@@ -1,6 +1,7 @@
 /* op_gemm.c - linear layers against plain C: both kernel shapes and CLBlast.
  * SPDX-License-Identifier: MIT
  *
+ * With half weights the reference computes with the rounded ones, and the tolerance is the same.
  * CLATENT_TEST_TINY (oclgrind) leaves out the shapes that take long in a simulator, and CLBlast,
  * whose kernels are not ours. */
 #include "config.h"
@@ -122,19 +123,23 @@ static void check_layer(const struct layer *l, const char *form)
         l->in2, l->out, (int)l->activation);
     CHECK_OK(
         linear_load(device, weight, l->bias ? bias : NULL, l->out, l->in, l->activation, &linear));
+    for (size_t i = 0; linear.half && i < rows * l->in; i++)
+        weight[i] = reference_half(weight[i]);
     check_call(l, label, weight, l->bias ? bias : NULL, &linear);
     linear_free(device, &linear);
     free(weight);
     free(bias);
 }
 
-static void check_form(const char *form, bool cpu, enum gemm_engine engine, size_t count)
+static void check_form(const char *form, bool cpu, enum gemm_engine engine, bool half, size_t count)
 {
+    device_store_half(device, half);
     device_force_shape(device, cpu);
     gemm_set_engine(device, engine);
     for (size_t i = 0; i < count; i++)
         check_layer(&layers[i], form);
     gemm_set_engine(device, GEMM_AUTO);
+    device_store_half(device, false);
 }
 
 /* Every packed column comes from the row that the kernels take it for. */
@@ -166,8 +171,9 @@ static void check_faults(void)
     CHECK_FAILS(linear_load(device, NULL, NULL, 2, 3, NONE, &linear), CLAT_ERROR_INTERNAL, "2 x 3");
 }
 
-/* Without a device: bytes and work are counted, and CLBlast's temporary shows in the peak. */
-static void check_dry(enum gemm_engine engine, size_t bytes, size_t temporary)
+/* Without a device: bytes and work are counted, and CLBlast's temporary shows in the peak. It
+ * gets no half weights. */
+static void check_dry(enum gemm_engine engine, bool half, size_t bytes, size_t temporary)
 {
     struct device *dry;
     struct pool dry_pool;
@@ -175,6 +181,7 @@ static void check_dry(enum gemm_engine engine, size_t bytes, size_t temporary)
     struct tensor x, y;
     CHECK_OK(device_open_dry(NULL, &dry));
     gemm_set_engine(dry, engine);
+    device_store_half(dry, half);
     CHECK_OK(pool_open(dry, 0, &dry_pool));
     CHECK_OK(linear_load(dry, NULL, NULL, 40, 10, GEGLU, &linear));
     CHECK(device_memory_used(dry) == bytes, "%zu bytes", device_memory_used(dry));
@@ -198,14 +205,18 @@ int main(void)
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("%s", status_text());
     CHECK_OK(pool_open(device, 32 << 20, &pool));
-    check_form("portable", false, GEMM_OWN, count);
-    check_form("cpu", true, GEMM_AUTO, count);
+    check_form("portable", false, GEMM_OWN, false, count);
+    check_form("portable, half", false, GEMM_OWN, true, count);
+    check_form("cpu", true, GEMM_AUTO, false, count);
+    check_form("cpu, half", true, GEMM_AUTO, true, count);
     check_faults();
-    check_dry(GEMM_AUTO, (128 * 10 + 128) * 4, 0);
+    check_dry(GEMM_AUTO, true, 128 * 10 * 2 + 128 * 4, 0);
+    check_dry(GEMM_AUTO, false, (128 * 10 + 128) * 4, 0);
 #if HAVE_CLBLAST
     if (!tiny)
-        check_form("clblast", false, GEMM_CLBLAST, count);
-    check_dry(GEMM_CLBLAST, (80 * 10 + 80) * 4, 64 * 80 * 4);
+        check_form("clblast", false, GEMM_CLBLAST, false, count);
+    check_dry(GEMM_CLBLAST, true, 128 * 10 * 2 + 128 * 4, 0);
+    check_dry(GEMM_CLBLAST, false, (80 * 10 + 80) * 4, 64 * 80 * 4);
 #else
     CHECK_FAILS(gemm_clblast_check(), CLAT_ERROR_USAGE, "--without-clblast");
 #endif

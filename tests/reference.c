@@ -14,6 +14,14 @@ enum clat_status pool_poison(struct pool *pool)
     return buffer_fill(pool->device, &pool->buffer, fill_ones, &pool->buffer.size);
 }
 
+float reference_half(float value)
+{
+    int exponent;
+    frexpf(value, &exponent);
+    float place = ldexpf(1, (exponent < -13 ? -13 : exponent) - 11);
+    return rintf(value / place) * place;
+}
+
 double reference_activation(enum activation activation, double x)
 {
     switch (activation) {

@@ -10,6 +10,9 @@
 /* Fills a pool with not-a-number: whatever reads what nobody wrote then shows. */
 enum clat_status pool_poison(struct pool *pool);
 
+/* Binary16 by the definition: the nearest multiple of the last place, the even one of two. */
+float reference_half(float value);
+
 double reference_activation(enum activation activation, double x);
 
 /* y[n][pixels][c] = group norm of x with groups of c/groups channels. fold [n][2][c], if not NULL,

@@ -169,3 +169,13 @@ void device_force_shape(struct device *device, bool cpu)
 {
     device->facts.is_cpu = cpu;
 }
+
+void device_store_half(struct device *device, bool half)
+{
+    device->stores_half = half;
+}
+
+bool device_stores_half(const struct device *device)
+{
+    return device->stores_half;
+}

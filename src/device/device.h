@@ -86,6 +86,10 @@ void device_memory_peak_reset(struct device *device);
 /* Two zeroed ints that CPU-shaped kernels draw job numbers from and leave zero (cl/common.h). */
 const struct buffer *device_counter(struct device *device);
 
+/* Whether weights that are loaded from now on are kept as half instead of float (ops/op.h). */
+void device_store_half(struct device *device, bool half);
+bool device_stores_half(const struct device *device);
+
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
  */
 void device_force_shape(struct device *device, bool cpu);

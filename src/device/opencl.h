@@ -33,6 +33,7 @@ struct device {
     int launches;             /* since the last marked one, 0..LAUNCH_STRIDE */
     cl_event mark;            /* of the last marked launch, or NULL */
     int gemm_engine;          /* enum gemm_engine, kept for ops/gemm.c */
+    bool stores_half;         /* device_store_half() */
 };
 
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown code" for what no header knows. */

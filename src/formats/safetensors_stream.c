@@ -3,11 +3,11 @@
  *
  * With all names and shapes at hand the header can be written first, so that weights of any size
  * go straight to their file. Numbers are stored as F32 or, rounded to nearest even, as F16. */
+#include "base/half.h"
 #include "base/memory.h"
 #include "formats/escape.h"
 #include "formats/safetensors.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,27 +97,6 @@ out:
 
 /* ---- the numbers ---------------------------------------------------------------------------- */
 
-/* Binary16, ties to even: adding 2^(e+13) cuts a float at the last bit that stays. */
-static bool half_of(float value, uint16_t *half)
-{
-    uint32_t bits, kept;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
-    if (magnitude >= 0x477FF000) { /* 65520 and more rounds to infinity; so do they and NaN stay */
-        *half = (uint16_t)(sign | (magnitude > 0x7F800000 ? 0x7E00 : 0x7C00));
-        return magnitude >= 0x7F800000;
-    }
-    if (magnitude < 0x38800000) { /* below 2^-14: a multiple of 2^-24 */
-        float absolute;
-        memcpy(&absolute, &magnitude, sizeof absolute);
-        *half = (uint16_t)(sign | (uint32_t)lrintf(absolute * 0x1p24f));
-        return true;
-    }
-    kept = magnitude + 0xFFF + (magnitude >> 13 & 1);
-    *half = (uint16_t)(sign | ((kept >> 13) - (112 << 10)));
-    return true;
-}
-
 static enum clat_status store(
     const struct safetensors_stream *stream, float value, unsigned char *bytes)
 {
@@ -129,10 +108,11 @@ static enum clat_status store(
             bytes[i] = (unsigned char)(bits >> (8 * i));
         return CLAT_OK;
     }
-    if (!half_of(value, &half))
+    if (!half_holds(value))
         return status_set(CLAT_ERROR_INPUT,
             "tensor '%s' holds %g, which f16 cannot: convert to f32",
             stream->tensors[stream->at].name, (double)value);
+    half = half_of(value);
     bytes[0] = (unsigned char)half;
     bytes[1] = (unsigned char)(half >> 8);
     return CLAT_OK;

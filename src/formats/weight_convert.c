@@ -4,6 +4,7 @@
  * strided (transposed, channels-last, grouped) tensors in row-major order. */
 
 #include "formats/weight.h"
+#include "base/half.h"
 
 #include <string.h>
 
@@ -27,19 +28,6 @@ static float float_of_bits(uint32_t bits)
     return value;
 }
 
-/* IEEE binary16: 1 sign, 5 exponent (bias 15), 10 fraction. A subnormal is fraction * 2^-24. */
-static float float_of_half(uint32_t half)
-{
-    uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
-    if (exponent == 31)
-        return float_of_bits(sign | 0x7F800000u | fraction << 13);
-    if (exponent == 0) {
-        float value = (float)fraction * 0x1p-24f;
-        return sign ? -value : value;
-    }
-    return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 static float float_of_double_bits(uint64_t bits)
 {
     double value;
@@ -54,7 +42,7 @@ static void convert_row(
     switch (dtype) {
     case DTYPE_F16:
         for (size_t i = 0; i < count; i++, from += step)
-            to[i] = float_of_half((uint32_t)load(from, 2));
+            to[i] = half_value((uint16_t)load(from, 2));
         break;
     case DTYPE_BF16:
         for (size_t i = 0; i < count; i++, from += step)

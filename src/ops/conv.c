@@ -63,18 +63,20 @@ int conv_round_up(int value, int step)
     return (value + step - 1) / step * step;
 }
 
-void conv_pack_panels(
-    const struct conv *conv, int panel, int k, bool taps_inside, const float *weight, float *packed)
+void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
+    const float *weight, const struct packed *packed)
 {
     size_t tap_step = taps_inside ? (size_t)panel : (size_t)k * panel;
     size_t c_step = taps_inside ? (size_t)9 * panel : (size_t)panel;
-    for (int first = 0; first < conv->out; first += panel, packed += (size_t)9 * k * panel)
+    size_t start = 0;
+    for (int first = 0; first < conv->out; first += panel, start += (size_t)9 * k * panel)
         for (int c = 0; c < k; c++)
             for (int lane = 0; lane < panel; lane++) {
                 bool exists = c < conv->in && first + lane < conv->out;
                 const float *from = weight + ((size_t)(first + lane) * conv->in + c) * 9;
                 for (int tap = 0; tap < 9; tap++)
-                    packed[tap * tap_step + c * c_step + lane] = exists ? from[tap] : 0.0f;
+                    packed_put(packed, start + tap * tap_step + c * c_step + lane,
+                        exists ? from[tap] : 0.0f);
             }
 }
 
@@ -82,13 +84,14 @@ void conv_pack_panels(
 struct filling {
     const struct conv *conv;
     const float *values; /* weights or bias; NULL: none */
-    size_t count;        /* floats in the buffer */
+    size_t count;        /* numbers in the buffer */
 };
 
 static void fill_weight(void *user, void *mapped)
 {
     const struct filling *filling = user;
-    engines[filling->conv->variant]->pack(filling->conv, filling->values, mapped);
+    const struct packed packed = {mapped, filling->conv->half};
+    engines[filling->conv->variant]->pack(filling->conv, filling->values, &packed);
 }
 
 static void fill_bias(void *user, void *mapped)
@@ -107,14 +110,15 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
         .out = out,
         .stride = stride,
         .pad_before = stride == 1 ? 1 : pad_before,
-        .variant = variant};
-    struct filling weights = {conv, weight, engines[variant]->packed(conv)};
+        .variant = variant,
+        .half = device_stores_half(device)};
+    struct filling weights = {conv, weight, engines[variant]->count(conv)};
     struct filling biases = {
         conv, bias, conv_round_up(out, 16)}; /* kernels read sixteen at a time */
     if (stride < 1 || !conv_can(variant, out, stride))
         FAIL(CLAT_ERROR_INTERNAL, "convolution variant %s: no stride %d to %d channels",
             engines[variant]->name, stride, out);
-    TRY(buffer_new(device, weights.count * sizeof(float), &conv->weight));
+    TRY(buffer_new(device, weights.count * packed_size(conv->half), &conv->weight));
     TRY(buffer_new(device, biases.count * sizeof(float), &conv->bias));
     if (weight)
         TRY(buffer_fill(device, &conv->weight, fill_weight, &weights));

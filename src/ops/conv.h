@@ -2,13 +2,15 @@
  *
  * conv.c chooses a variant for every layer at load and calls it through its row; conv_portable.c,
  * conv_direct.c and conv_winograd.c hold the rows. Every variant is right on every map that its
- * stride allows; they differ in speed and scratch; packed weights take the bytes of the plain ones.
+ * stride allows; they differ in speed and scratch; packed weights take the bytes of the plain ones,
+ * or half of them.
  */
 #ifndef CLATENT_OPS_CONV_H
 #define CLATENT_OPS_CONV_H
 
 #include "device/launch.h"
 #include "ops/op.h"
+#include "ops/packed.h"
 
 enum conv_variant {
     CONV_PLAIN,          /* the formula; any device */
@@ -24,9 +26,9 @@ struct conv_engine {
     const char *name;
     int strides; /* largest stride */
     int outputs; /* most output channels; 0: any */
-    /* Floats in the packed weights of [out][in][3][3], and the packing itself. */
-    size_t (*packed)(const struct conv *conv);
-    void (*pack)(const struct conv *conv, const float *weight, float *packed);
+    /* Numbers in the packed weights of [out][in][3][3], and the packing itself. */
+    size_t (*count)(const struct conv *conv);
+    void (*pack)(const struct conv *conv, const float *weight, const struct packed *packed);
     /* The call was checked by op_conv. */
     enum clat_status (*run)(
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
@@ -49,7 +51,7 @@ int conv_round_up(int value, int step);
 /* Weights as [panels][9][k][panel], or with taps_inside as [panels][k][9][panel]; zero where an
  * output or input channel does not exist. */
 void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
-    const float *weight, float *packed);
+    const float *weight, const struct packed *packed);
 
 /* ---- conv_gather.c: the input of the CPU-shaped variants, in bands -------------------------- */
 

@@ -38,14 +38,14 @@ static struct cut cut_layer(const struct conv *conv, int h, int w)
     return cut;
 }
 
-static size_t packed(const struct conv *conv)
+static size_t count_weights(const struct conv *conv)
 {
     return (size_t)9 * padded_inputs(conv) * conv_round_up(conv->out, panel_of(conv));
 }
 
-static void pack(const struct conv *conv, const float *weight, float *packed_weight)
+static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
-    conv_pack_panels(conv, panel_of(conv), padded_inputs(conv), false, weight, packed_weight);
+    conv_pack_panels(conv, panel_of(conv), padded_inputs(conv), false, weight, packed);
 }
 
 /* Taps per pass: as many as the second-level cache takes. */
@@ -56,10 +56,11 @@ static int taps_of(const struct cut *cut)
 }
 
 static enum clat_status find_kernel(
-    struct device *device, const struct cut *cut, struct kernel **kernel)
+    struct device *device, const struct cut *cut, bool half, struct kernel **kernel)
 {
-    char options[48];
-    snprintf(options, sizeof options, "-DVECTORS=%d -DROWS=%d", cut->panel / 16, cut->rows);
+    char options[64];
+    snprintf(options, sizeof options, "-DVECTORS=%d -DROWS=%d%s", cut->panel / 16, cut->rows,
+        HALF_OPTION(half));
     return kernel_find(device, "conv_direct", "direct", options, kernel);
 }
 
@@ -86,7 +87,7 @@ static enum clat_status run_band(struct pool *pool, const struct conv *conv,
         pool, POOL_BACK, images, input_size(conv, high), input_size(conv, wide), cut->k, &p));
     TRY(pool_take(pool, POOL_BACK, (int)grid.global[0], BLOCK, cut->rows, cut->panel, &partial));
     TRY(conv_gather(device, conv, call, band, &p));
-    TRY(find_kernel(device, cut, &kernel));
+    TRY(find_kernel(device, cut, conv->half, &kernel));
     TRY(launch(device, kernel, grid, ARG_TENSOR(&p), ARG_INT(p.h), ARG_INT(p.w), ARG_INT(p.c),
         ARG_INT(conv->stride), ARG_INT(images), ARG_BUFFER(&conv->weight), ARG_INT(cut->width),
         ARG_TENSOR(&partial), ARG_INT(taps_of(cut)), ARG_INT(BLOCK), ARGS_ENDING(ending),
@@ -112,4 +113,4 @@ out:
     return status;
 }
 
-const struct conv_engine conv_direct = {"direct", 2, 0, packed, pack, run};
+const struct conv_engine conv_direct = {"direct", 2, 0, count_weights, pack, run};

@@ -10,21 +10,22 @@ static int padded_inputs(const struct conv *conv)
     return conv_round_up(conv->in, 16);
 }
 
-static size_t packed(const struct conv *conv)
+static size_t count_weights(const struct conv *conv)
 {
     return (size_t)9 * padded_inputs(conv) * conv_round_up(conv->out, OUTPUTS);
 }
 
 /* [out][in][9] to [out][9][k] */
-static void pack(const struct conv *conv, const float *weight, float *packed_weight)
+static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
     int k = padded_inputs(conv);
+    size_t place = 0;
     for (int o = 0; o < conv_round_up(conv->out, OUTPUTS); o++)
         for (int tap = 0; tap < 9; tap++)
             for (int c = 0; c < k; c++)
-                *packed_weight++ = o < conv->out && c < conv->in
-                                       ? weight[((size_t)o * conv->in + c) * 9 + tap]
-                                       : 0.0f;
+                packed_put(packed, place++,
+                    o < conv->out && c < conv->in ? weight[((size_t)o * conv->in + c) * 9 + tap]
+                                                  : 0.0f);
 }
 
 /* Rows or columns of input that `size` of output need. */
@@ -46,7 +47,7 @@ static enum clat_status run_band(struct pool *pool, const struct conv *conv,
     TRY(pool_take(pool, POOL_BACK, band->images, input_size(conv, band->rows),
         input_size(conv, wide), padded_inputs(conv), &p));
     TRY(conv_gather(device, conv, call, band, &p));
-    TRY(kernel_find(device, "conv_narrow", "narrow", "", &kernel));
+    TRY(kernel_find(device, "conv_narrow", "narrow", HALF_OPTION(conv->half), &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(&p), ARG_INT(p.h), ARG_INT(p.w),
         ARG_INT(p.c), ARG_INT(conv->stride), ARG_BUFFER(&conv->weight), ARGS_ENDING(ending),
         ARG_INT(band->images * band->rows), ARG_BUFFER(device_counter(device))));
@@ -69,4 +70,4 @@ out:
     return status;
 }
 
-const struct conv_engine conv_narrow = {"narrow", 2, 16, packed, pack, run};
+const struct conv_engine conv_narrow = {"narrow", 2, 16, count_weights, pack, run};

@@ -4,15 +4,15 @@
 #define TILE 64 /* values of y that a group makes, in each direction */
 #define SIDE 16 /* the group is SIDE x SIDE; cl/conv.cl has the same defaults */
 
-static size_t packed(const struct conv *conv)
+static size_t count_weights(const struct conv *conv)
 {
     return (size_t)9 * conv->in * conv->out;
 }
 
 /* [out][in][9] to [9][in][out] */
-static void pack(const struct conv *conv, const float *weight, float *packed_weight)
+static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
-    conv_pack_panels(conv, conv->out, conv->in, false, weight, packed_weight);
+    conv_pack_panels(conv, conv->out, conv->in, false, weight, packed);
 }
 
 static enum clat_status run_kernel(struct pool *pool, const struct conv *conv,
@@ -22,7 +22,7 @@ static enum clat_status run_kernel(struct pool *pool, const struct conv *conv,
     struct device *device = pool->device;
     const struct tensor *x = call->x, *x2 = call->x2, *y = call->y;
     struct kernel *kernel;
-    TRY(kernel_find(device, "conv", function, "", &kernel));
+    TRY(kernel_find(device, "conv", function, HALF_OPTION(conv->half), &kernel));
     TRY(launch(device, kernel, grid, ARG_TENSOR(x), ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c),
         ARG_INT(x->stride), ARG_TENSOR(x2), ARG_INT(x2 ? x2->stride : 0), ARG_TENSOR(call->fold),
         ARG_INT(conv->in), ARG_INT(call->silu), ARG_INT(call->upsample), ARG_BUFFER(&conv->weight),
@@ -50,5 +50,5 @@ static enum clat_status run_tiled(
     return run_kernel(pool, conv, call, "tiled", grid2(across * SIDE, down * SIDE, SIDE, SIDE));
 }
 
-const struct conv_engine conv_plain = {"plain", 2, 0, packed, pack, run_plain};
-const struct conv_engine conv_tiled = {"tiled", 2, 0, packed, pack, run_tiled};
+const struct conv_engine conv_plain = {"plain", 2, 0, count_weights, pack, run_plain};
+const struct conv_engine conv_tiled = {"tiled", 2, 0, count_weights, pack, run_tiled};

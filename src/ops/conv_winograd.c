@@ -49,16 +49,16 @@ static struct cut cut_layer(const struct conv *conv)
                               : 12};
 }
 
-static size_t packed(const struct conv *conv)
+static size_t count_weights(const struct conv *conv)
 {
     struct cut cut = cut_layer(conv);
     return (size_t)9 * cut.k * cut.panels * cut.panel;
 }
 
-static void pack(const struct conv *conv, const float *weight, float *packed_weight)
+static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
     struct cut cut = cut_layer(conv);
-    conv_pack_panels(conv, cut.panel, cut.k, true, weight, packed_weight);
+    conv_pack_panels(conv, cut.panel, cut.k, true, weight, packed);
 }
 
 /* One call, and the band that it is at. */
@@ -88,9 +88,9 @@ static int padded(int channels)
 static enum clat_status find_kernel(
     const struct work *work, const char *function, struct kernel **kernel)
 {
-    char options[48];
-    snprintf(
-        options, sizeof options, "-DVECTORS=%d -DROWS=%d", work->cut.panel / 16, work->cut.rows);
+    char options[64];
+    snprintf(options, sizeof options, "-DVECTORS=%d -DROWS=%d%s", work->cut.panel / 16,
+        work->cut.rows, HALF_OPTION(work->conv->half));
     return kernel_find(work->pool->device, "conv_winograd", function, options, kernel);
 }
 
@@ -278,6 +278,6 @@ static enum clat_status run_fused_call(
     return run(pool, conv, call, true);
 }
 
-const struct conv_engine conv_winograd = {"winograd", 1, 0, packed, pack, run_whole_call};
+const struct conv_engine conv_winograd = {"winograd", 1, 0, count_weights, pack, run_whole_call};
 const struct conv_engine conv_winograd_fused = {
-    "winograd fused", 1, 0, packed, pack, run_fused_call};
+    "winograd fused", 1, 0, count_weights, pack, run_fused_call};

@@ -6,6 +6,7 @@
  * for few columns; a product of one or two rows does little more than read its weights. */
 #include "ops/gemm.h"
 #include "base/memory.h"
+#include "ops/packed.h"
 #include "device/launch.h"
 
 #include <limits.h>
@@ -35,12 +36,13 @@ int gemm_source_row(int column, int out, bool pairs)
 struct packing {
     const float *weight, *bias;
     int out, in, columns;
-    bool pairs;
+    bool pairs, half;
 };
 
 /* Sixteen columns of a panel, sixteen steps of k at a time: as many cache lines of the source as a
  * small cache holds at any row length, each read once. */
-static void pack_block(const struct packing *p, int column, float *packed)
+static void pack_block(
+    const struct packing *p, int column, const struct packed *packed, size_t place)
 {
     const float *rows[16];
     for (int lane = 0; lane < 16; lane++) {
@@ -50,16 +52,17 @@ static void pack_block(const struct packing *p, int column, float *packed)
     for (int first = 0; first < p->in; first += 16)
         for (int lane = 0; lane < 16; lane++)
             for (int k = first; k < first + 16 && k < p->in; k++)
-                packed[(size_t)k * GEMM_PANEL + lane] = rows[lane] ? rows[lane][k] : 0;
+                packed_put(
+                    packed, place + (size_t)k * GEMM_PANEL + lane, rows[lane] ? rows[lane][k] : 0);
 }
 
 static void pack_weight(void *user, void *mapped)
 {
     const struct packing *p = user;
-    float *packed = mapped;
+    struct packed packed = {mapped, p->half};
     for (int column = 0; column < p->columns; column += 16) {
         int panel = column / GEMM_PANEL;
-        pack_block(p, column, packed + (size_t)panel * p->in * GEMM_PANEL + column % GEMM_PANEL);
+        pack_block(p, column, &packed, (size_t)panel * p->in * GEMM_PANEL + column % GEMM_PANEL);
     }
 }
 
@@ -88,13 +91,14 @@ static void copy_bias(void *user, void *mapped)
         memset(mapped, 0, (size_t)p->columns * sizeof(float));
 }
 
-/* A buffer of `count` rows of `size` floats. */
-static enum clat_status make_buffer(struct device *device, int count, int size,
+/* A buffer of `count` rows of `size` numbers. */
+static enum clat_status make_buffer(struct device *device, int count, int size, bool half,
     void (*fill)(void *user, void *mapped), struct packing *packing, struct buffer *buffer)
 {
     enum clat_status status;
     size_t bytes;
-    if (!size_mul((size_t)count, (size_t)size, &bytes) || !size_mul(bytes, sizeof(float), &bytes))
+    if (!size_mul((size_t)count, (size_t)size, &bytes) ||
+        !size_mul(bytes, packed_size(half), &bytes))
         return status_set(
             CLAT_ERROR_MEMORY, "a layer of %d x %d weights is too large", count, size);
     TRY(buffer_new(device, bytes, buffer));
@@ -106,12 +110,15 @@ out:
 enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
     int in, enum activation activation, struct linear *linear)
 {
-    bool pairs = activation == ACTIVATION_GEGLU, plain = gemm_engine_of(device) == GEMM_CLBLAST;
-    struct packing packing = {.weight = weight, .bias = bias, .out = out, .in = in, .pairs = pairs};
+    bool pairs = activation == ACTIVATION_GEGLU, half = device_stores_half(device);
+    bool plain = gemm_engine_of(device) == GEMM_CLBLAST && !half;
+    struct packing packing = {
+        .weight = weight, .bias = bias, .out = out, .in = in, .pairs = pairs, .half = half};
     enum clat_status status = CLAT_OK;
     *linear = (struct linear){.in = in,
         .out = out,
         .activation = activation,
+        .half = half,
         .variant = plain ? WEIGHT_ROWS : WEIGHT_PACKED};
     if (plain)
         TRY(gemm_clblast_check());
@@ -119,10 +126,10 @@ enum clat_status linear_load(struct device *device, const float *weight, const f
         FAIL(CLAT_ERROR_INTERNAL, "linear layer of %d x %d%s", out, in,
             weight ? "" : ", no weights");
     packing.columns = plain ? out * (pairs ? 2 : 1) : gemm_columns(out, pairs);
+    TRY(make_buffer(device, packing.columns, in, half, plain ? copy_weight : pack_weight, &packing,
+        &linear->weight));
     TRY(make_buffer(
-        device, packing.columns, in, plain ? copy_weight : pack_weight, &packing, &linear->weight));
-    TRY(make_buffer(
-        device, packing.columns, 1, plain ? copy_bias : pack_bias, &packing, &linear->bias));
+        device, packing.columns, 1, false, plain ? copy_bias : pack_bias, &packing, &linear->bias));
 out:
     if (status != CLAT_OK)
         linear_free(device, linear);
@@ -242,7 +249,8 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
-    snprintf(options, sizeof options, "-DROWS=%d -DVECTORS=%d", tile.rows, tile.vectors);
+    snprintf(options, sizeof options, "-DROWS=%d -DVECTORS=%d%s", tile.rows, tile.vectors,
+        HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm_cpu", "product_cpu", options, &kernel));
     set_arguments(p, arguments);
     arguments[COMMON_ARGUMENTS] = ARG_INT(cut.slices);
@@ -267,7 +275,7 @@ static enum clat_status run_groups(struct device *device, const struct product *
     struct kernel *kernel;
     enum clat_status status;
     char options[32];
-    snprintf(options, sizeof options, "-DROWS=%zu", sums);
+    snprintf(options, sizeof options, "-DROWS=%zu%s", sums, HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm", "product", options, &kernel));
     set_arguments(p, arguments);
     struct grid grid =
@@ -315,6 +323,7 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
     struct product product = {.x = x,
         .x2 = x2,
         .weight = &weight,
+        .half = linear->half,
         .bias = &linear->bias,
         .residual = residual,
         .y = y,

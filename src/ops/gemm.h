@@ -16,6 +16,7 @@
 struct product {
     const struct tensor *x, *x2;   /* x2 may be NULL */
     const struct tensor *weight;   /* packed, [1][1][1][anything]: only its place counts */
+    bool half;                     /* the weight is */
     const struct buffer *bias;     /* [gemm_columns()] in packed order, or NULL */
     const struct tensor *residual; /* may be NULL */
     const struct tensor *y;

@@ -6,7 +6,8 @@
  * are computed twice). Temporaries come from the back of the pool and are given back before the op
  * returns (the queue is in order, so they may be reused at once). Weights are packed once, for the
  * device and the kernel variant chosen by the op; `float *` weights are host memory and are not
- * kept. */
+ * kept. While device_stores_half(), the weights of linear layers and convolutions are rounded to
+ * half and take half the bytes; biases, norms, codebooks and all arithmetic stay float. */
 #ifndef CLATENT_OPS_OP_H
 #define CLATENT_OPS_OP_H
 
@@ -24,7 +25,7 @@ enum activation {
  * y[r][o] = act(sum_i x[r][i] W[o][i] + b[o]) + residual[r][o]
  * With GEGLU W has 2*out rows, and y[r][o] = v*GELU(g) of rows o and out + o. */
 
-/* How products are computed: `auto` picks per device and shape. */
+/* How products are computed: `auto` picks per device and shape; half weights always by `own`. */
 enum gemm_engine { GEMM_AUTO, GEMM_OWN, GEMM_CLBLAST };
 void gemm_set_engine(struct device *device, enum gemm_engine engine);
 
@@ -35,6 +36,7 @@ struct linear {
     struct buffer
         bias;    /* always present, zero if the layer has none; packed as the weight's rows */
     int variant; /* which packing, gemm.c */
+    bool half;   /* the weights are */
 };
 /* weight [out][in] ([2*out][in] for GEGLU), bias [out] ([2*out]) or NULL. */
 enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
@@ -56,6 +58,7 @@ struct conv {
                      */
     struct buffer weight, bias;
     int variant;
+    bool half; /* the weights are */
 };
 /* weight [out][in][3][3], bias [out] or NULL. `pixels`: output pixels per image that the layer will
  * see (from the model's default size), a hint for choosing the variant; 0 if unknown. */
