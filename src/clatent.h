@@ -326,16 +326,31 @@ struct clat_image_info {
 CLAT_API enum clat_status clat_image_info(
     struct clat_context *context, const char *path, const struct clat_image_info **info);
 
+/* All calls of one op with one shape in one run. */
+struct clat_bench_op {
+    const char *op, *shape; /* "conv 3x3", "2x32x32, 320 -> 320" */
+    const char *kernel;     /* that took most of its time: file in cl/, function, build options */
+    int calls;
+    double seconds; /* on the device, of all calls; 0 seconds are too few for its clock */
+    double gflop;   /* 0 where an op only moves memory */
+    double gbyte;   /* inputs, weights and outputs, each once per call */
+};
 struct clat_bench_stage {
     const char *name; /* "text_encoder", "unet" or "decode" */
     int batch;
-    double seconds; /* of one run, the median */
-    double gflop;   /* of one run */
+    double seconds;      /* of one run, the median */
+    double gflop;        /* of one run */
+    double load_seconds; /* reading, converting and packing its weights */
+    uint64_t weight_bytes, activation_bytes; /* on the device */
+    size_t op_count;
+    const struct clat_bench_op *ops; /* [op_count] of one run, most seconds first */
 };
 struct clat_bench {
     size_t stage_count;
     const struct clat_bench_stage *stages; /* [stage_count] */
     uint64_t peak_memory_bytes;            /* largest resident size of this process so far */
+    const char *device;                    /* its name */
+    double peak_gflop_per_s; /* float multiply-adds in registers, measured in this run */
 };
 /* Times each network of a job's model at its size and on its device, on random input; other keys do
  * not matter. */

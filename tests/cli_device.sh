@@ -161,11 +161,25 @@ code=$?
 # ---- bench
 check
 "$clatent" bench --json 2>/dev/null >bench || fail "bench gives $?"
+number='[0-9.e+-]*'
 for name in text_encoder unet decode; do
-    grep -q "{\"name\": \"$name\", \"batch\": [12], \"seconds\": [0-9.e-]*, \"gflop\": [0-9.e+-]*, \"gflop_per_s\": [0-9.e+-]*}" bench ||
-        fail "bench: $(cat bench)"
+    grep -q "{\"name\": \"$name\", \"batch\": [12], \"seconds\": $number, \"gflop\": $number, \"gflop_per_s\": $number, \"percent_of_peak\": $number," bench ||
+        fail "bench has no $name: $(cat bench)"
 done
-grep -q '"peak_memory_bytes": [0-9]*}$' bench || fail "bench: $(cat bench)"
+grep -q "\"peak_gflop_per_s\": [1-9]$number," bench || fail "bench: no peak: $(head -c 300 bench)"
+grep -q '"peak_memory_bytes": [0-9]*}$' bench || fail "bench: $(tail -c 300 bench)"
+for op in linear 'conv 3x3' attention 'layer norm' 'group norm, moments'; do
+    grep -q "{\"op\": \"$op\", \"shape\": \"[^\"]*\", \"kernel\": \"[a-z_0-9]*\.[^\"]*\", \"calls\": [1-9]" bench ||
+        fail "bench has no $op: $(cat bench)"
+done
+# The ops of a stage are all of its work.
+tr '{' '\n' <bench | sed 's/": */" /g; s/,/ /g' | awk '
+    function value(key) { match($0, "\"" key "\" [^ ]*"); return substr($0, RSTART + length(key) + 3, RLENGTH) + 0 }
+    function close_stage() { if (n && (sum < 0.999 * whole || sum > 1.001 * whole)) print name, sum, "of", whole }
+    /^"name"/ { close_stage(); name = $2; whole = value("gflop"); sum = 0; n++ }
+    /^"op"/ { sum += value("gflop") }
+    END { close_stage(); if (n != 3) print n " stages" }' >differ
+[ ! -s differ ] || fail "bench: GFLOP of the ops: $(cat differ)"
 
 echo "cli_device: $checks checks, $failed failed"
 [ $failed -eq 0 ]

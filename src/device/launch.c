@@ -4,6 +4,7 @@
  * and the mark before it is waited for. So a cancelled job stops soon, and a fault is seen near its
  * cause. */
 #include "device/launch.h"
+#include "device/meter_launch.h"
 #include "device/program.h"
 
 static size_t round_up(size_t value, size_t multiple)
@@ -122,12 +123,16 @@ enum clat_status launch_array(struct device *device, struct kernel *kernel, stru
     TRY(set_arguments(device, kernel, arguments, count));
     bool marked = ++device->launches >= LAUNCH_STRIDE;
     cl_int code = clEnqueueNDRangeKernel(device->queue, kernel->handle, (cl_uint)grid.dimensions,
-        NULL, grid.global, grid.local, 0, NULL, marked ? &event : NULL);
+        NULL, grid.global, grid.local, 0, NULL, marked || device->meter ? &event : NULL);
     if (code != CL_SUCCESS)
         TRY(opencl_fault(
             device, code, "kernel %s in cl/%s.cl", kernel->function, kernel->program->file));
+    if (device->meter)
+        meter_launch(device, kernel, event);
     if (marked)
         TRY(move_mark(device, event));
+    else if (event)
+        clReleaseEvent(event);
 out:
     return status;
 }

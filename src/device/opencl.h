@@ -11,6 +11,7 @@
 #define LAUNCH_STRIDE 8
 
 struct program;
+struct meter;
 
 struct device {
     struct device_facts facts;
@@ -30,6 +31,7 @@ struct device {
     int builds;               /* programs built from source so far */
     int cache_hits;           /* programs that came from the disk cache */
     struct program *programs; /* list, newest first */
+    struct meter *meter;      /* NULL unless one runs: meter.h */
     int launches;             /* since the last marked one, 0..LAUNCH_STRIDE */
     cl_event mark;            /* of the last marked launch, or NULL */
     int gemm_engine;          /* enum gemm_engine, kept for ops/gemm.c */

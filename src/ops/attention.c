@@ -5,6 +5,7 @@
  * kernel. */
 #include "ops/attention.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -135,6 +136,9 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
     int width = attention.width;
     enum clat_status status;
     TRY(check_shapes(&attention));
+    METER(pool->device, meter_bytes(q) + meter_bytes(k) + meter_bytes(v) + meter_bytes(y),
+        "attention", "%d x %d tokens, %d keys, width %d", attention.images * heads,
+        attention.tokens, attention.keys, width);
     device_count_work(pool->device, 4.0 * q->n * attention.tokens * (double)attention.keys * q->c);
     if (device_facts(pool->device)->is_cpu && width % 8 == 0 && width <= LANES_WIDEST)
         return attention_lanes(pool, &attention);

@@ -3,6 +3,7 @@
  * Winograd's transformed weights would be four times the plain ones, and the largest thing that an
  * op could add to a model's own size; so no variant keeps them. Measured figures: docs/speed.md. */
 #include "ops/conv.h"
+#include "device/meter.h"
 
 static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_PLAIN] = &conv_plain,
@@ -183,6 +184,11 @@ enum clat_status op_conv(struct pool *pool, const struct conv *conv, const struc
     enum clat_status status = CLAT_OK;
     struct pool_mark mark = pool_mark(pool);
     TRY(check_call(conv, call));
+    METER(pool->device,
+        meter_bytes(call->x) + meter_bytes(call->x2) + meter_bytes(call->residual) +
+            meter_bytes(call->y) + (double)conv->weight.size,
+        "conv 3x3", "%dx%dx%d, %d -> %d%s", call->y->n, call->y->h, call->y->w, conv->in, conv->out,
+        conv->stride == 2 ? ", stride 2" : "");
     device_count_work(pool->device, 18.0 * conv->in * conv->out * (double)tensor_pixels(call->y));
     TRY(engines[conv->variant]->run(pool, conv, call));
 out:

@@ -4,6 +4,7 @@
  * so that few channels do not waste a group. No work is counted: these ops move memory. */
 #include "ops/op.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 #define JOB_ELEMENTS 16384 /* per job of the CPU shape: about 20 microseconds */
 #define LONG_ROW 1024      /* dense tensors are cut into rows of this many */
@@ -71,6 +72,7 @@ enum clat_status op_activate(
     if (activation > ACTIVATION_QUICK_GELU)
         return status_set(CLAT_ERROR_INTERNAL, "op_activate: activation %d", (int)activation);
     TRY(check_shapes("op_activate", x, y));
+    METER(pool->device, 2 * meter_bytes(y), "activation", "%zu x %d", tensor_pixels(y), y->c);
     TRY(kernel_find(pool->device, "elementwise", layout.cpu ? "activate_rows_cpu" : "activate_rows",
         options[activation], &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(stride_of(x, &layout)), ARG_TENSOR(y),
@@ -89,6 +91,7 @@ enum clat_status op_add(
     enum clat_status status;
     TRY(check_shapes("op_add", a, y));
     TRY(check_shapes("op_add", b, y));
+    METER(pool->device, 3 * meter_bytes(y), "sum", "%zu x %d", tensor_pixels(y), y->c);
     TRY(kernel_find(
         pool->device, "elementwise", layout.cpu ? "add_rows_cpu" : "add_rows", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(a), ARG_INT(stride_of(a, &layout)), ARG_TENSOR(b),
@@ -107,6 +110,7 @@ enum clat_status op_affine(
     struct kernel *kernel;
     enum clat_status status;
     TRY(check_shapes("op_affine", x, y));
+    METER(pool->device, 2 * meter_bytes(y), "affine", "%zu x %d", tensor_pixels(y), y->c);
     TRY(kernel_find(
         pool->device, "elementwise", layout.cpu ? "affine_rows_cpu" : "affine_rows", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(stride_of(x, &layout)), ARG_FLOAT(scale),

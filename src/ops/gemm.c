@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "ops/packed.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -315,6 +316,11 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
 {
     enum clat_status status;
     TRY(check_shapes(linear, x, x2, residual, y));
+    METER(pool->device,
+        meter_bytes(x) + meter_bytes(x2) + meter_bytes(residual) + meter_bytes(y) +
+            (double)linear->weight.size,
+        "linear", "%zu x %d -> %d%s", tensor_pixels(y), linear->in, linear->out,
+        linear->activation == ACTIVATION_GEGLU ? " GEGLU" : "");
     double columns = linear->out * (linear->activation == ACTIVATION_GEGLU ? 2.0 : 1.0);
     device_count_work(pool->device, 2.0 * (double)tensor_pixels(y) * columns * linear->in);
     if (linear->variant == WEIGHT_ROWS)

@@ -6,6 +6,7 @@
  * activation is not counted). */
 #include "ops/op.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 #include <string.h>
 
@@ -148,6 +149,8 @@ enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial;
     TRY(check_group_shapes("op_group_norm_fold", norm->channels, x, x2, fold));
+    METER(device, meter_bytes(x) + meter_bytes(x2), "group norm, moments", "%dx%dx%dx%d", x->n,
+        x->h, x->w, norm->channels);
     TRY(pool_take(pool, POOL_BACK, x->n, cut.blocks, 2, norm->channels, &partial));
     TRY(stats(device, x, &cut, &partial, 0));
     if (x2)
@@ -171,6 +174,7 @@ enum clat_status op_group_norm_moments(struct pool *pool, const struct norm *nor
         return status_set(CLAT_ERROR_INTERNAL,
             "op_group_norm_moments: %d images of %d channels, expected 1 of %d; moments %dx%d",
             x->n, x->c, norm->channels, moments->w, moments->c);
+    METER(device, meter_bytes(x), "group norm, moments", "%dx%dx%dx%d", x->n, x->h, x->w, x->c);
     TRY(pool_take(pool, POOL_BACK, 1, cut.blocks, 2, norm->channels, &partial));
     TRY(stats(device, x, &cut, &partial, 0));
     TRY(kernel_find(device, "norm", "group_moments", "", &kernel));
@@ -194,6 +198,7 @@ enum clat_status op_group_norm_merge(struct pool *pool, const struct norm *norm,
         return status_set(CLAT_ERROR_INTERNAL,
             "op_group_norm_merge: %d parts of %d pixels, %d in all, %d groups", parts, part_pixels,
             pixels, moments->c);
+    METER(pool->device, meter_bytes(moments), "group norm, merge", "%d parts", parts);
     TRY(kernel_find(pool->device, "norm", "group_merge", "", &kernel));
     TRY(launch(pool->device, kernel, grid1((size_t)norm->groups * 64, 64), ARG_TENSOR(moments),
         ARG_INT(norm->groups), ARG_INT(parts), ARG_FLOAT((float)part_pixels * (float)width),
@@ -234,6 +239,8 @@ enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
         return status_set(
             CLAT_ERROR_INTERNAL, "op_group_norm_apply: activation %d", (int)activation);
     TRY(check_group_shapes("op_group_norm_apply", y->c, x, x2, fold));
+    METER(pool->device, 2 * meter_bytes(y), "group norm, apply", "%dx%dx%dx%d", x->n, x->h, x->w,
+        y->c);
     TRY(apply(pool->device, x, fold, activation, 0, y));
     if (x2)
         TRY(apply(pool->device, x2, fold, activation, x->c, y));
@@ -252,6 +259,7 @@ enum clat_status op_group_norm_modulate(struct pool *pool, const struct tensor *
         return status_set(CLAT_ERROR_INTERNAL,
             "op_group_norm_modulate: fold is %dx%dx%d, its modulation %dx%d, the result %dx%dx%d",
             fold->n, fold->w, fold->c, modulation->n, modulation->c, y->n, y->w, y->c);
+    METER(pool->device, 2 * meter_bytes(fold), "group norm, modulate", "%dx%d", fold->n, fold->c);
     TRY(kernel_find(pool->device, "norm", "group_modulate", "", &kernel));
     TRY(launch(pool->device, kernel, grid2((size_t)fold->c, (size_t)fold->n, 64, 1),
         ARG_TENSOR(fold), ARG_INT(fold->stride), ARG_TENSOR(modulation),
@@ -275,6 +283,7 @@ enum clat_status op_layer_norm(
         return status_set(CLAT_ERROR_INTERNAL,
             "op_layer_norm: %zu rows of %d to %zu rows of %d, expected %d channels", rows, x->c,
             tensor_pixels(y), y->c, norm->channels);
+    METER(device, 2 * meter_bytes(x), "layer norm", "%zu x %d", rows, x->c);
     TRY(kernel_find(device, "norm", cpu ? "layer_norm_cpu" : "layer_norm", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_BUFFER(&norm->gamma),
         ARG_BUFFER(&norm->beta), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(x->c),

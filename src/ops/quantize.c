@@ -4,6 +4,7 @@
  * about as much for so few channels, and lose the digits that decide between near codes. */
 #include "ops/op.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,8 @@ enum clat_status op_quantize(struct pool *pool, const struct codebook *codebook,
         return status_set(CLAT_ERROR_INTERNAL,
             "op_quantize: %zu pixels of %d channels to %zu of %d, codes of %d", pixels, x->c,
             tensor_pixels(y), y->c, codebook->width);
+    METER(device, meter_bytes(x) + meter_bytes(y) + (double)codebook->values.size, "quantize",
+        "%zu x %d, %d codes", pixels, x->c, codebook->codes);
     snprintf(options, sizeof options, "-DWIDTH=%d", codebook->width);
     TRY(kernel_find(device, "quantize", cpu ? "quantize_cpu" : "quantize", options, &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_BUFFER(&codebook->values),

@@ -2,6 +2,7 @@
  * No work is counted: the ops move memory. */
 #include "ops/op.h"
 #include "device/launch.h"
+#include "device/meter.h"
 
 /* Kernels multiply a coordinate by a size as int. */
 #define SIZE_LIMIT 32768
@@ -23,6 +24,8 @@ enum clat_status op_resize_nearest(
             "a side of an image is at most %d pixels, to resize "
             "%d x %d to %d x %d was asked for",
             SIZE_LIMIT, x->h, x->w, y->h, y->w);
+    METER(device, meter_bytes(x) + meter_bytes(y), "resize", "%dx%dx%dx%d to %dx%d", x->n, x->h,
+        x->w, x->c, y->h, y->w);
     TRY(kernel_find(
         device, "resample", cpu ? "resize_nearest_cpu" : "resize_nearest", "", &kernel));
     struct grid grid =
@@ -50,6 +53,8 @@ enum clat_status op_mean_2x2(struct pool *pool, const struct tensor *x, const st
             "op_mean_2x2: input is %dx%dx%dx%d, output %dx%dx%dx%d, or the fold is of another "
             "shape",
             x->n, x->h, x->w, x->c, y->n, y->h, y->w, y->c);
+    METER(
+        device, meter_bytes(x) + meter_bytes(y), "mean 2x2", "%dx%dx%dx%d", x->n, x->h, x->w, x->c);
     TRY(kernel_find(device, "resample", cpu ? "mean_2x2_cpu" : "mean_2x2",
         options[(fold != NULL) + 2 * silu], &kernel));
     struct grid grid =

@@ -180,6 +180,22 @@ out:
     return status;
 }
 
+/* One run more, op by op. */
+static enum clat_status meter_run(
+    const struct trial *trial, struct subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    struct meter_row *rows = NULL;
+    size_t count;
+    TRY(meter_start(subject->device));
+    TRY(trial->run(subject));
+    TRY(meter_stop(subject->device, &stage->ops, &stage->op_count));
+out:
+    meter_stop(subject->device, &rows, &count); /* after a failure; what it gives is not wanted */
+    free(rows);
+    return status;
+}
+
 static enum clat_status bench_stage(struct device *device, const struct model *model, int h, int w,
     const struct trial *trial, struct bench_stage *stage)
 {
@@ -193,6 +209,7 @@ static enum clat_status bench_stage(struct device *device, const struct model *m
     stage->load_seconds = now() - start;
     stage->weights = device_memory_used(device) - before - stage->activations;
     TRY(time_runs(trial, &subject, stage));
+    TRY(meter_run(trial, &subject, stage));
 out:
     subject_close(&subject);
     return status;
@@ -222,4 +239,10 @@ enum clat_status bench_model(struct device *device, const struct model *model, i
     }
 out:
     return status;
+}
+
+void bench_free(struct bench_stage *stages, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(stages[i].ops);
 }
