@@ -3,7 +3,7 @@
  * of such folders: tests/tools/check_convert.py. SPDX-License-Identifier: MIT */
 #include "check.h"
 #include "forge.h"
-#include "reference.h"
+#include "selftest/reference.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
 #include "pipeline/convert.h"

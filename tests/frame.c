@@ -60,3 +60,13 @@ void frame_read(struct pool *pool, const char *label, struct framed *f)
     CHECK(touched == 0, "%s: %zu values outside of the output were written", label, touched);
     free(all);
 }
+
+static void fill_ones(void *user, void *mapped)
+{
+    memset(mapped, 0xFF, *(size_t *)user);
+}
+
+enum clat_status pool_poison(struct pool *pool)
+{
+    return buffer_fill(pool->device, &pool->buffer, fill_ones, &pool->buffer.size);
+}

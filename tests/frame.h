@@ -25,4 +25,7 @@ void frame_free(struct framed *framed);
 /* Fetches an output into values; CHECKs that its frame is untouched. */
 void frame_read(struct pool *pool, const char *label, struct framed *framed);
 
+/* Fills a pool with not-a-number: whatever reads what nobody wrote then shows. */
+enum clat_status pool_poison(struct pool *pool);
+
 #endif

@@ -12,6 +12,7 @@ allowed() {
     checkpoint | job) echo "formats base" ;;
     device) echo base ;;
     ops) echo "device base" ;;
+    selftest) echo "ops device base" ;;
     networks) echo "ops device checkpoint base" ;;
     sampling) echo "networks ops device checkpoint plugins base" ;;
     pipeline) echo "sampling networks ops device checkpoint text job formats plugins base" ;;

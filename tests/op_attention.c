@@ -3,7 +3,7 @@
  * CLATENT_TEST_TINY (oclgrind) takes only the first shapes. */
 #include "check.h"
 #include "frame.h"
-#include "reference.h"
+#include "selftest/reference.h"
 #include "device/launch.h"
 
 #include <math.h>

@@ -6,8 +6,8 @@
  * are views into wider and longer ones: inputs surrounded by not-a-number, outputs by a sentinel
  * that must survive. On large maps only some pixels are compared, the corners always. */
 #include "check.h"
-#include "reference.h"
-#include "reference_conv.h"
+#include "selftest/reference.h"
+#include "selftest/reference_conv.h"
 #include "device/launch.h"
 #include "ops/conv.h"
 

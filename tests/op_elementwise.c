@@ -1,7 +1,8 @@
 /* op_elementwise.c - activation, sum and affine against plain C, in both kernel shapes.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
-#include "reference.h"
+#include "frame.h"
+#include "selftest/reference.h"
 #include "device/launch.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 #include "config.h"
 #include "check.h"
 #include "frame.h"
-#include "reference.h"
+#include "selftest/reference.h"
 #include "ops/gemm.h"
 #include "device/launch.h"
 

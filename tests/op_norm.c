@@ -1,7 +1,8 @@
 /* op_norm.c - group norm and layer norm against plain C in double, in both kernel shapes.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
-#include "reference.h"
+#include "frame.h"
+#include "selftest/reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>

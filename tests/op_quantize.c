@@ -1,7 +1,8 @@
 /* op_quantize.c - the nearest code against plain C in double, in both kernel shapes.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
-#include "reference.h"
+#include "frame.h"
+#include "selftest/reference.h"
 
 #include <math.h>
 #include <stdio.h>

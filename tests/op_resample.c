@@ -1,7 +1,8 @@
 /* op_resample.c - nearest neighbour and mean of 2x2 against plain C, in both kernel shapes.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
-#include "reference.h"
+#include "frame.h"
+#include "selftest/reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,18 +1,7 @@
 /* reference.c - the ops in plain C and double. SPDX-License-Identifier: MIT */
-#include "reference.h"
+#include "selftest/reference.h"
 
 #include <math.h>
-#include <string.h>
-
-static void fill_ones(void *user, void *mapped)
-{
-    memset(mapped, 0xFF, *(size_t *)user);
-}
-
-enum clat_status pool_poison(struct pool *pool)
-{
-    return buffer_fill(pool->device, &pool->buffer, fill_ones, &pool->buffer.size);
-}
 
 float reference_half(float value)
 {

@@ -1,14 +1,11 @@
 /* reference.h - what the ops compute, in plain C and double. SPDX-License-Identifier: MIT
  *
  * Arrays are dense NHWC; results are rounded to float once, at the end. */
-#ifndef CLATENT_TESTS_REFERENCE_H
-#define CLATENT_TESTS_REFERENCE_H
+#ifndef CLATENT_SELFTEST_REFERENCE_H
+#define CLATENT_SELFTEST_REFERENCE_H
 
 #include "ops/op.h"
 #include <stddef.h>
-
-/* Fills a pool with not-a-number: whatever reads what nobody wrote then shows. */
-enum clat_status pool_poison(struct pool *pool);
 
 /* Binary16 by the definition: the nearest multiple of the last place, the even one of two. */
 float reference_half(float value);
@@ -41,8 +38,8 @@ void reference_quantize(
 void reference_linear(const float *x, size_t rows, int in, const float *w, const float *bias,
     int out, enum activation activation, const float *residual, float *y);
 
-/* q, y [n][tokens][heads*width], k, v [n][keys][heads*width]. */
-void reference_attention(const float *q, const float *k, const float *v, int n, int tokens,
-    int keys, int heads, int width, double scale, bool causal, float *y);
+/* q, y [n][tokens][heads*width], k, v [n][keys][heads*width]. CLAT_ERROR_MEMORY is possible. */
+enum clat_status reference_attention(const float *q, const float *k, const float *v, int n,
+    int tokens, int keys, int heads, int width, double scale, bool causal, float *y);
 
 #endif

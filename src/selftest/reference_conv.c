@@ -1,5 +1,7 @@
 /* reference_conv.c - 3x3 convolution in plain C and double. SPDX-License-Identifier: MIT */
-#include "reference_conv.h"
+#include "selftest/reference_conv.h"
+
+#include "base/memory.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -19,11 +21,14 @@ static double input(const struct reference_conv *conv, int n, int y, int x, int 
     return conv->silu ? v / (1 + exp(-v)) : v;
 }
 
-void reference_conv_pixel(const struct reference_conv *conv, int n, int y, int x, double *values)
+enum clat_status reference_conv_pixel(
+    const struct reference_conv *conv, int n, int y, int x, double *values)
 {
     int terms = 9 * (conv->c1 + conv->c2);
     size_t pixel = ((size_t)n * conv->height + y) * conv->width + x;
-    double *patch = malloc(terms * sizeof *patch); /* [in][3][3], as the weights */
+    double *patch; /* [in][3][3], as the weights */
+    enum clat_status status;
+    TRY(memory_new((size_t)terms, sizeof *patch, &patch));
     for (int i = 0; i < terms; i++)
         patch[i] = input(conv, n, y * conv->stride - conv->pad + i % 9 / 3,
             x * conv->stride - conv->pad + i % 3, i / 9);
@@ -38,4 +43,6 @@ void reference_conv_pixel(const struct reference_conv *conv, int n, int y, int x
         values[o] = sum;
     }
     free(patch);
+out:
+    return status;
 }

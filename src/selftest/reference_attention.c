@@ -1,5 +1,7 @@
 /* reference_attention.c - attention in plain C and double. SPDX-License-Identifier: MIT */
-#include "reference.h"
+#include "selftest/reference.h"
+
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,11 +27,13 @@ static void attend(const float *q, const float *k, const float *v, int stride, i
     }
 }
 
-void reference_attention(const float *q, const float *k, const float *v, int n, int tokens,
-    int keys, int heads, int width, double scale, bool causal, float *y)
+enum clat_status reference_attention(const float *q, const float *k, const float *v, int n,
+    int tokens, int keys, int heads, int width, double scale, bool causal, float *y)
 {
     int stride = heads * width;
-    double *weights = malloc((size_t)keys * sizeof *weights);
+    enum clat_status status;
+    double *weights;
+    TRY(memory_new((size_t)keys, sizeof *weights, &weights));
     for (int image = 0; image < n; image++)
         for (int token = 0; token < tokens; token++)
             for (int head = 0; head < heads; head++) {
@@ -39,4 +43,6 @@ void reference_attention(const float *q, const float *k, const float *v, int n, 
                 attend(q + at, k + from, v + from, stride, seen, width, scale, weights, y + at);
             }
     free(weights);
+out:
+    return status;
 }

@@ -1,8 +1,9 @@
 /* reference_conv.h - 3x3 convolution in plain C and double, one pixel at a time.
  * SPDX-License-Identifier: MIT */
-#ifndef CLATENT_TESTS_REFERENCE_CONV_H
-#define CLATENT_TESTS_REFERENCE_CONV_H
+#ifndef CLATENT_SELFTEST_REFERENCE_CONV_H
+#define CLATENT_SELFTEST_REFERENCE_CONV_H
 
+#include "base/status.h"
 #include <stdbool.h>
 
 /* All arrays are dense. */
@@ -20,7 +21,8 @@ struct reference_conv {
     int height, width;     /* of y */
 };
 
-/* The `out` values of pixel (y, x) of image n. */
-void reference_conv_pixel(const struct reference_conv *conv, int n, int y, int x, double *values);
+/* The `out` values of pixel (y, x) of image n. CLAT_ERROR_MEMORY is possible. */
+enum clat_status reference_conv_pixel(
+    const struct reference_conv *conv, int n, int y, int x, double *values);
 
 #endif

@@ -1,5 +1,5 @@
 /* reference_gemm.c - linear layers in plain C and double. SPDX-License-Identifier: MIT */
-#include "reference.h"
+#include "selftest/reference.h"
 
 static double dot(const float *a, const float *b, int count)
 {
