@@ -2,7 +2,7 @@
 # oclgrind.sh BUILD - runs the op tests on tiny shapes in the oclgrind simulator: no access out of
 # bounds, no race. Its exit status says nothing; its log must be empty. Without its option for
 # uninitialised values: oclgrind 21.10 loses host writes that do not start a buffer, and stops at
-# `freeze`; tests fill their pools with not-a-number instead (pool_poison in tests/reference.h).
+# `freeze`; tests fill their pools with not-a-number instead (pool_poison in tests/frame.h).
 # SPDX-License-Identifier: MIT
 build=${1:-.}
 cd "$build" || exit 99
