@@ -5,17 +5,18 @@
  * of k and v are read as they are, one value broadcast at a time; maximum, exponential and sum go down
  * the lanes with no sum across them; and no lane is idle at any width.
  *
- *   qT [WIDTH][32]                          scaled by log2(e), so that exp becomes exp2
- *   pT [BLOCK][32] = k qT, exp2(.. - max)   tiles of KEYS keys x 32 tokens
- *   oT [WIDTH][32] += vT pT                 tiles of ROWS columns x 32 tokens
+ *   qT [width][32]                          scaled by log2(e), so that exp becomes exp2
+ *   pT [block][32] = k qT, exp2(.. - max)   tiles of KEYS keys x 32 tokens
+ *   oT [width][32] += vT pT                 tiles of ROWS columns x 32 tokens
  *
  * The last tile of keys ends at the last key and skips those already done. Tokens beyond the last are
  * computed as the last one and not stored.
- * Tunables: WIDTH (of a head, a multiple of 8), KEYS (<= keys), ROWS (divides WIDTH), BLOCK (a multiple
- * of KEYS), CAUSAL. Grid: jobs; scratch: SCRATCH floats for each work-item. */
+ * width is a multiple of 8, block a multiple of KEYS; both are arguments, so that heads of all widths
+ * share a program. Tunables: KEYS (<= keys), ROWS (divides width). Grid: jobs; scratch: SCRATCH floats
+ * for each work-item. */
 #include "common.h"
-#define PADDED ((WIDTH + 15) / 16 * 16)
-#define SCRATCH (32 * (2 * PADDED + BLOCK))
+#define PADDED(width) (BLOCKS(width, 16) * 16)
+#define SCRATCH(width, block) (32 * (2 * PADDED(width) + block))
 #define MASKED -1e30f
 
 /* 2^x for x <= 0, error 2e-7 relative; at and below -126 about 1e-38. */
@@ -64,16 +65,16 @@ static inline void transpose(float16 rows[16])
 }
 
 /* qT of the tokens from `first` on; `last` is the last token there is. */
-static inline void load_queries(global const float *q, int stride, int first, int last, float scale,
-    global float *qT)
+static inline void load_queries(global const float *q, int stride, int width, int first, int last,
+    float scale, global float *qT)
 {
     for (int group = 0; group < 2; group++)
-        for (int d = 0; d < WIDTH; d += 16) {
+        for (int d = 0; d < width; d += 16) {
             float16 rows[16];
             UNROLL for (int i = 0; i < 16; i++)
             {
                 global const float *from = q + (size_t)min(first + group * 16 + i, last) * stride + d;
-                if (d + 16 <= WIDTH)
+                if (d + 16 <= width)
                     rows[i] = vload16(0, from) * scale;
                 else
                     rows[i] = (float16)(vload8(0, from) * scale, (float8)(0.0f));
@@ -84,12 +85,12 @@ static inline void load_queries(global const float *q, int stride, int first, in
 }
 
 /* y = oT / total */
-static inline void store_tokens(global const float *oT, const float16 total[2], global float *y,
-    int stride, int first, int last)
+static inline void store_tokens(global const float *oT, const float16 total[2], int width,
+    global float *y, int stride, int first, int last)
 {
     for (int group = 0; group < 2; group++) {
         float16 inverse = 1.0f / total[group];
-        for (int d = 0; d < WIDTH; d += 16) {
+        for (int d = 0; d < width; d += 16) {
             float16 rows[16];
             UNROLL for (int i = 0; i < 16; i++) rows[i] =
                 vload16(group, oT + (d + i) * 32) * inverse;
@@ -100,7 +101,7 @@ static inline void store_tokens(global const float *oT, const float16 total[2], 
                 global float *to = y + (size_t)token * stride + d;
                 if (token > last)
                     continue;
-                if (d + 16 <= WIDTH)
+                if (d + 16 <= width)
                     vstore16(rows[i], 0, to);
                 else
                     vstore8(rows[i].lo, 0, to);
@@ -127,24 +128,28 @@ static inline void store_tokens(global const float *oT, const float16 total[2], 
         }                                                                                          \
     } while (0)
 
+/* The scores of one key, without those of tokens before it; token 0 of the lanes is `first`. */
+static inline float16 mask_later(float16 scores, int key, int first)
+{
+    int16 tokens = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) + first;
+    return select(scores, (float16)(MASKED), (int16)(key) > tokens);
+}
+
 /* pT = k qT for `count` keys from `start` on, and their maximum. */
-static inline void score_block(global const float *k, int stride, global const float *qT, int start,
-    int count, int keys, int first_token, float16 top[2], global float *pT)
+static inline void score_block(global const float *k, int stride, global const float *qT, int width,
+    int start, int count, int keys, bool causal, int first_token, float16 top[2], global float *pT)
 {
     for (int t = 0; t < count; t += KEYS) {
         int key = min(start + t, keys - KEYS), done = start + t - key;
         float16 tile[KEYS][2];
         UNROLL for (int i = 0; i < KEYS; i++) tile[i][0] = tile[i][1] = (float16)(0.0f);
-        TILE_MULTIPLY(tile, KEYS, k + (size_t)key * stride, stride, 1, qT, WIDTH);
+        TILE_MULTIPLY(tile, KEYS, k + (size_t)key * stride, stride, 1, qT, width);
         UNROLL for (int i = 0; i < KEYS; i++)
             if (i >= done)
                 UNROLL for (int j = 0; j < 2; j++)
                 {
-#if CAUSAL
-                    int16 tokens = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) +
-                                   (first_token + j * 16);
-                    tile[i][j] = select(tile[i][j], (float16)(MASKED), (int16)(key + i) > tokens);
-#endif
+                    if (causal)
+                        tile[i][j] = mask_later(tile[i][j], key + i, first_token + j * 16);
                     top[j] = max(top[j], tile[i][j]);
                     vstore16(tile[i][j], j, pT + (t + i - done) * 32);
                 }
@@ -152,10 +157,10 @@ static inline void score_block(global const float *k, int stride, global const f
 }
 
 /* oT = oT * shrink + vT pT; the first block starts from nothing. */
-static inline void weigh_block(global const float *v, int stride, global const float *pT, int count,
-    bool starts, const float16 shrink[2], global float *oT)
+static inline void weigh_block(global const float *v, int stride, global const float *pT, int width,
+    int count, bool starts, const float16 shrink[2], global float *oT)
 {
-    for (int d = 0; d < WIDTH; d += ROWS) {
+    for (int d = 0; d < width; d += ROWS) {
         float16 tile[ROWS][2];
         UNROLL for (int i = 0; i < ROWS; i++)
             UNROLL for (int j = 0; j < 2; j++) tile[i][j] =
@@ -167,27 +172,28 @@ static inline void weigh_block(global const float *v, int stride, global const f
 }
 
 KERNEL_CPU void attention_cpu(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_stride, TENSOR_IN(v),
-    int v_stride, TENSOR_OUT(y), int y_stride, int tokens, int keys, int heads, float scale,
-    TENSOR_OUT(scratch), int jobs, JOB_COUNTER)
+    int v_stride, TENSOR_OUT(y), int y_stride, int tokens, int keys, int heads, int width,
+    int block, int causal, float scale, TENSOR_OUT(scratch), int jobs, JOB_COUNTER)
 {
-    global float *qT = TENSOR_AT(scratch) + get_global_id(0) * SCRATCH;
-    global float *oT = qT + 32 * PADDED, *pT = oT + 32 * PADDED;
+    global float *qT = TENSOR_AT(scratch) + get_global_id(0) * SCRATCH(width, block);
+    global float *oT = qT + 32 * PADDED(width), *pT = oT + 32 * PADDED(width);
     int tiles = BLOCKS(tokens, 32);
     JOBS(job, jobs)
     {
         int column = job / tiles, token = (job - column * tiles) * 32, image = column / heads;
-        int head = (column - image * heads) * WIDTH;
+        int head = (column - image * heads) * width;
         global const float *k_head = TENSOR_AT(k) + (size_t)image * keys * k_stride + head;
         global const float *v_head = TENSOR_AT(v) + (size_t)image * keys * v_stride + head;
         float16 top[2] = {(float16)(MASKED), (float16)(MASKED)};
         float16 total[2] = {(float16)(0.0f), (float16)(0.0f)};
-        load_queries(TENSOR_AT(q) + (size_t)image * tokens * q_stride + head, q_stride, token,
-            tokens - 1, scale * 1.44269504f, qT);
-        int end = CAUSAL ? min(keys, token + 32) : keys;
-        for (int start = 0; start < end; start += BLOCK) {
-            int count = min(BLOCK, end - start);
+        load_queries(TENSOR_AT(q) + (size_t)image * tokens * q_stride + head, q_stride, width,
+            token, tokens - 1, scale * 1.44269504f, qT);
+        int end = causal ? min(keys, token + 32) : keys;
+        for (int start = 0; start < end; start += block) {
+            int count = min(block, end - start);
             float16 old[2] = {top[0], top[1]}, shrink[2];
-            score_block(k_head, k_stride, qT, start, count, keys, token, top, pT);
+            score_block(
+                k_head, k_stride, qT, width, start, count, keys, causal, token, top, pT);
             UNROLL for (int j = 0; j < 2; j++)
             {
                 shrink[j] = exp2_negative(old[j] - top[j]);
@@ -200,11 +206,11 @@ KERNEL_CPU void attention_cpu(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_st
                     total[j] += weight;
                     vstore16(weight, j, pT + i * 32);
                 }
-            weigh_block(v_head + (size_t)start * v_stride, v_stride, pT, count, start == 0, shrink,
-                oT);
+            weigh_block(v_head + (size_t)start * v_stride, v_stride, pT, width, count, start == 0,
+                shrink, oT);
         }
-        store_tokens(oT, total, TENSOR_AT(y) + (size_t)image * tokens * y_stride + head, y_stride,
-            token, tokens - 1);
+        store_tokens(oT, total, width, TENSOR_AT(y) + (size_t)image * tokens * y_stride + head,
+            y_stride, token, tokens - 1);
     }
     JOBS_END
 }

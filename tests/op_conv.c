@@ -300,7 +300,7 @@ static void test_layers(struct device *device)
     struct pool pool;
     bool tiny = getenv("CLATENT_TEST_TINY");
     size_t count = tiny ? TINY : sizeof layers / sizeof layers[0];
-    if (!CHECK_OK(pool_open(device, (size_t)(tiny ? 16 : 512) << 20, &pool)))
+    if (!CHECK_OK(pool_open(device, (size_t)(tiny ? 8 : 512) << 20, &pool)))
         return;
     for (size_t i = 0; i < count; i++) {
         struct values values;

@@ -21,30 +21,19 @@ static int blocks(int count, int block)
 
 /* ---- queries in the lanes ------------------------------------------------------------------- */
 
-/* Keys in a tile: 12 unless 11 or 13 compute clearly fewer beyond the last. */
+/* Keys in a tile: 13, or 11 where that computes fewer beyond the last. Each height is a program of
+ * its own, which takes the driver a second to build. */
 static int choose_keys(int keys)
 {
-    static const int heights[] = {12, 11, 13};
-    int best = 12, least = INT_MAX;
-    if (keys < 12)
-        return keys;
-    for (int i = 0; i < 3; i++) {
-        int computed = blocks(keys, heights[i]) * heights[i];
-        if (heights[i] <= keys && (double)computed < 0.99 * least) {
-            best = heights[i];
-            least = computed;
-        }
-    }
-    return best;
+    if (keys < 13)
+        return keys < 11 ? keys : 11;
+    return blocks(keys, 11) * 11 < blocks(keys, 13) * 13 ? 11 : 13;
 }
 
-/* Columns of the head in a tile: the largest divisor that still fits the registers. */
+/* Columns of the head in a tile; every width is a multiple of 8. */
 static int choose_rows(int width)
 {
-    int rows = 14;
-    while (width % rows)
-        rows--;
-    return rows;
+    return width % 10 == 0 ? 10 : width % 12 == 0 ? 12 : 8;
 }
 
 static enum clat_status attention_lanes(struct pool *pool, const struct attention *a)
@@ -58,16 +47,15 @@ static enum clat_status attention_lanes(struct pool *pool, const struct attentio
     struct kernel *kernel;
     struct tensor scratch;
     enum clat_status status;
-    char options[128];
-    snprintf(options, sizeof options, "-DWIDTH=%d -DKEYS=%d -DROWS=%d -DBLOCK=%d -DCAUSAL=%d",
-        a->width, tile, choose_rows(a->width), block, a->causal);
+    char options[64];
+    snprintf(options, sizeof options, "-DKEYS=%d -DROWS=%d", tile, choose_rows(a->width));
     TRY(kernel_find(device, "attention_cpu", "attention_cpu", options, &kernel));
     TRY(pool_take(pool, POOL_BACK, 1, 1, (int)grid.global[0], 32 * (2 * padded + block), &scratch));
     TRY(launch(device, kernel, grid, ARG_TENSOR(a->q), ARG_INT(a->q->stride), ARG_TENSOR(a->k),
         ARG_INT(a->k->stride), ARG_TENSOR(a->v), ARG_INT(a->v->stride), ARG_TENSOR(a->y),
         ARG_INT(a->y->stride), ARG_INT(a->tokens), ARG_INT(a->keys), ARG_INT(a->heads),
-        ARG_FLOAT(a->scale), ARG_TENSOR(&scratch), ARG_INT(jobs),
-        ARG_BUFFER(device_counter(device))));
+        ARG_INT(a->width), ARG_INT(block), ARG_INT(a->causal), ARG_FLOAT(a->scale),
+        ARG_TENSOR(&scratch), ARG_INT(jobs), ARG_BUFFER(device_counter(device))));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;

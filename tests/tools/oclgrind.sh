@@ -3,9 +3,11 @@
 # bounds, no race. Its exit status says nothing; its log must be empty. Without its option for
 # uninitialised values: oclgrind 21.10 loses host writes that do not start a buffer, and stops at
 # `freeze`; tests fill their pools with not-a-number instead (pool_poison in tests/frame.h).
+# A test gets 3 GiB of address space: the simulator keeps some fifty bytes for each byte of a buffer.
 # SPDX-License-Identifier: MIT
 build=${1:-.}
 cd "$build" || exit 99
+ulimit -v 3145728
 failed=0
 log=$(mktemp)
 for test in tests/op_*; do
