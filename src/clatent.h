@@ -292,6 +292,7 @@ struct clat_model {
     const struct clat_setting *recommended;  /* [recommended_count], of the model's clatent.yaml */
     const struct clat_setting *scheduler;    /* [scheduler_count], of scheduler_config.json */
     uint64_t weight_bytes, activation_bytes, peak_bytes; /* on the device, one image, guided */
+    uint64_t weight_bytes_f16, peak_bytes_f16;           /* the same with precision f16 */
     /* The scheduler that a job without `scheduler` runs with; the name is NULL if there is none
      * here, and the reason says why. */
     const char *scheduler_name, *scheduler_reason;

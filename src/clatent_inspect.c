@@ -178,23 +178,31 @@ out:
     return status;
 }
 
+static size_t all_weights(const struct model_memory *memory)
+{
+    return memory->text_weights + memory->unet_weights + memory->decoder_weights;
+}
+
 /* Only of a model that is whole: a dry run through missing tensors has no answer. */
 static enum clat_status add_memory(struct maker *maker, const struct model *model)
 {
     enum clat_status status = CLAT_OK;
-    struct model_memory memory;
+    struct model_memory memory, half;
     struct clat_model *result = maker->result;
     for (size_t i = 0; i < result->component_count; i++)
         if (result->components[i].fault_count)
             return CLAT_OK;
-    TRY(model_memory(model, NULL,
-        &(struct memory_request){.height = result->height,
-            .width = result->width,
-            .images = 1,
-            .guided = model_can_guide(model),
-            .encodes = model->task == TASK_INPAINTING},
-        &memory));
-    result->weight_bytes = memory.text_weights + memory.unet_weights + memory.decoder_weights;
+    struct memory_request request = {.height = result->height,
+        .width = result->width,
+        .images = 1,
+        .guided = model_can_guide(model),
+        .encodes = model->task == TASK_INPAINTING};
+    TRY(model_memory(model, NULL, &request, &memory));
+    request.half = true;
+    TRY(model_memory(model, NULL, &request, &half));
+    result->weight_bytes = all_weights(&memory);
+    result->weight_bytes_f16 = all_weights(&half);
+    result->peak_bytes_f16 = half.peak;
     result->activation_bytes = memory.unet_activations > memory.decoder_activations
                                    ? memory.unet_activations
                                    : memory.decoder_activations;

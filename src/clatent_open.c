@@ -35,7 +35,7 @@ enum clat_status opened_device(struct clat_context *context, struct opened *open
     TRY(device_open(opened->job.device, &opened->device));
     device_on_build(opened->device, on_build, context);
     device_on_cancel(opened->device, context_is_cancelled, context);
-    pipeline_choose_engine(opened->device, opened->job.gemm);
+    pipeline_prepare(opened->device, &opened->job);
     context_log(context, "device: %s", device_facts(opened->device)->name);
 out:
     return status;

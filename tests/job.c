@@ -103,7 +103,7 @@ static void test_refused(void)
         {"prompt: a\nguidance_scale: .inf", 2, "guidance_scale must be a number"},
         {"prompt: a\neta: 1.5", 2, "eta must be a number from 0 to 1, found '1.5'"},
         {"prompt: a\noverwrite: yes", 2, "overwrite must be true or false, found 'yes'"},
-        {"prompt: a\nprecision: f16", 2, "precision must be one of f32, found 'f16'"},
+        {"prompt: a\nprecision: f8", 2, "precision must be one of f32, f16, found 'f8'"},
         {"prompt: a\ngemm: fast", 2, "gemm must be one of auto, own, clblast"},
         {"prompt: a\nrng: mersenne", 2,
             "rng must be one of torch, numpy, philox, found 'mersenne'"},

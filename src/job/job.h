@@ -50,7 +50,7 @@ struct job {
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
     char *sheet;     /* .png: all images on one contact sheet, or NULL */
     char *device;    /* selector, NULL: automatic */
-    char *precision; /* "f32" */
+    char *precision; /* of the weights: "f32" or "f16" */
     char *gemm;      /* "auto", "own" or "clblast" */
     char *variant;   /* "fp16": which weight files; NULL: the plain ones */
     char *trace;     /* .safetensors that receives every stage, or NULL */

@@ -6,7 +6,7 @@
 
 #define FIELD(name) offsetof(struct job, name)
 
-static const char *const precisions[] = {"f32", NULL};
+static const char *const precisions[] = {"f32", "f16", NULL};
 static const char *const engines[] = {"auto", "own", "clblast", NULL};
 static const char *const streams[] = {"torch", "numpy", "philox", NULL};
 static const char *const generators[] = {"image", "batch", NULL};
@@ -104,8 +104,10 @@ const struct job_key job_keys[] = {
         .help = "mark .png files as made by a model, for machines to read (default)"},
     {"device", .kind = KEY_TEXT, .recorded = true, .argument = "N|NAME", .field = FIELD(device),
         .help = "number or part of the name of an OpenCL device; default auto"},
-    {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions, .argument = "f32",
-        .field = FIELD(precision), .help = "of the arithmetic"},
+    {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions,
+        .argument = "f32|f16", .field = FIELD(precision),
+        .help = "of the weights in memory: f16 rounds them to 11 bits and takes half the space; the "
+                "arithmetic is f32; default f32"},
     {"gemm", .kind = KEY_CHOICE, .recorded = true, .choices = engines,
         .argument = "auto|own|clblast", .field = FIELD(gemm),
         .help = "which kernels multiply matrices; default auto"},

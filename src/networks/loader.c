@@ -1,5 +1,6 @@
 /* loader.c - layers from a checkpoint. SPDX-License-Identifier: MIT */
 #include "networks/loader.h"
+#include "base/half.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -41,12 +42,31 @@ enum clat_status loader_tensor(
     return status;
 }
 
+/* Half weights end at 65504. What the file itself has as infinite or not a number stays that. */
+static enum clat_status check_half(const struct loader *loader, const char *name, int rank,
+    const size_t *shape, const float *values)
+{
+    size_t count = 1;
+    if (!values || !device_stores_half(loader->device))
+        return CLAT_OK;
+    for (int axis = 0; axis < rank; axis++)
+        count *= shape[axis]; /* checked by the reader */
+    for (size_t i = 0; i < count; i++)
+        if (!half_holds(values[i]))
+            return status_set(CLAT_ERROR_INPUT,
+                "tensor '%s' holds %g, which precision f16 cannot: choose precision f32", name,
+                (double)values[i]);
+    return CLAT_OK;
+}
+
 static enum clat_status weight_and_bias(struct loader *loader, const char *name, int rank,
     const size_t *shape, bool bias, const float **weight, const float **offset)
 {
     enum clat_status status;
     *offset = NULL;
     TRY(loader_tensor(loader, path_in(name, "weight").text, rank, shape, weight));
+    if (rank > 1)
+        TRY(check_half(loader, path_in(name, "weight").text, rank, shape, *weight));
     if (bias)
         TRY(loader_tensor(loader, path_in(name, "bias").text, 1, shape, offset));
 out:

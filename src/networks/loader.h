@@ -3,7 +3,8 @@
  * Each call asks the weights for "NAME.weight" and "NAME.bias" with the shape that the
  * configuration implies, hands them to the op that packs them, and gives their pages back. On a dry
  * device tensors are looked up and checked but never read, so that the same load function tells
- * what a file lacks. */
+ * what a file lacks. Where the device keeps weights as half, one that is too large for that is
+ * refused by its tensor's name. */
 #ifndef CLATENT_NETWORKS_LOADER_H
 #define CLATENT_NETWORKS_LOADER_H
 

@@ -143,7 +143,7 @@ enum clat_status pipeline_encode(struct device *device, const struct model *mode
     static const struct task_row row;
     struct run run = make_run(device, model, job, events, &row);
     *latents = (struct latents){.values = NULL};
-    pipeline_choose_engine(device, job->gemm);
+    pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
     TRY(read_pictures(&run));
     TRY(run_check_autoencoder(&run, true));
@@ -192,7 +192,7 @@ enum clat_status pipeline_decode(struct device *device, const struct model *mode
     enum clat_status status;
     static const struct task_row row;
     struct run run = make_run(device, model, job, events, &row);
-    pipeline_choose_engine(device, job->gemm);
+    pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
     TRY(take_latents(&run, latents));
     TRY(run_check_autoencoder(&run, false));

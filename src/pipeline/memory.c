@@ -112,6 +112,7 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     int h = request->height / model->latent_scale, w = request->width / model->latent_scale;
     *memory = (struct model_memory){0};
     TRY(device_open_dry(facts, &dry));
+    device_store_half(dry, request->half);
     if (!request->alone)
         TRY(measure_text(model, dry, memory));
     if (request->encodes)
@@ -189,6 +190,7 @@ enum clat_status run_check_memory(struct run *run)
     struct memory_request request = {.height = run->height,
         .width = run->width,
         .guided = run->guided,
+        .half = device_stores_half(run->device),
         .encodes = run->inputs.images.count && run->task->encodes};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {
@@ -207,8 +209,11 @@ enum clat_status run_check_autoencoder(struct run *run, bool encodes)
 {
     enum clat_status status;
     size_t limit = memory_free(run->device);
-    struct memory_request request = {
-        .height = run->height, .width = run->width, .encodes = encodes, .alone = true};
+    struct memory_request request = {.height = run->height,
+        .width = run->width,
+        .half = device_stores_half(run->device),
+        .encodes = encodes,
+        .alone = true};
     TRY(model_memory(run->model, device_facts(run->device), &request, &run->memory));
     if (run->memory.peak > limit)
         return refuse(run, limit);

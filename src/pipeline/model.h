@@ -117,6 +117,7 @@ struct memory_request {
     int height, width;
     int images;   /* per UNet call */
     bool guided;  /* two UNet rows per image */
+    bool half;    /* weights are kept as half */
     bool encodes; /* pictures are encoded first */
     bool alone;   /* one half of the autoencoder is all: the encoder if `encodes` */
 };

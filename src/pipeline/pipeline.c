@@ -28,8 +28,10 @@ out:
     return status;
 }
 
-void pipeline_choose_engine(struct device *device, const char *gemm)
+void pipeline_prepare(struct device *device, const struct job *job)
 {
+    const char *gemm = job->gemm, *precision = job->precision;
+    device_store_half(device, precision && strcmp(precision, "f16") == 0);
     if (gemm && strcmp(gemm, "own") == 0)
         gemm_set_engine(device, GEMM_OWN);
     else if (gemm && strcmp(gemm, "clblast") == 0)
@@ -61,7 +63,7 @@ enum clat_status pipeline_run(struct device *device, struct model *model, const 
 {
     struct run run = {
         .device = device, .model = model, .job = job, .events = events ? events : &nobody};
-    pipeline_choose_engine(device, job->gemm);
+    pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
     enum clat_status status = make_images(&run);
     run_free(&run);

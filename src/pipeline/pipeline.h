@@ -50,8 +50,9 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
-/* The engine of the products of all networks loaded from now on: a job's `gemm`, NULL is "auto". */
-void pipeline_choose_engine(struct device *device, const char *gemm);
+/* How all networks loaded from now on are computed and kept: a job's `gemm` (NULL is "auto") and
+ * `precision` (NULL is "f32"). */
+void pipeline_prepare(struct device *device, const struct job *job);
 
 /* What a job comes to with its model. */
 struct pipeline_outline {

@@ -91,6 +91,8 @@ static void print_json(const struct clat_model *model)
     json_uint(&json, "weight_bytes", model->weight_bytes);
     json_uint(&json, "activation_bytes", model->activation_bytes);
     json_uint(&json, "peak_bytes", model->peak_bytes);
+    json_uint(&json, "weight_bytes_f16", model->weight_bytes_f16);
+    json_uint(&json, "peak_bytes_f16", model->peak_bytes_f16);
     json_end(&json);
     json_end(&json);
 }
@@ -169,10 +171,13 @@ static void print_text(const struct clat_model *model)
     printf("\ntask        %s\nsource      %s\nlatents     scaled by %g\n", model->task,
         model->source, (double)model->scaling_factor);
     printf("images      %d x %d pixels by default\n", model->width, model->height);
-    if (model->peak_bytes)
+    if (model->peak_bytes) {
         printf("memory      weights %.1f MiB, activations %.1f MiB, at most %.1f MiB at one time\n",
             (double)model->weight_bytes / MIB, (double)model->activation_bytes / MIB,
             (double)model->peak_bytes / MIB);
+        printf("  in f16    weights %.1f MiB, at most %.1f MiB at one time\n",
+            (double)model->weight_bytes_f16 / MIB, (double)model->peak_bytes_f16 / MIB);
+    }
     for (size_t i = 0; i < model->component_count; i++)
         print_component(&model->components[i]);
     if (model->leftover_count)
