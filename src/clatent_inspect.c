@@ -195,6 +195,7 @@ static enum clat_status add_memory(struct maker *maker, const struct model *mode
     struct memory_request request = {.height = result->height,
         .width = result->width,
         .images = 1,
+        .timesteps = 50,
         .guided = model_can_guide(model),
         .encodes = model->task == TASK_INPAINTING};
     TRY(model_memory(model, NULL, &request, &memory));

@@ -104,7 +104,7 @@ static void check_unet(void)
     size_t bytes;
     golden_model_open(&opened, folder, NULL, COMPONENT_UNET, device);
     CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet));
-    CHECK_OK(unet_measure(&unet, dry, 1, h, w, TOKENS, &bytes));
+    CHECK_OK(unet_measure(&unet, dry, 1, h, w, TOKENS, 0, &bytes));
     CHECK_OK(pool_open(device, bytes, &pool));
     struct tensor x = take(&pool, 1, h, w, unet.config.in_channels);
     struct tensor y = take(&pool, 1, h, w, unet.config.out_channels);

@@ -80,7 +80,7 @@ static void check_unet_case(
     struct pool pool;
     size_t bytes;
     CHECK_OK(unet_measure(
-        unet, dry, (int)shape->shape[0], (int)shape->shape[2], (int)shape->shape[3], 0, &bytes));
+        unet, dry, (int)shape->shape[0], (int)shape->shape[2], (int)shape->shape[3], 0, 0, &bytes));
     CHECK_OK(pool_open(device, bytes, &pool));
     struct tensor x = take(&pool, shape, unet->config.in_channels, 1, 1);
     struct tensor y = take(&pool, shape, unet->config.out_channels, 1, 1);

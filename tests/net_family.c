@@ -169,7 +169,7 @@ static void unet_at(const struct family *family, struct unet *unet, double times
     int tokens = family->context ? extent("cond/out", 1) : 0;
     struct pool pool;
     size_t bytes;
-    CHECK_OK(unet_measure(unet, dry, 1, h, w, tokens, &bytes));
+    CHECK_OK(unet_measure(unet, dry, 1, h, w, tokens, 0, &bytes));
     CHECK_OK(pool_open(device, bytes, &pool));
     struct forward run = {.pool = &pool, .tap = tap ? golden_compare : NULL, .user = tap};
     struct tensor x = take(&pool, 1, h, w, family->in), y = take(&pool, 1, h, w, family->out);

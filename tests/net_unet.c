@@ -25,7 +25,7 @@ static void forward(struct unet *unet, const struct weight *shape, const float *
     struct tensor x, y, prompt;
     size_t bytes;
     CHECK_OK(device_open_dry(device_facts(device), &dry));
-    CHECK_OK(unet_measure(unet, dry, n, h, w, 77, &bytes));
+    CHECK_OK(unet_measure(unet, dry, n, h, w, 77, 0, &bytes));
     CHECK_OK(pool_open(device, bytes, &pool));
     struct forward run = {.pool = &pool, .tap = tap ? watch : NULL, .user = tap};
     CHECK_OK(pool_take(&pool, POOL_FRONT, n, h, w, unet->config.in_channels, &x));
@@ -171,7 +171,7 @@ static void run_odd(struct odd *odd, double timestep)
     size_t bytes, count = golden_count(golden_find(odd->values, "out"));
     float *output = malloc(count * sizeof *output);
     CHECK_OK(device_open_dry(device_facts(device), &dry));
-    CHECK_OK(unet_measure(&odd->unet, dry, 2, h, w, 3, &bytes));
+    CHECK_OK(unet_measure(&odd->unet, dry, 2, h, w, 3, 0, &bytes));
     CHECK_OK(pool_open(device, bytes, &odd->pool));
     CHECK_OK(pool_take(&odd->pool, POOL_FRONT, 2, h, w, odd->unet.config.in_channels, &odd->x));
     CHECK_OK(pool_take(&odd->pool, POOL_FRONT, 2, h, w, odd->unet.config.out_channels, &odd->y));
@@ -269,6 +269,66 @@ static void check_rows_are_independent(void)
     golden_model_close(&opened);
 }
 
+/* The prediction at a timestep, and the work that it took. */
+static double predict(const struct forward *run, const struct unet *unet, const struct tensor *x,
+    double timestep, const struct tensor *y, float *output)
+{
+    double before = device_work(device);
+    CHECK_OK(unet_forward(run, unet, x, timestep, y));
+    CHECK_OK(tensor_read(device, y, output));
+    return device_work(device) - before;
+}
+
+/* Planned timesteps, whose part was computed before, give what others give, with less work. */
+static void compare_planned(struct unet *unet, struct pool *pool)
+{
+    enum { PLANNED = UNET_TIMESTEPS + 2, COUNT = 2 * 8 * 8 * 4 };
+    struct forward run = {.pool = pool};
+    struct tensor x, y, context;
+    float values[COUNT], want[COUNT], got[COUNT], *prompt = calloc(2 * 77 * 40, sizeof *prompt);
+    double timesteps[PLANNED];
+    for (int i = 0; i < PLANNED; i++)
+        timesteps[i] = 999 - 3.5 * i;
+    check_random(values, COUNT, 1);
+    CHECK_OK(pool_take(pool, POOL_FRONT, 2, 8, 8, 4, &x));
+    CHECK_OK(pool_take(pool, POOL_FRONT, 2, 8, 8, 4, &y));
+    CHECK_OK(pool_take(pool, POOL_FRONT, 2, 1, 77, 40, &context));
+    CHECK_OK(tensor_write(device, &x, values));
+    CHECK_OK(tensor_write(device, &context, prompt));
+    CHECK_OK(unet_set_prompt(&run, unet, &context));
+    for (int i = 0; i < PLANNED; i += PLANNED / 2 - 1) { /* the first, one more, one too late */
+        CHECK_OK(unet_set_timesteps(&run, unet, NULL, 0));
+        double all = predict(&run, unet, &x, timesteps[i], &y, want);
+        struct pool_mark mark = pool_mark(pool);
+        CHECK_OK(unet_set_timesteps(&run, unet, timesteps, PLANNED));
+        double rest = predict(&run, unet, &x, timesteps[i], &y, got);
+        check_near("planned", got, want, COUNT, 1e-6);
+        CHECK((rest < all) == (i < UNET_TIMESTEPS), "timestep %d: %g of %g", i, rest, all);
+        pool_release(pool, POOL_FRONT, mark);
+    }
+    free(prompt);
+}
+
+static void check_planned(void)
+{
+    struct golden_model opened;
+    struct unet unet;
+    struct device *dry;
+    struct pool pool;
+    size_t bytes;
+    golden_model_open(&opened, check_data("ldm-text2im-tiny"), NULL, COMPONENT_UNET, device);
+    CHECK_OK(unet_load(&opened.loader, &opened.model->unet, &unet));
+    CHECK_OK(device_open_dry(device_facts(device), &dry));
+    CHECK_OK(unet_measure(&unet, dry, 2, 8, 8, 77, UNET_TIMESTEPS, &bytes));
+    CHECK_OK(pool_open(device, bytes, &pool));
+    compare_planned(&unet, &pool);
+    CHECK(pool.peak == bytes, "measured %zu bytes, taken %zu", bytes, pool.peak);
+    pool_close(&pool);
+    device_close(dry);
+    unet_free(device, &unet);
+    golden_model_close(&opened);
+}
+
 int main(void)
 {
     device = golden_device();
@@ -280,11 +340,13 @@ int main(void)
     check_half_file(true);
     check_odd_models();
     check_rows_are_independent();
+    check_planned();
     device_force_shape(device, false); /* the portable kernels, which GPUs run */
     check_layout(golden_layout("safetensors"), true);
     check_half_file(true);
     check_odd_models();
     check_rows_are_independent();
+    check_planned();
     weights_close(goldens);
     device_close(device);
     return check_result();

@@ -5,7 +5,6 @@
  * buffers that are large enough for every level. */
 #include "networks/unet.h"
 #include "networks/embedder.h"
-#include "networks/timestep.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -82,68 +81,6 @@ static enum clat_status skip_new(
     if (skips->count == SKIPS)
         return status_set(CLAT_ERROR_INPUT, "the UNet has more than %d layers", SKIPS);
     return pool_take(run->pool, POOL_FRONT, n, h, w, c, &skips->items[skips->count++]);
-}
-
-/* The sinusoids of the timestep, a row per image. */
-static enum clat_status write_wave(const struct forward *run, const struct unet_config *config,
-    double timestep, const struct tensor *wave)
-{
-    enum clat_status status;
-    float *values = NULL;
-    size_t dim = (size_t)wave->c;
-    TRY(memory_new((size_t)wave->n * dim, sizeof *values, &values));
-    for (int i = 0; i < wave->n; i++)
-        timestep_embed(timestep, wave->c, config->flip_sin_to_cos, config->freq_shift,
-            values + (size_t)i * dim);
-    TRY(tensor_write(run->pool->device, wave, values));
-    TRY(forward_tap(run, wave, "time_proj"));
-out:
-    free(values);
-    return status;
-}
-
-/* silu(time_embedding + class_embedding) */
-static enum clat_status embed(const struct forward *run, const struct unet *unet,
-    const struct tensor *hidden, const struct tensor *embedding)
-{
-    enum clat_status status;
-    struct pool_mark mark = pool_mark(run->pool);
-    struct tensor time, sum;
-    if (!unet->config.num_class_embeds) {
-        TRY(op_linear(run->pool, &unet->time2, hidden, NULL, NULL, embedding));
-    } else {
-        TRY(forward_temporary(run, hidden, embedding->c, &time));
-        TRY(forward_temporary(run, hidden, embedding->c, &sum));
-        TRY(op_linear(run->pool, &unet->time2, hidden, NULL, NULL, &time));
-        TRY(op_add(run->pool, &time, &unet->classes, &sum));
-        TRY(op_activate(run->pool, &sum, ACTIVATION_SILU, embedding));
-    }
-    TRY(forward_tap(run, embedding, "silu(time_embedding)"));
-out:
-    pool_release(run->pool, POOL_BACK, mark);
-    return status;
-}
-
-/* What all resnets add or scale by at this timestep: [n][1][1][columns], left on the back of the
- * pool. */
-static enum clat_status time_forward(const struct forward *run, const struct unet *unet, int n,
-    double timestep, struct tensor *columns)
-{
-    enum clat_status status;
-    int dim = unet->config.block_out_channels[0], width = unet_time_width(&unet->config);
-    struct tensor wave, hidden, embedding;
-    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, unet->time_proj.out, columns));
-    struct pool_mark mark = pool_mark(run->pool);
-    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, dim, &wave));
-    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &hidden));
-    TRY(pool_take(run->pool, POOL_BACK, n, 1, 1, width, &embedding));
-    TRY(write_wave(run, &unet->config, timestep, &wave));
-    TRY(op_linear(run->pool, &unet->time1, &wave, NULL, NULL, &hidden));
-    TRY(embed(run, unet, &hidden, &embedding));
-    TRY(op_linear(run->pool, &unet->time_proj, &embedding, NULL, NULL, columns));
-    pool_release(run->pool, POOL_BACK, mark);
-out:
-    return status;
 }
 
 static enum clat_status enter(const struct forward *run, const struct unet *unet,
@@ -314,7 +251,7 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
     struct swap swap = {.turn = 0};
     struct tensor time;
     TRY(check_size(unet, sample));
-    TRY(time_forward(run, unet, sample->n, timestep, &time));
+    TRY(unet_time(run, unet, sample->n, timestep, &time));
     TRY(enter(run, unet, sample, &skips));
     for (int i = 0; i < unet->config.levels; i++)
         TRY(down_forward(run, unet, &unet->down[i], &time, &skips));
@@ -334,8 +271,9 @@ out:
     return status;
 }
 
-enum clat_status unet_measure(
-    struct unet *unet, struct device *dry, int n, int h, int w, int tokens, size_t *bytes)
+/* A timestep that was not planned takes most. */
+enum clat_status unet_measure(struct unet *unet, struct device *dry, int n, int h, int w,
+    int tokens, int timesteps, size_t *bytes)
 {
     enum clat_status status;
     struct pool pool = {0};
@@ -350,7 +288,8 @@ enum clat_status unet_measure(
     }
     if (unet->config.num_class_embeds)
         TRY(take_classes(&run, unet, n));
-    TRY(unet_forward(&run, unet, &sample, 0, &output));
+    TRY(unet_set_timesteps(&run, unet, NULL, timesteps));
+    TRY(unet_forward(&run, unet, &sample, 1, &output));
     *bytes = pool.peak;
 out:
     pool_close(&pool);

@@ -25,6 +25,13 @@ struct unet_level {
     struct resnet resampler; /* instead of it, with config.resnet_samplers */
     int channels;            /* of its output */
 };
+/* What planned timesteps give to the resnets, computed before a run. */
+#define UNET_TIMESTEPS 256 /* at most; later ones are computed when they come */
+struct unet_times {
+    double *timesteps;     /* [count], as trained */
+    struct tensor columns; /* [count][1][1][columns of time_proj], on the pool's front */
+    int count;
+};
 struct unet {
     struct unet_config config;
     struct conv conv_in;
@@ -33,6 +40,7 @@ struct unet {
                   one's waits for the class, if there are classes) */
     struct linear time_proj; /* all resnets' time_emb_proj, side by side */
     struct tensor classes;   /* class embeddings [n][1][1][time width], on the pool's front */
+    struct unet_times times;
     struct unet_level down[CONFIG_LEVELS], middle, up[CONFIG_LEVELS];
     struct norm norm_out;
     struct conv conv_out;
@@ -56,6 +64,17 @@ enum clat_status unet_set_prompt(
 enum clat_status unet_set_classes(const struct forward *run, struct unet *unet,
     struct weights *weights, const int32_t *classes, int n);
 
+/* Computes what the planned timesteps give to the resnets, also on the front of the pool. Others
+ * may still be evaluated. */
+enum clat_status unet_set_timesteps(
+    const struct forward *run, struct unet *unet, const double *timesteps, int count);
+void unet_forget_timesteps(struct unet *unet);
+
+/* What all resnets add or scale by at this timestep: [n][1][1][columns], of which n may be 0
+ * elements apart; on the back of the pool if it was not planned. For unet_forward. */
+enum clat_status unet_time(const struct forward *run, const struct unet *unet, int n,
+    double timestep, struct tensor *columns);
+
 /* sample [n][h][w][in_channels], output [n][h][w][out_channels], n as in unet_set_prompt. What is
  * concatenated to the latents (a low-resolution image, a mask) stands in the sample's last
  * channels. With resnet_samplers h and w must be multiples of unet_size_step(). */
@@ -66,9 +85,9 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
  * alone was made to run other sizes. */
 int unet_size_step(const struct unet_config *config);
 
-/* Bytes of pool for prompts, classes, input, output and one forward pass; `dry` is a dry device;
- * tokens are not looked at without transformers. */
-enum clat_status unet_measure(
-    struct unet *unet, struct device *dry, int n, int h, int w, int tokens, size_t *bytes);
+/* Bytes of pool for prompts, classes, input, output, so many planned timesteps and one forward
+ * pass; `dry` is a dry device; tokens are not looked at without transformers. */
+enum clat_status unet_measure(struct unet *unet, struct device *dry, int n, int h, int w,
+    int tokens, int timesteps, size_t *bytes);
 
 #endif

@@ -245,6 +245,7 @@ void unet_free(struct device *device, struct unet *unet)
         level_free(device, &unet->up[i]);
     }
     level_free(device, &unet->middle);
+    unet_forget_timesteps(unet);
     conv_free(device, &unet->conv_in);
     linear_free(device, &unet->time1);
     linear_free(device, &unet->time2);

@@ -100,7 +100,7 @@ static enum clat_status open_unet(struct subject *subject, struct bench_stage *s
     struct pool *pool = &subject->pool;
     struct tensor context;
     TRY(unet_load(&subject->loader, config, &subject->unet));
-    TRY(unet_measure(&subject->unet, subject->dry, n, h, w, tokens, &stage->activations));
+    TRY(unet_measure(&subject->unet, subject->dry, n, h, w, tokens, 0, &stage->activations));
     TRY(pool_open(subject->device, stage->activations, pool));
     TRY(pool_take(pool, POOL_FRONT, n, h, w, config->in_channels, &subject->x));
     TRY(pool_take(pool, POOL_FRONT, n, h, w, config->out_channels, &subject->y));

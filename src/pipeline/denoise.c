@@ -140,7 +140,8 @@ static enum clat_status open_pool(struct group *group, struct pool *pool)
     size_t bytes;
     int rows = group->count * (run->guided ? 2 : 1);
     TRY(device_open_dry(device_facts(run->device), &dry));
-    TRY(unet_measure(&run->unet, dry, rows, run->h, run->w, run->tokens, &bytes));
+    TRY(unet_measure(&run->unet, dry, rows, run->h, run->w, run->tokens,
+        run->plan.count - run->plan.first, &bytes));
     TRY(pool_open(run->device, bytes, pool));
 out:
     device_close(dry);
@@ -153,6 +154,8 @@ enum clat_status run_sample(struct run *run, int first, int count)
     struct group group = {.run = run, .first = first, .count = count};
     struct pool pool = {0};
     float *sample = run->latents + (size_t)first * run->elements;
+    int planned;
+    const double *timesteps = scheduler_timesteps(run->scheduler, &planned);
     struct sampler_host host = {.user = &group,
         .evaluate = evaluate,
         .step_done = step_done,
@@ -164,6 +167,7 @@ enum clat_status run_sample(struct run *run, int first, int count)
     TRY(open_pool(&group, &pool));
     TRY(denoiser_open(&group.denoiser, &pool, &run->unet, count, run->h, run->w,
         run->job->guidance_scale, group.context, run->tokens));
+    TRY(unet_set_timesteps(&group.denoiser.run, &run->unet, timesteps, planned));
     group.denoiser.unscaled = run->unscaled;
     group.denoiser.scaled_beside = run->scaled_image;
     group.denoiser.beside = group.channels;

@@ -49,7 +49,7 @@ out:
 }
 
 static enum clat_status measure_unet(const struct model *model, struct device *dry, int h, int w,
-    int rows, struct model_memory *memory)
+    int rows, int timesteps, struct model_memory *memory)
 {
     enum clat_status status;
     struct loader loader = {0};
@@ -58,7 +58,7 @@ static enum clat_status measure_unet(const struct model *model, struct device *d
     TRY(unet_load(&loader, &model->unet, &unet));
     memory->unet_weights = device_memory_used(dry);
     TRY(unet_measure(
-        &unet, dry, rows, h, w, model_context_tokens(model), &memory->unet_activations));
+        &unet, dry, rows, h, w, model_context_tokens(model), timesteps, &memory->unet_activations));
 out:
     unet_free(dry, &unet);
     weights_close(loader.weights);
@@ -118,7 +118,8 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     if (request->encodes)
         TRY(measure_encoder(model, dry, h, w, memory));
     if (!request->alone && model_has(model, COMPONENT_UNET))
-        TRY(measure_unet(model, dry, h, w, request->images * (request->guided ? 2 : 1), memory));
+        TRY(measure_unet(model, dry, h, w, request->images * (request->guided ? 2 : 1),
+            request->timesteps, memory));
     if (!(request->alone && request->encodes))
         TRY(measure_decoder(model, dry, h, w, memory));
     memory->peak_sampling = memory->unet_weights + memory->decoder_weights +
@@ -191,6 +192,7 @@ enum clat_status run_check_memory(struct run *run)
         .width = run->width,
         .guided = run->guided,
         .half = device_stores_half(run->device),
+        .timesteps = run->plan.count - run->plan.first,
         .encodes = run->inputs.images.count && run->task->encodes};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {

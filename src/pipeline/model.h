@@ -115,11 +115,12 @@ struct model_memory {
 };
 struct memory_request {
     int height, width;
-    int images;   /* per UNet call */
-    bool guided;  /* two UNet rows per image */
-    bool half;    /* weights are kept as half */
-    bool encodes; /* pictures are encoded first */
-    bool alone;   /* one half of the autoencoder is all: the encoder if `encodes` */
+    int images;    /* per UNet call */
+    int timesteps; /* that are planned */
+    bool guided;   /* two UNet rows per image */
+    bool half;     /* weights are kept as half */
+    bool encodes;  /* pictures are encoded first */
+    bool alone;    /* one half of the autoencoder is all: the encoder if `encodes` */
 };
 /* Predicts by loading and running everything on a dry device with these facts (NULL: a generic
  * CPU). */

@@ -54,6 +54,10 @@ struct plan_outline {
 enum clat_status scheduler_plan(
     struct scheduler *scheduler, const struct plan_request *request, struct plan_outline *outline);
 
+/* The *count timesteps that the planned run evaluates at first of all (some schedulers evaluate at
+ * others too), valid until the next plan. */
+const double *scheduler_timesteps(const struct scheduler *scheduler, int *count);
+
 /* What init_noise_sigma is before steps are planned: that of all training timesteps. (Only compat
  * asks for it.) */
 enum clat_status scheduler_training_sigma(struct scheduler *scheduler, float *init_noise_sigma);

@@ -380,6 +380,13 @@ out:
     return status;
 }
 
+const double *scheduler_timesteps(const struct scheduler *scheduler, int *count)
+{
+    const struct clat_plan *plan = &scheduler->plan;
+    *count = plan->count - plan->first;
+    return plan->timesteps + plan->first;
+}
+
 /* The number of training timesteps, by the option's name; 1000 where a plugin has none. */
 static int training_steps(const struct scheduler *scheduler)
 {
