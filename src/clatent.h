@@ -339,9 +339,9 @@ struct clat_bench_op {
 struct clat_bench_stage {
     const char *name; /* "text_encoder", "unet" or "decode" */
     int batch;
-    double seconds;      /* of one run, the median */
-    double gflop;        /* of one run */
-    double load_seconds; /* reading, converting and packing its weights */
+    double seconds;                          /* of one run, the median */
+    double gflop;                            /* of one run */
+    double load_seconds;                     /* reading, converting and packing its weights */
     uint64_t weight_bytes, activation_bytes; /* on the device */
     size_t op_count;
     const struct clat_bench_op *ops; /* [op_count] of one run, most seconds first */
@@ -357,6 +357,23 @@ struct clat_bench {
  * not matter. */
 CLAT_API enum clat_status clat_bench(
     struct clat_context *context, struct clat_job *job, const struct clat_bench **bench);
+
+struct clat_check {
+    const char *op, *variant, *shape; /* "conv 3x3", "winograd", "2x32x32, 320+0 -> 320, ..." */
+    double error, limit; /* relative L2 distance to plain C in double; infinity: not a number */
+    int passed;
+    const char *fault; /* why the kernel could not run; NULL: it ran */
+};
+struct clat_selftest {
+    const struct clat_device *device; /* the one tested; its index is not known: -1 */
+    size_t count, failed;
+    const struct clat_check *checks; /* [count] */
+};
+/* Every kernel variant that a device (NULL: the one a job would take) can run, against plain C.
+ * Each check is told as it comes, `told` may be NULL; `user` is that of the options. Checks that
+ * fail are in the result and no failure of the call. CLAT_ERROR_NO_DEVICE. */
+CLAT_API enum clat_status clat_selftest(struct clat_context *context, const char *device,
+    void (*told)(void *user, const struct clat_check *check), const struct clat_selftest **result);
 
 /* ---- words
  * -----------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ job() { printf '%b' "$1" >"$work/job.yaml"; }
 # ---- help and verbs
 prints 'usage: clatent VERB' --help
 prints 'clatent 0.' --version
-for verb in generate inspect convert devices schedulers info bench help; do
+for verb in generate inspect convert devices schedulers info bench selftest help; do
     prints "usage: clatent $verb" "$verb" --help
     prints "usage: clatent $verb" help "$verb"
 done
@@ -44,6 +44,8 @@ prints '--num-inference-steps, --steps N' generate --help
 expect 2 'clatent --help lists the verbs'
 expect 2 "did you mean 'generate'?" genrate
 expect 2 "unknown option '--jsn', did you mean '--json'?" devices --jsn
+expect 2 "selftest takes --device DEVICE, --json or --report, not 'all'" selftest all
+expect 2 '--device needs a value' selftest --json --device
 expect 2 'only one image is taken' info a.png b.png
 expect 2 'info needs an image' info
 expect 2 'exclude each other' info a.png --json --as-args
@@ -106,6 +108,7 @@ expect 7 "'there.png' exists; --overwrite replaces it" generate -p x -o there.pn
 expect 4 'no OpenCL' generate -p x -o never.png
 [ ! -e "$work/never.png" ] || fail "a file appeared without a device"
 expect 0 'no OpenCL platform found' devices
+expect 4 'no OpenCL' selftest
 prints '"devices": []' devices --json
 prints '"schema": "clatent/schedulers/1"' schedulers --json
 prints 'set_alpha_to_one: true or false' schedulers ddim

@@ -181,5 +181,33 @@ tr '{' '\n' <bench | sed 's/": */" /g; s/,/ /g' | awk '
     END { close_stage(); if (n != 3) print n " stages" }' >differ
 [ ! -s differ ] || fail "bench: GFLOP of the ops: $(cat differ)"
 
+# ---- selftest: the table, the report that tells nothing of the user's, JSON
+check
+"$clatent" selftest --device 0 >table 2>err || fail "selftest gives $?: $(grep -A 1 FAILED table) $(cat err)"
+tail -n 1 table | grep -q '^all [2-9][0-9][0-9] checks are right$' || fail "selftest: $(tail -n 1 table)"
+for form in plain tiled 'plain, half weights'; do
+    grep -q "^conv 3x3 *$form  *[0-9.]*e-[0-9]* *4.0e-06  ok" table || fail "selftest has no convolution '$form'"
+done
+for op in linear attention 'group norm, moments' 'layer norm' SiLU sum resize quantize; do
+    grep -q "^$op *portable " table || fail "selftest has no $op"
+done
+check
+"$clatent" selftest --report --device=0 >report 2>err || fail "selftest --report gives $?: $(cat err)"
+head -n 1 report | grep -q '^clatent self-test report$' || fail "report: $(head -n 1 report)"
+for fact in clatent system device vendor platform version driver kind memory; do
+    grep -q "^$fact  *[^ ]" report || fail "the report does not tell the $fact"
+done
+for private in "$HOME" "$PWD" "${LOGNAME:-/home/}" "$(uname -n)"; do
+    [ ${#private} -lt 5 ] || ! grep -qF "$private" report || fail "the report tells '$private'"
+done
+sed -n '/^op /,$p' report | cmp - table || fail "report and table differ"
+check
+"$clatent" selftest --json -d 0 >json 2>err || fail "selftest --json gives $?: $(cat err)"
+grep -q '"op": "conv 3x3", "variant": "tiled", "shape": "[^"]*", "error": [0-9.e-]*, "limit": 4e-06, "passed": true, "fault": null}' json ||
+    fail "selftest --json: $(tail -c 600 json)"
+grep -q '"count": [2-9][0-9]*, "failed": 0}$' json || fail "selftest --json: $(tail -c 100 json)"
+"$clatent" selftest --device nosuch >out 2>err
+[ $? -eq 4 ] || fail "selftest of no device: $(cat err)"
+
 echo "cli_device: $checks checks, $failed failed"
 [ $failed -eq 0 ]

@@ -139,7 +139,7 @@ try_without_device() {
     case $1 in
     *clatent\ generate\ --help) return ;;
     *clatent\ info\ * | *clatent\ decode\ *) return ;; # what others wrote
-    *clatent\ generate* | *clatent\ bench* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
+    *clatent\ generate* | *clatent\ bench* | *clatent\ selftest* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
     *) want=0 ;;
     esac
     checks=$((checks + 1))
@@ -152,7 +152,7 @@ try_without_device() {
 # With one: the pictures, small and in two steps.
 try_with_device() {
     case $1 in
-    *clatent\ generate\ --help | *clatent\ bench* | *clatent\ inspect*) return ;;
+    *clatent\ generate\ --help | *clatent\ bench* | *clatent\ selftest* | *clatent\ inspect*) return ;;
     *clatent\ generate*) more='--steps 2 --quiet --overwrite' ;;
     *code\ * | *reconstruct\ *) more='--quiet --overwrite' ;;
     *) more= ;;

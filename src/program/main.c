@@ -43,6 +43,11 @@ const struct verb verbs[] = {
         "time and GFLOP/s of each network and each op in it, peak memory", bench_run,
         "Of the keys of a job, model, height, width, device, gemm and variant matter here.\n",
         false},
+    {"selftest", "[--device DEVICE] [--json | --report]",
+        "every kernel variant of a device against plain C", selftest_run,
+        "Exit code 8 if a check fails. --report prints a text to send in: facts of the device and "
+        "its driver,\nversions and results, nothing else.\n",
+        false},
     {"help", "[VERB]", "this text, or more about a verb", help_run, "", false},
     {NULL, NULL, NULL, NULL, NULL, false},
 };
