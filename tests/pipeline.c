@@ -217,7 +217,8 @@ static void check_memory(void)
     size_t taken = device_memory_peak(device) - before;
     CHECK_OK(model_open(check_data("ldm-text2im-tiny"), NULL, &model));
     CHECK_OK(model_memory(model, device_facts(device),
-        &(struct memory_request){.height = 64, .width = 128, .images = 1, .timesteps = 3, .guided = true},
+        &(struct memory_request){
+            .height = 64, .width = 128, .images = 1, .timesteps = 3, .guided = true},
         &memory));
     CHECK(taken <= memory.peak && taken >= memory.peak / 10 * 9, "predicted %zu bytes, taken %zu",
         memory.peak, taken);

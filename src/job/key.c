@@ -106,8 +106,9 @@ const struct job_key job_keys[] = {
         .help = "number or part of the name of an OpenCL device; default auto"},
     {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions,
         .argument = "f32|f16", .field = FIELD(precision),
-        .help = "of the weights in memory: f16 rounds them to 11 bits and takes half the space; the "
-                "arithmetic is f32; default f32"},
+        .help =
+            "of the weights in memory: f16 rounds them to 11 bits and takes half the space; the "
+            "arithmetic is f32; default f32"},
     {"gemm", .kind = KEY_CHOICE, .recorded = true, .choices = engines,
         .argument = "auto|own|clblast", .field = FIELD(gemm),
         .help = "which kernels multiply matrices; default auto"},
