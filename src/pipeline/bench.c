@@ -7,10 +7,12 @@
 #include "sampling/rng.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* A network on the device with room for its activations, ready to be run. */
-struct subject {
+struct bench_subject {
+    const struct trial *trial;
     struct device *device, *dry;
     const struct model *model;
     int h, w; /* latents */
@@ -30,7 +32,7 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static void subject_close(struct subject *subject)
+static void subject_close(struct bench_subject *subject)
 {
     ldmbert_free(subject->device, &subject->bert);
     unet_free(subject->device, &subject->unet);
@@ -41,11 +43,11 @@ static void subject_close(struct subject *subject)
     device_close(subject->dry);
 }
 
-static enum clat_status subject_open(struct subject *subject, struct device *device,
+static enum clat_status subject_open(struct bench_subject *subject, struct device *device,
     const struct model *model, int h, int w, enum component component)
 {
     enum clat_status status;
-    *subject = (struct subject){.device = device, .model = model, .h = h, .w = w};
+    *subject = (struct bench_subject){.device = device, .model = model, .h = h, .w = w};
     subject->loader = (struct loader){.device = device, .pixels = h * w};
     subject->run.pool = &subject->pool;
     TRY(device_open_dry(device_facts(device), &subject->dry));
@@ -55,7 +57,7 @@ out:
 }
 
 /* Normal noise on the device. */
-static enum clat_status fill_random(struct subject *subject, const struct tensor *tensor)
+static enum clat_status fill_random(struct bench_subject *subject, const struct tensor *tensor)
 {
     enum clat_status status;
     struct rng *rng = NULL;
@@ -71,7 +73,7 @@ out:
     return status;
 }
 
-static enum clat_status open_text(struct subject *subject, struct bench_stage *stage)
+static enum clat_status open_text(struct bench_subject *subject, struct bench_stage *stage)
 {
     enum clat_status status;
     int tokens = model_context_tokens(subject->model), width = subject->model->text_encoder.d_model;
@@ -86,12 +88,12 @@ out:
     return status;
 }
 
-static enum clat_status run_text(struct subject *subject)
+static enum clat_status run_text(struct bench_subject *subject)
 {
     return ldmbert_forward(&subject->run, &subject->bert, &subject->x, &subject->y);
 }
 
-static enum clat_status open_unet(struct subject *subject, struct bench_stage *stage)
+static enum clat_status open_unet(struct bench_subject *subject, struct bench_stage *stage)
 {
     enum clat_status status;
     const struct unet_config *config = &subject->model->unet;
@@ -114,12 +116,12 @@ out:
     return status;
 }
 
-static enum clat_status run_unet(struct subject *subject)
+static enum clat_status run_unet(struct bench_subject *subject)
 {
     return unet_forward(&subject->run, &subject->unet, &subject->x, 500, &subject->y);
 }
 
-static enum clat_status open_decoder(struct subject *subject, struct bench_stage *stage)
+static enum clat_status open_decoder(struct bench_subject *subject, struct bench_stage *stage)
 {
     enum clat_status status;
     const struct autoencoder_config *config = &subject->model->autoencoder;
@@ -135,7 +137,7 @@ out:
     return status;
 }
 
-static enum clat_status run_decoder(struct subject *subject)
+static enum clat_status run_decoder(struct bench_subject *subject)
 {
     return decoder_forward(&subject->run, &subject->decoder, &subject->x, &subject->y);
 }
@@ -144,76 +146,13 @@ static const struct trial {
     const char *name;
     enum component component;
     int batch;
-    enum clat_status (*open)(struct subject *subject, struct bench_stage *stage);
-    enum clat_status (*run)(struct subject *subject);
+    enum clat_status (*open)(struct bench_subject *subject, struct bench_stage *stage);
+    enum clat_status (*run)(struct bench_subject *subject);
 } trials[BENCH_STAGES] = {
     {"text_encoder", COMPONENT_CONDITION, 1, open_text, run_text},
     {"unet", COMPONENT_UNET, 2, open_unet, run_unet},
     {"decoder", COMPONENT_AUTOENCODER, 1, open_decoder, run_decoder},
 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static enum clat_status time_runs(
-    const struct trial *trial, struct subject *subject, struct bench_stage *stage)
-{
-    enum clat_status status;
-    double *seconds = NULL, work = 0;
-    TRY(memory_new((size_t)stage->runs, sizeof *seconds, &seconds));
-    for (int i = -1; i < stage->runs; i++) { /* -1: builds kernels, touches memory */
-        double start = now();
-        work = device_work(subject->device);
-        TRY(trial->run(subject));
-        TRY(device_finish(subject->device));
-        if (i >= 0)
-            seconds[i] = now() - start;
-    }
-    qsort(seconds, (size_t)stage->runs, sizeof *seconds, by_value);
-    stage->seconds = seconds[stage->runs / 2];
-    stage->flop = device_work(subject->device) - work;
-out:
-    free(seconds);
-    return status;
-}
-
-/* One run more, op by op. */
-static enum clat_status meter_run(
-    const struct trial *trial, struct subject *subject, struct bench_stage *stage)
-{
-    enum clat_status status;
-    struct meter_row *rows = NULL;
-    size_t count;
-    TRY(meter_start(subject->device));
-    TRY(trial->run(subject));
-    TRY(meter_stop(subject->device, &stage->ops, &stage->op_count));
-out:
-    meter_stop(subject->device, &rows, &count); /* after a failure; what it gives is not wanted */
-    free(rows);
-    return status;
-}
-
-static enum clat_status bench_stage(struct device *device, const struct model *model, int h, int w,
-    const struct trial *trial, struct bench_stage *stage)
-{
-    enum clat_status status;
-    struct subject subject = {0};
-    double start = now();
-    size_t before = device_memory_used(device);
-    TRY(subject_open(&subject, device, model, h, w, trial->component));
-    TRY(trial->open(&subject, stage));
-    TRY(device_finish(device));
-    stage->load_seconds = now() - start;
-    stage->weights = device_memory_used(device) - before - stage->activations;
-    TRY(time_runs(trial, &subject, stage));
-    TRY(meter_run(trial, &subject, stage));
-out:
-    subject_close(&subject);
-    return status;
-}
 
 /* The embedding of a class and the rescaler of a label map are no networks. */
 static bool is_there(const struct model *model, const struct trial *trial)
@@ -222,12 +161,119 @@ static bool is_there(const struct model *model, const struct trial *trial)
                                                    : model_has(model, trial->component);
 }
 
+static const struct trial *find_trial(const struct model *model, const char *name)
+{
+    for (int i = 0; i < BENCH_STAGES; i++)
+        if (strcmp(trials[i].name, name) == 0 && is_there(model, &trials[i]))
+            return &trials[i];
+    return NULL;
+}
+
+/* ---- one network ---------------------------------------------------------------------------- */
+
+enum clat_status bench_open(struct device *device, const struct model *model, int height, int width,
+    struct bench_stage *stage, struct bench_subject **out)
+{
+    enum clat_status status = CLAT_OK;
+    struct bench_subject *subject = NULL;
+    const struct trial *trial = find_trial(model, stage->name);
+    int h = (height ? height : model_default_size(model)) / model->latent_scale;
+    int w = (width ? width : model_default_size(model)) / model->latent_scale;
+    double start = now();
+    size_t before = device_memory_used(device);
+    *out = NULL;
+    if (!trial)
+        FAIL(CLAT_ERROR_USAGE, "the model has no %s", stage->name);
+    TRY(memory_new(1, sizeof *subject, &subject));
+    TRY(subject_open(subject, device, model, h, w, trial->component));
+    subject->trial = trial;
+    TRY(trial->open(subject, stage));
+    TRY(device_finish(device));
+    stage->load_seconds = now() - start;
+    stage->weights = device_memory_used(device) - before - stage->activations;
+    *out = subject;
+    subject = NULL;
+out:
+    bench_close(subject);
+    return status;
+}
+
+enum clat_status bench_once(struct bench_subject *subject, double *seconds)
+{
+    enum clat_status status;
+    double start = now();
+    TRY(subject->trial->run(subject));
+    TRY(device_finish(subject->device));
+    *seconds = now() - start;
+out:
+    return status;
+}
+
+void bench_close(struct bench_subject *subject)
+{
+    if (subject)
+        subject_close(subject);
+    free(subject);
+}
+
+/* ---- all of a model ------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static enum clat_status time_runs(struct bench_subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    double *seconds = NULL, first, work;
+    TRY(memory_new((size_t)stage->runs, sizeof *seconds, &seconds));
+    TRY(bench_once(subject, &first)); /* builds kernels, touches memory */
+    work = device_work(subject->device);
+    for (int i = 0; i < stage->runs; i++)
+        TRY(bench_once(subject, &seconds[i]));
+    stage->flop = (device_work(subject->device) - work) / stage->runs;
+    qsort(seconds, (size_t)stage->runs, sizeof *seconds, by_value);
+    stage->seconds = seconds[stage->runs / 2];
+out:
+    free(seconds);
+    return status;
+}
+
+/* One run more, op by op. */
+static enum clat_status meter_run(struct bench_subject *subject, struct bench_stage *stage)
+{
+    enum clat_status status;
+    struct meter_row *rows = NULL;
+    size_t count;
+    double seconds;
+    TRY(meter_start(subject->device));
+    TRY(bench_once(subject, &seconds));
+    TRY(meter_stop(subject->device, &stage->ops, &stage->op_count));
+out:
+    meter_stop(subject->device, &rows, &count); /* after a failure; what it gives is not wanted */
+    free(rows);
+    return status;
+}
+
+static enum clat_status bench_stage(struct device *device, const struct model *model, int height,
+    int width, struct bench_stage *stage)
+{
+    enum clat_status status;
+    struct bench_subject *subject;
+    TRY(bench_open(device, model, height, width, stage, &subject));
+    TRY(time_runs(subject, stage));
+    TRY(meter_run(subject, stage));
+out:
+    bench_close(subject);
+    return status;
+}
+
 enum clat_status bench_model(struct device *device, const struct model *model, int height,
     int width, int runs, struct bench_stage stages[BENCH_STAGES], int *count)
 {
     enum clat_status status = CLAT_OK;
-    int h = (height ? height : model_default_size(model)) / model->latent_scale;
-    int w = (width ? width : model_default_size(model)) / model->latent_scale;
     *count = 0;
     for (int i = 0; i < BENCH_STAGES; i++) {
         if (!is_there(model, &trials[i]))
@@ -235,7 +281,7 @@ enum clat_status bench_model(struct device *device, const struct model *model, i
         struct bench_stage *stage = &stages[(*count)++];
         *stage = (struct bench_stage){
             .name = trials[i].name, .batch = trials[i].batch, .runs = runs > 0 ? runs : 1};
-        TRY(bench_stage(device, model, h, w, &trials[i], stage));
+        TRY(bench_stage(device, model, height, width, stage));
     }
 out:
     return status;

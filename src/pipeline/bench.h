@@ -28,4 +28,12 @@ enum clat_status bench_model(struct device *device, const struct model *model, i
     int width, int runs, struct bench_stage stages[BENCH_STAGES], int *count);
 void bench_free(struct bench_stage *stages, int count);
 
+/* One network alone, loaded for stage->name and stage->batch and run when asked; what loading tells
+ * is written into the stage. bench_close(NULL) is allowed. */
+struct bench_subject;
+enum clat_status bench_open(struct device *device, const struct model *model, int height, int width,
+    struct bench_stage *stage, struct bench_subject **subject);
+enum clat_status bench_once(struct bench_subject *subject, double *seconds);
+void bench_close(struct bench_subject *subject);
+
 #endif

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""bench_peers.py BENCH_STAGE MODELS [--cache DIR] [--rounds N] [--cores 0,1] [--peers A,B] [--tasks A,B]
+Whole networks at their real size: clatent beside PyTorch (eager, channels last, compiled), ONNX Runtime and
+OpenVINO. SPDX-License-Identifier: MIT
+
+BENCH_STAGE is tests/tools/bench_stage; MODELS holds diffusers folders by their names (TASKS). For each task and peer
+two processes, pinned to the same cores with as many threads, hold the network; they run by turns, one call each,
+after two to warm up. Printed: medians, best, and the ratio of medians (peer / clatent). A peer that is not installed
+is skipped with a line. What is exported for ONNX Runtime and OpenVINO is kept in --cache; `--prepare` only exports.
+Peers get a malloc that keeps its memory (glibc's, tuned): without it PyTorch loses up to a third."""
+import argparse
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+# name: folder, kind of network, batch, bench_stage's words
+TASKS = {
+    "text": ("ldm-text2im-large-256", "text", 1, "LDMBert, 77 tokens"),
+    "unet": ("ldm-text2im-large-256", "unet", 2, "text2im UNet, batch 2, 32x32"),
+    "decode": ("ldm-text2im-large-256", "decode", 1, "KL-f8 decode to 256x256"),
+    "sr_unet": ("ldm-super-resolution-4x-openimages", "unet", 1, "SR UNet, batch 1, 64x64"),
+    "sr_decode": ("ldm-super-resolution-4x-openimages", "decode", 1, "VQ-f4 decode to 256x256"),
+}
+PEERS = {"torch": "torch", "channels_last": "torch", "compile": "torch", "onnxruntime": "onnxruntime",
+         "openvino": "openvino"}
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", "MALLOC_TOP_PAD_": "268435456"}
+
+
+# ---- the peers' side ------------------------------------------------------------------------------
+def make_network(models, task):
+    """The network as a function of tensors, and its inputs."""
+    import torch
+    folder, kind, batch, _ = TASKS[task]
+    path = os.path.join(models, folder)
+    torch.manual_seed(0)
+    if kind == "text":
+        from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertModel
+        network = LDMBertModel.from_pretrained(path + "/bert").eval()
+        inputs = (torch.randint(0, 30000, (1, 77)),)
+        call = lambda m, ids: m(ids)[0]
+    elif kind == "unet":
+        from diffusers import UNet2DConditionModel, UNet2DModel
+        text = task == "unet"
+        network = (UNet2DConditionModel if text else UNet2DModel).from_pretrained(path + "/unet").eval()
+        side = network.config.sample_size
+        inputs = (torch.randn(batch, network.config.in_channels, side, side), torch.tensor([500] * batch))
+        if text:
+            inputs += (torch.randn(batch, 77, network.config.cross_attention_dim),)
+        call = (lambda m, x, t, c: m(x, t, encoder_hidden_states=c, return_dict=False)[0]) if text else \
+            (lambda m, x, t: m(x, t, return_dict=False)[0])
+    else:
+        from diffusers import AutoencoderKL, VQModel
+        kl = task == "decode"
+        network = (AutoencoderKL if kl else VQModel).from_pretrained(path + "/vqvae").eval()
+        side = 256 // 2 ** (len(network.config.block_out_channels) - 1)
+        inputs = (torch.randn(1, network.config.latent_channels, side, side),)
+        call = (lambda m, z: m.decode(z, return_dict=False)[0]) if kl else \
+            (lambda m, z: m.decode(z, force_not_quantize=True, return_dict=False)[0])
+
+    class Wrapped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, *values):
+            return call(self.network, *values)
+    return Wrapped().eval(), inputs
+
+
+def export_onnx(models, task, cache):
+    import torch
+    path = os.path.join(cache, task + ".onnx")
+    if not os.path.exists(path):
+        network, inputs = make_network(models, task)
+        with torch.no_grad():
+            torch.onnx.export(network, inputs, path, dynamo=True, opset_version=18, external_data=True)
+    return path
+
+
+def export_openvino(models, task, cache):
+    """From the ONNX file, which is there already and quicker to convert than the module."""
+    import openvino
+    path = os.path.join(cache, task + ".xml")
+    if not os.path.exists(path):
+        openvino.save_model(openvino.convert_model(export_onnx(models, task, cache)), path, compress_to_fp16=True)
+    return path
+
+
+def open_peer(peer, models, task, cache, threads):
+    """A function without arguments that runs the network once."""
+    import torch
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    if PEERS[peer] == "torch":
+        network, inputs = make_network(models, task)
+        if peer == "channels_last":
+            network = network.to(memory_format=torch.channels_last)
+            inputs = tuple(x.to(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+        if peer == "compile":
+            import torch._inductor.config
+            torch._inductor.config.freezing = True
+            network = torch.compile(network)
+        return lambda: network(*inputs)
+    _, inputs = make_inputs(models, task)
+    if peer == "onnxruntime":
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(export_onnx(models, task, cache), options,
+                                               providers=["CPUExecutionProvider"])
+        feed = {spec.name: value.numpy() for spec, value in zip(session.get_inputs(), inputs)}
+        return lambda: session.run(None, feed)
+    import openvino
+    compiled = openvino.Core().compile_model(export_openvino(models, task, cache), "CPU", {
+        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False})
+    request = compiled.create_infer_request()
+    values = [value.numpy() for value in inputs]
+    return lambda: request.infer(values)
+
+
+def make_inputs(models, task):
+    network, inputs = make_network(models, task)
+    del network
+    return None, inputs
+
+
+def serve(peer, models, task, cache, threads):
+    run = open_peer(peer, models, task, cache, threads)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        run()
+        print(time.perf_counter() - start, flush=True)
+
+
+# ---- the judge's side -----------------------------------------------------------------------------
+class Contestant:
+    """A process that runs once for each line it gets, and answers with the seconds."""
+
+    def __init__(self, command, cores, environment):
+        command = ["taskset", "-c", cores] + command
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, **environment})
+        if self.process.stdout.readline().strip() != "ready":
+            self.close()
+            raise RuntimeError("does not start")
+
+    def run(self):
+        self.process.stdin.write("run\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("ends early")
+        return float(line)
+
+    def memory(self):
+        """Peak resident size in GiB."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            peak = next(line for line in status if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 2**20
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def environment_of(threads, peer):
+    words = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "POCL_MAX_PTHREAD_COUNT": str(threads)}
+    return {**words, **MALLOC} if peer else words
+
+
+def duel(arguments, task, peer):
+    threads = len(arguments.cores.split(","))
+    folder, kind, batch, _ = TASKS[task]
+    theirs = [sys.executable, os.path.abspath(__file__), arguments.bench, arguments.models, "--cache", arguments.cache,
+              "--serve", peer, "--tasks", task, "--threads", str(threads)]
+    ours = [arguments.bench, os.path.join(arguments.models, folder), kind, str(batch)]
+    first = Contestant(ours, arguments.cores, environment_of(threads, False))
+    second = None
+    try:
+        second = Contestant(theirs, arguments.cores, environment_of(threads, True))
+        pair = (first, second)
+        times = ([], [])
+        for contestant in pair * 2:
+            contestant.run()
+        for _ in range(arguments.rounds):
+            for contestant, list_ in zip(pair, times):
+                list_.append(contestant.run())
+        return times, [contestant.memory() for contestant in pair]
+    finally:
+        for contestant in (first, second):
+            if contestant:
+                contestant.close()
+
+
+def installed(peer):
+    return importlib.util.find_spec(PEERS[peer]) is not None
+
+
+def compare(arguments):
+    print(f"cores {arguments.cores}, {arguments.rounds} rounds by turns, median (best) in seconds, peak memory in GiB")
+    print("| task | peer | peer, s | clatent, s | ratio | peer, GiB | clatent, GiB |\n|---|---|---|---|---|---|---|",
+          flush=True)
+    for task in arguments.tasks:
+        for peer in arguments.peers:
+            try:
+                (ours, theirs), (our_memory, memory) = duel(arguments, task, peer)
+            except RuntimeError as error:
+                print(f"| {TASKS[task][3]} | {peer} | {error} |", flush=True)
+                continue
+            a, b = statistics.median(theirs), statistics.median(ours)
+            print(f"| {TASKS[task][3]} | {peer} | {a:.3f} ({min(theirs):.3f}) | {b:.3f} ({min(ours):.3f}) | {a / b:.2f} | "
+                  f"{memory:.1f} | {our_memory:.1f} |", flush=True)
+
+
+def prepare(arguments):
+    for task in arguments.tasks:
+        for peer, export in (("onnxruntime", export_onnx), ("openvino", export_openvino)):
+            if peer in arguments.peers:
+                start = time.perf_counter()
+                path = export(arguments.models, task, arguments.cache)
+                print(f"{path}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench")
+    parser.add_argument("models")
+    parser.add_argument("--cache", default=os.path.expanduser("~/.cache/clatent-peers"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cores", default="0,1")
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    arguments.tasks = arguments.tasks.split(",")
+    os.makedirs(arguments.cache, exist_ok=True)
+    if arguments.serve:
+        return serve(arguments.serve, arguments.models, arguments.tasks[0], arguments.cache, arguments.threads)
+    wanted = arguments.peers.split(",")
+    arguments.peers = [peer for peer in wanted if installed(peer)]
+    for peer in wanted:
+        if peer not in arguments.peers:
+            print(f"bench_peers: {PEERS[peer]} is not installed, {peer} is skipped", file=sys.stderr)
+    prepare(arguments)
+    if not arguments.prepare:
+        compare(arguments)
+
+
+if __name__ == "__main__":
+    main()
