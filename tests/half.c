@@ -7,7 +7,7 @@
 #include "check.h"
 #include "formats/safetensors.h"
 #include "golden.h"
-#include "reference.h"
+#include "selftest/reference.h"
 #include "witness.h"
 
 #include <math.h>
@@ -134,7 +134,7 @@ static void check_memory(void)
     struct model *model;
     struct model_memory half, full;
     struct memory_request request = {
-        .height = 64, .width = 128, .images = 1, .guided = true, .half = true};
+        .height = 64, .width = 128, .images = 1, .timesteps = 2, .guided = true, .half = true};
     size_t before = device_memory_used(device);
     device_memory_peak_reset(device);
     run("f16", NULL, &record);

@@ -50,6 +50,8 @@ static const struct layer {
     {600, 3, 320, NONE, 0, 0, true, false},
     {1024, 4, 4, NONE, 0, 0, true, false},
     {2048, 80, 80, NONE, 0, 80, true, true},
+    /* half weights in two unpacked blocks, on a CPU */
+    {2048, 300, 130, NONE, 100, 1, true, true},
 };
 #define TINY_LAYERS 12
 /* The simulator keeps some fifty bytes of its own for each byte of a buffer that is written. */

@@ -14,6 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Half weights are made float once for a job of so many row tiles, so many steps of k at a time. */
+#define UNPACK_TILES 6
+#define UNPACK_DEPTH 256
+#define UNPACK_OPTION " -DHALF_WEIGHTS -DUNPACK=256"
+
 enum { WEIGHT_PACKED, WEIGHT_ROWS }; /* linear.variant */
 
 int gemm_columns(int out, bool pairs)
@@ -185,6 +190,7 @@ static struct tile choose_tile(int rows, int columns)
 struct cut {
     int slices, row_block, slice_block, jobs;
     int depth; /* of k at a time, a multiple of 16, or all of it */
+    bool unpack;
 };
 
 static void count_jobs(struct cut *cut, int row_tiles)
@@ -192,12 +198,16 @@ static void count_jobs(struct cut *cut, int row_tiles)
     cut->jobs = blocks(row_tiles, cut->row_block) * blocks(cut->slices, cut->slice_block);
 }
 
+/* k in equal blocks of at most `most`, a multiple of 16. */
+static int divide(int k, int most)
+{
+    return k <= most ? k : blocks(blocks(k, blocks(k, most)), 16) * 16;
+}
+
 /* Slices as deep as 1280 keep their place in a second-level cache of 1 MiB beside the rows of x. */
 static int choose_depth(int k, int row_block)
 {
-    if (row_block == 1 || k < 2048)
-        return k;
-    return blocks(blocks(k, blocks(k, 1280)), 16) * 16;
+    return row_block == 1 || k < 2048 ? k : divide(k, 1280);
 }
 
 static struct cut choose_cut(
@@ -245,13 +255,18 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
     struct tile tile = choose_tile(rows, columns);
     if (pairs && tile.vectors == 1)
         tile = tiles[0];
-    struct cut cut = choose_cut(device, tile, rows, columns, p->x->c + (p->x2 ? p->x2->c : 0));
+    int k = p->x->c + (p->x2 ? p->x2->c : 0);
+    struct cut cut = choose_cut(device, tile, rows, columns, k);
+    if (p->half && cut.row_block >= UNPACK_TILES) {
+        cut.unpack = true;
+        cut.depth = divide(k, UNPACK_DEPTH);
+    }
     struct argument arguments[COMMON_ARGUMENTS + 6];
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
     snprintf(options, sizeof options, "-DROWS=%d -DVECTORS=%d%s", tile.rows, tile.vectors,
-        HALF_OPTION(p->half));
+        cut.unpack ? UNPACK_OPTION : HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm_cpu", "product_cpu", options, &kernel));
     set_arguments(p, arguments);
     arguments[COMMON_ARGUMENTS] = ARG_INT(cut.slices);

@@ -1,9 +1,11 @@
 /* bench_conv.c - times the 3x3 convolutions, on request. SPDX-License-Identifier: MIT
  *
  * Reads lines, so that another program can alternate its own measurements with ours
- * (bench_conv.py): layer IN OUT SIDE BATCH STRIDE VARIANT   -> "SLOT NAME BYTES"; VARIANT -1: the
- * one conv_load takes run SLOT COUNT                           -> best and median seconds of COUNT
- * calls Each call has group norm fold, SiLU and a residual, as in a resnet block. */
+ * (bench_conv.py):
+ *   layer IN OUT SIDE BATCH STRIDE VARIANT -> "SLOT NAME BYTES"; VARIANT -1: the one conv_load
+ * takes half 1     -> 1; layers from here on have half weights (0: float) run SLOT COUNT -> mean
+ * seconds of COUNT calls in a queue Each call has group norm fold, SiLU and a residual, as in a
+ * resnet block. */
 #include "device/launch.h"
 #include "ops/conv.h"
 
@@ -99,6 +101,9 @@ int main(void)
             count < SLOTS) {
             add_layer(&pool, &layers[count++], in, out, side, batch, stride, variant);
             run(&pool, &layers[count - 1], 1);
+        } else if (sscanf(line, "half %d", &times) == 1) {
+            device_store_half(device, times);
+            printf("%d\n", times);
         } else if (sscanf(line, "run %d %d", &slot, &times) == 2 && slot < count && times > 0) {
             printf("%.9f\n", run(&pool, &layers[slot], times));
         } else {

@@ -1,10 +1,13 @@
 /* bench_gemm.c - times linear layers and attention, on request. SPDX-License-Identifier: MIT
  *
  * Reads lines, so that another program can alternate its own measurements with ours
- * (bench_gemm.py): linear ROWS IN OUT ACTIVATION ENGINE             -> "SLOT"; ENGINE 1: own, 2:
- * CLBlast attention IMAGES TOKENS KEYS HEADS WIDTH         -> "SLOT" pack OUT IN -> seconds of one
- * linear_load run SLOT COUNT                                   -> best and median seconds of COUNT
- * calls A linear layer has a bias and, unless its activation is GEGLU, a residual. */
+ * (bench_gemm.py):
+ *   linear ROWS IN OUT ACTIVATION ENGINE     -> "SLOT"; ENGINE 1: own, 2: CLBlast
+ *   attention IMAGES TOKENS KEYS HEADS WIDTH -> "SLOT"
+ *   pack OUT IN    -> seconds of one linear_load
+ *   half 1         -> 1; layers from here on have half weights (0: float)
+ *   run SLOT COUNT -> best and median seconds of COUNT calls
+ * A linear layer has a bias and, unless its activation is GEGLU, a residual. */
 #include "device/launch.h"
 #include "ops/op.h"
 
@@ -130,6 +133,9 @@ static void answer(struct pool *pool, const char *line)
         add_attention(pool, a, b, c, d, e);
         run(pool, &slots[count]);
         printf("%d\n", count++);
+    } else if (sscanf(line, "half %d", &a) == 1) {
+        device_store_half(pool->device, a);
+        printf("%d\n", a);
     } else if (sscanf(line, "pack %d %d", &a, &b) == 2) {
         printf("%.6f\n", time_pack(pool->device, a, b));
     } else if (sscanf(line, "run %d %d", &a, &b) == 2 && a < count && b <= RUNS) {
