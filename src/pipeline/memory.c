@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Every network is loaded and run once on a dry device, which counts bytes and does nothing else. A
- * job's peak is the larger of its two stages: the text encoder with its activations; UNet and
- * decoder together with the larger of their activations. */
+ * job's peak is the largest of its stages, each a network with its activations: text encoder or
+ * encoder, UNet, decoder. Where several groups of images follow each other, UNet and decoder stay
+ * side by side. */
 #include "pipeline/condition.h"
 #include "pipeline/run.h"
 #include "sampling/denoiser.h"
@@ -122,9 +123,14 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
             request->timesteps, memory));
     if (!(request->alone && request->encodes))
         TRY(measure_decoder(model, dry, h, w, memory));
-    memory->peak_sampling = memory->unet_weights + memory->decoder_weights +
-                            larger(memory->unet_activations, memory->decoder_activations);
-    memory->peak = larger(memory->peak_sampling, memory->text_weights + memory->text_activations);
+    size_t sampling = memory->unet_weights + memory->unet_activations;
+    size_t decoding = memory->decoder_weights + memory->decoder_activations;
+    if (request->several) {
+        sampling += memory->decoder_weights;
+        decoding += memory->unet_weights;
+    }
+    memory->peak = larger(sampling, decoding);
+    memory->peak = larger(memory->peak, memory->text_weights + memory->text_activations);
     memory->peak = larger(memory->peak, memory->encoder_weights + memory->encoder_activations);
 out:
     device_close(dry);
@@ -171,14 +177,13 @@ static enum clat_status refuse(const struct run *run, size_t limit)
 {
     const struct model_memory *memory = &run->memory;
     return status_set(CLAT_ERROR_MEMORY,
-        "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f, then UNet %.0f + "
-        "decoder %.0f + activations %.0f), but %.0f MiB are free, %.0f in one buffer: choose a "
-        "smaller "
-        "height and width, or another device",
+        "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f; UNet %.0f and its "
+        "activations %.0f; decoder %.0f and %.0f), but %.0f MiB are free, %.0f in one buffer: "
+        "choose a smaller height and width, or another device",
         run->width, run->height, mebibytes(memory->peak), device_facts(run->device)->name,
         mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),
-        mebibytes(memory->decoder_weights),
-        mebibytes(larger(memory->unet_activations, memory->decoder_activations)), mebibytes(limit),
+        mebibytes(memory->unet_activations), mebibytes(memory->decoder_weights),
+        mebibytes(memory->decoder_activations), mebibytes(limit),
         mebibytes(device_facts(run->device)->largest_buffer));
 }
 
@@ -197,6 +202,7 @@ enum clat_status run_check_memory(struct run *run)
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {
         request.images = run->group;
+        request.several = run->group < run->images;
         TRY(model_memory(run->model, facts, &request, &run->memory));
         if (run->memory.peak <= limit && activations_fit(&run->memory, facts))
             return CLAT_OK;

@@ -110,7 +110,6 @@ struct model_memory {
     size_t decoder_weights, decoder_activations;
     size_t encoder_weights, encoder_activations; /* 0 where no picture goes in */
     size_t peak;                                 /* the most at one time in a whole job */
-    size_t peak_sampling;                        /* the same without the stages before sampling */
     size_t unet_tensors, decoder_tensors, text_tensors, encoder_tensors; /* that are loaded */
 };
 struct memory_request {
@@ -118,6 +117,7 @@ struct memory_request {
     int images;    /* per UNet call */
     int timesteps; /* that are planned */
     bool guided;   /* two UNet rows per image */
+    bool several;  /* more images follow: UNet and decoder stay side by side */
     bool half;     /* weights are kept as half */
     bool encodes;  /* pictures are encoded first */
     bool alone;    /* one half of the autoencoder is all: the encoder if `encodes` */

@@ -4,6 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Samples the images first .. first+count, then decodes them. The UNet leaves before the last
+ * decoding, so that a job of one group never holds both. */
+static enum clat_status make_group(struct run *run, int first, int count)
+{
+    enum clat_status status;
+    TRY(run_sample(run, first, count));
+    if (first + count == run->images)
+        unet_free(run->device, &run->unet);
+    if (first == 0)
+        TRY(run_load_decoder(run));
+    TRY(run_decode(run, first, count));
+out:
+    return status;
+}
+
 /* What a pipeline does, from its input to its pictures. */
 static enum clat_status make_images(struct run *run)
 {
@@ -15,10 +30,7 @@ static enum clat_status make_images(struct run *run)
     TRY(run_load_unet(run));
     for (int first = 0; first < run->images; first += run->group) {
         int left = run->images - first, count = left < run->group ? left : run->group;
-        TRY(run_sample(run, first, count));
-        if (first == 0)
-            TRY(run_load_decoder(run));
-        TRY(run_decode(run, first, count));
+        TRY(make_group(run, first, count));
     }
     if (run->decoded)
         TRY(run_trace(run, "decoded", 4,
