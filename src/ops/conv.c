@@ -64,8 +64,8 @@ int conv_round_up(int value, int step)
     return (value + step - 1) / step * step;
 }
 
-void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
-    const float *weight, const struct packed *packed)
+PACKED_INLINE void pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
+    const float *weight, const struct packed packed)
 {
     size_t tap_step = taps_inside ? (size_t)panel : (size_t)k * panel;
     size_t c_step = taps_inside ? (size_t)9 * panel : (size_t)panel;
@@ -76,9 +76,18 @@ void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_insid
                 bool exists = c < conv->in && first + lane < conv->out;
                 const float *from = weight + ((size_t)(first + lane) * conv->in + c) * 9;
                 for (int tap = 0; tap < 9; tap++)
-                    packed_put(packed, start + tap * tap_step + c * c_step + lane,
+                    packed_put(&packed, start + tap * tap_step + c * c_step + lane,
                         exists ? from[tap] : 0.0f);
             }
+}
+
+void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
+    const float *weight, const struct packed *packed)
+{
+    if (packed->half)
+        pack_panels(conv, panel, k, taps_inside, weight, (struct packed){packed->memory, true});
+    else
+        pack_panels(conv, panel, k, taps_inside, weight, (struct packed){packed->memory, false});
 }
 
 /* What buffer_fill hands to the two functions below. */

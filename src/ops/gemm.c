@@ -47,7 +47,7 @@ struct packing {
 
 /* Sixteen columns of a panel, sixteen steps of k at a time: as many cache lines of the source as a
  * small cache holds at any row length, each read once. */
-static void pack_block(
+PACKED_INLINE void pack_block(
     const struct packing *p, int column, const struct packed *packed, size_t place)
 {
     const float *rows[16];
@@ -62,14 +62,21 @@ static void pack_block(
                     packed, place + (size_t)k * GEMM_PANEL + lane, rows[lane] ? rows[lane][k] : 0);
 }
 
-static void pack_weight(void *user, void *mapped)
+PACKED_INLINE void pack_blocks(const struct packing *p, const struct packed packed)
 {
-    const struct packing *p = user;
-    struct packed packed = {mapped, p->half};
     for (int column = 0; column < p->columns; column += 16) {
         int panel = column / GEMM_PANEL;
         pack_block(p, column, &packed, (size_t)panel * p->in * GEMM_PANEL + column % GEMM_PANEL);
     }
+}
+
+static void pack_weight(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    if (p->half)
+        pack_blocks(p, (struct packed){mapped, true});
+    else
+        pack_blocks(p, (struct packed){mapped, false});
 }
 
 static void pack_bias(void *user, void *mapped)

@@ -20,6 +20,7 @@ static inline size_t packed_size(bool half)
     return half ? sizeof(uint16_t) : sizeof(float);
 }
 
+/* Called in inner loops: PACKED_INLINE makes a loop of its own for either type. */
 static inline void packed_put(const struct packed *packed, size_t index, float value)
 {
     if (packed->half)
@@ -27,6 +28,8 @@ static inline void packed_put(const struct packed *packed, size_t index, float v
     else
         ((float *)packed->memory)[index] = value;
 }
+
+#define PACKED_INLINE static inline __attribute__((always_inline))
 
 /* Behind the other options of a kernel. */
 #define HALF_OPTION(half) ((half) ? " -DHALF_WEIGHTS" : "")
