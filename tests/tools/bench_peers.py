@@ -70,11 +70,18 @@ def make_network(models, task):
     return Wrapped().eval(), inputs
 
 
+def inputs_path(task, cache):
+    return os.path.join(cache, task + ".npz")
+
+
 def export_onnx(models, task, cache):
+    """The network, and beside it its inputs: who runs it needs no PyTorch."""
+    import numpy
     import torch
     path = os.path.join(cache, task + ".onnx")
-    if not os.path.exists(path):
+    if not os.path.exists(path) or not os.path.exists(inputs_path(task, cache)):
         network, inputs = make_network(models, task)
+        numpy.savez(inputs_path(task, cache), *[value.numpy() for value in inputs])
         with torch.no_grad():
             torch.onnx.export(network, inputs, path, dynamo=True, opset_version=18, external_data=True)
     return path
@@ -89,43 +96,48 @@ def export_openvino(models, task, cache):
     return path
 
 
-def open_peer(peer, models, task, cache, threads):
-    """A function without arguments that runs the network once."""
+def open_torch(peer, models, task, threads):
     import torch
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    if PEERS[peer] == "torch":
-        network, inputs = make_network(models, task)
-        if peer == "channels_last":
-            network = network.to(memory_format=torch.channels_last)
-            inputs = tuple(x.to(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
-        if peer == "compile":
-            import torch._inductor.config
-            torch._inductor.config.freezing = True
-            network = torch.compile(network)
-        return lambda: network(*inputs)
-    _, inputs = make_inputs(models, task)
-    if peer == "onnxruntime":
-        import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(export_onnx(models, task, cache), options,
-                                               providers=["CPUExecutionProvider"])
-        feed = {spec.name: value.numpy() for spec, value in zip(session.get_inputs(), inputs)}
-        return lambda: session.run(None, feed)
+    network, inputs = make_network(models, task)
+    if peer == "channels_last":
+        network = network.to(memory_format=torch.channels_last)
+        inputs = tuple(x.to(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+    if peer == "compile":
+        import torch._inductor.config
+        torch._inductor.config.freezing = True
+        network = torch.compile(network)
+    return lambda: network(*inputs)
+
+
+def open_onnxruntime(path, inputs, threads):
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    feed = {spec.name: value for spec, value in zip(session.get_inputs(), inputs)}
+    return lambda: session.run(None, feed)
+
+
+def open_openvino(path, inputs, threads):
     import openvino
-    compiled = openvino.Core().compile_model(export_openvino(models, task, cache), "CPU", {
+    compiled = openvino.Core().compile_model(path, "CPU", {
         "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False})
     request = compiled.create_infer_request()
-    values = [value.numpy() for value in inputs]
-    return lambda: request.infer(values)
+    return lambda: request.infer(inputs)
 
 
-def make_inputs(models, task):
-    network, inputs = make_network(models, task)
-    del network
-    return None, inputs
+def open_peer(peer, models, task, cache, threads):
+    """A function without arguments that runs the network once."""
+    if PEERS[peer] == "torch":
+        return open_torch(peer, models, task, threads)
+    import numpy
+    inputs = list(numpy.load(inputs_path(task, cache)).values())
+    if peer == "onnxruntime":
+        return open_onnxruntime(os.path.join(cache, task + ".onnx"), inputs, threads)
+    return open_openvino(os.path.join(cache, task + ".xml"), inputs, threads)
 
 
 def serve(peer, models, task, cache, threads):
@@ -147,7 +159,7 @@ class Contestant:
                                         env={**os.environ, **environment})
         if self.process.stdout.readline().strip() != "ready":
             self.close()
-            raise RuntimeError("does not start")
+            raise RuntimeError(f"{os.path.basename(command[3])} does not start")
 
     def run(self):
         self.process.stdin.write("run\n")
@@ -245,6 +257,9 @@ def main():
         return serve(arguments.serve, arguments.models, arguments.tasks[0], arguments.cache, arguments.threads)
     wanted = arguments.peers.split(",")
     arguments.peers = [peer for peer in wanted if installed(peer)]
+    for library in ("torch", "diffusers"): # they also export the networks
+        if importlib.util.find_spec(library) is None:
+            sys.exit(f"bench_peers: {library} is not installed")
     for peer in wanted:
         if peer not in arguments.peers:
             print(f"bench_peers: {PEERS[peer]} is not installed, {peer} is skipped", file=sys.stderr)
