@@ -3,6 +3,7 @@
 #include "check.h"
 #include "device/cache.h"
 #include "device/launch.h"
+#include "device/prepare.h"
 #include "device/program.h"
 #include "device/quirk.h"
 #include "base/file.h"
@@ -52,7 +53,9 @@ static void check_quirks(void)
     CHECK(quirk_find(&facts, &unusable) & QUIRK_UNUSABLE, "Clover is used");
     CHECK(unusable && strstr(unusable->effect, "rusticl"), "no row");
     snprintf(facts.platform, sizeof facts.platform, "portable computing LANGUAGE");
-    CHECK(quirk_find(&facts, &unusable) == QUIRK_NO_OWN_CACHE && !unusable, "PoCL");
+    CHECK(
+        quirk_find(&facts, &unusable) == (QUIRK_NO_OWN_CACHE | QUIRK_BUILDS_AT_LAUNCH) && !unusable,
+        "PoCL");
     snprintf(facts.platform, sizeof facts.platform, "Some other platform");
     CHECK(quirk_find(&facts, &unusable) == 0 && !unusable, "unknown platform");
     for (const struct quirk *row = quirk_rows; row->symptom; row++)
@@ -424,6 +427,55 @@ static void check_program_cache(void)
     empty_folder();
 }
 
+/* What affine_rows_cpu would do: y = 2x + 1. */
+static enum clat_status double_rows(
+    struct device *device, const struct tensor *x, const struct tensor *y)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(kernel_find(device, "elementwise", "affine_rows_cpu", "-DTEST=3", &kernel));
+    TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(x), ARG_INT(1), ARG_FLOAT(2),
+        ARG_FLOAT(1), ARG_TENSOR(y), ARG_INT(1), ARG_INT(1), ARG_INT(1), ARG_INT(1),
+        ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
+/* A driver that compiles at launches gets the kernels of a dry run before they are needed. The
+ * second one cannot be built: it is for the launch that needs it to say so. */
+static void check_preparation(struct device *device, struct pool *pool)
+{
+    struct device *dry;
+    struct kernel *kernel;
+    struct tensor x = {.n = 1, .h = 1, .w = 1, .c = 1, .stride = 1}, y = x;
+    float value = 1.5f;
+    int built = 0, first;
+    unsigned quirks = device->quirks;
+    size_t used = device_memory_used(device);
+    CHECK_OK(device_open_dry(device_facts(device), &dry));
+    CHECK_OK(double_rows(dry, &x, &y));
+    CHECK_OK(kernel_find(dry, "no such file", "nor function", "", &kernel));
+    CHECK_OK(launch(dry, kernel, grid_jobs(dry), ARG_BUFFER(device_counter(dry))));
+    device_on_build(device, note_build, &built);
+    device->quirks |= QUIRK_BUILDS_AT_LAUNCH;
+    device_prepare(device, dry);
+    device_close(dry);
+    CHECK(device->preparation && built == 0, "%d built", built);
+    while (device->preparation)
+        device_prepare_next(device);
+    first = built;
+    CHECK(first > 0 || device->cache_hits, "nothing is built");
+    CHECK(device_memory_used(device) == used, "%zu bytes kept", device_memory_used(device) - used);
+    CHECK_OK(pool_take(pool, POOL_FRONT, 1, 1, 1, 1, &x));
+    CHECK_OK(pool_take(pool, POOL_FRONT, 1, 1, 1, 1, &y));
+    CHECK_OK(tensor_write(device, &x, &value));
+    CHECK_OK(double_rows(device, &x, &y));
+    CHECK_OK(tensor_read(device, &y, &value));
+    CHECK(value == 4 && built == first, "%g, %d more are built", (double)value, built - first);
+    device->quirks = quirks;
+    device_on_build(device, NULL, NULL);
+}
+
 int main(void)
 {
     struct device *device;
@@ -443,6 +495,7 @@ int main(void)
     check_memory_returns(device);
     check_launches(device, &pool);
     check_build_faults(device);
+    check_preparation(device, &pool);
     check_program_cache();
     pool_close(&pool);
     device_close(device);

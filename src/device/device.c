@@ -1,5 +1,6 @@
 /* device.c - open, close, wait, count. SPDX-License-Identifier: MIT */
 #include "device/opencl.h"
+#include "device/prepare.h"
 #include "device/program.h"
 #include "base/memory.h"
 
@@ -82,6 +83,7 @@ void device_close(struct device *device)
 {
     if (!device)
         return;
+    device_prepare_end(device);
     if (device->queue)
         clFinish(device->queue);
     if (device->mark)

@@ -5,6 +5,7 @@
  * cause. */
 #include "device/launch.h"
 #include "device/meter_launch.h"
+#include "device/prepare.h"
 #include "device/program.h"
 
 static size_t round_up(size_t value, size_t multiple)
@@ -67,7 +68,7 @@ static cl_int set_argument(cl_kernel kernel, const struct argument *argument, cl
     return CL_INVALID_ARG_VALUE;
 }
 
-static enum clat_status set_arguments(struct device *device, const struct kernel *kernel,
+enum clat_status kernel_set_arguments(struct device *device, const struct kernel *kernel,
     const struct argument *arguments, size_t count)
 {
     cl_uint index = 0;
@@ -117,10 +118,12 @@ enum clat_status launch_array(struct device *device, struct kernel *kernel, stru
     cl_event event = NULL;
     if (device->cancelled && device->cancelled(device->cancelled_user))
         FAIL(CLAT_CANCELLED, "stopped on request");
+    if (device->dry)
+        TRY(kernel_rehearse(kernel, grid, arguments, count));
     if (device->dry || grid.global[0] == 0 || grid.global[1] == 0 || grid.global[2] == 0)
         goto out;
     TRY(check_grid(device, kernel, &grid));
-    TRY(set_arguments(device, kernel, arguments, count));
+    TRY(kernel_set_arguments(device, kernel, arguments, count));
     bool marked = ++device->launches >= LAUNCH_STRIDE;
     cl_int code = clEnqueueNDRangeKernel(device->queue, kernel->handle, (cl_uint)grid.dimensions,
         NULL, grid.global, grid.local, 0, NULL, marked || device->meter ? &event : NULL);

@@ -58,6 +58,8 @@ struct argument argument_buffer(const struct buffer *buffer); /* NULL: no buffer
 #define launch(device, kernel, grid, ...)                                                          \
     launch_array(device, kernel, grid, (struct argument[]){__VA_ARGS__},                           \
         sizeof((struct argument[]){__VA_ARGS__}) / sizeof(struct argument))
+enum clat_status kernel_set_arguments(struct device *device, const struct kernel *kernel,
+    const struct argument *arguments, size_t count);
 enum clat_status launch_array(struct device *device, struct kernel *kernel, struct grid grid,
     const struct argument *arguments, size_t count);
 

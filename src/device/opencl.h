@@ -11,6 +11,7 @@
 #define LAUNCH_STRIDE 8
 
 struct program;
+struct preparation;
 struct meter;
 
 struct device {
@@ -28,14 +29,15 @@ struct device {
     void *cancelled_user;
     void (*building)(void *user, const char *program, int n);
     void *building_user;
-    int builds;               /* programs built from source so far */
-    int cache_hits;           /* programs that came from the disk cache */
-    struct program *programs; /* list, newest first */
-    struct meter *meter;      /* NULL unless one runs: meter.h */
-    int launches;             /* since the last marked one, 0..LAUNCH_STRIDE */
-    cl_event mark;            /* of the last marked launch, or NULL */
-    int gemm_engine;          /* enum gemm_engine, kept for ops/gemm.c */
-    bool stores_half;         /* device_store_half() */
+    int builds;                      /* programs built from source so far */
+    int cache_hits;                  /* programs that came from the disk cache */
+    struct program *programs;        /* list, newest first */
+    struct preparation *preparation; /* NULL unless kernels wait: prepare.h */
+    struct meter *meter;             /* NULL unless one runs: meter.h */
+    int launches;                    /* since the last marked one, 0..LAUNCH_STRIDE */
+    cl_event mark;                   /* of the last marked launch, or NULL */
+    int gemm_engine;                 /* enum gemm_engine, kept for ops/gemm.c */
+    bool stores_half;                /* device_store_half() */
 };
 
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown code" for what no header knows. */

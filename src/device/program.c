@@ -195,13 +195,14 @@ enum clat_status program_find(
     return CLAT_OK;
 }
 
-static void kernels_free(struct kernel *kernel)
+void kernels_free(struct kernel *kernel)
 {
     while (kernel) {
         struct kernel *next = kernel->next;
         if (kernel->handle)
             clReleaseKernel(kernel->handle);
         free(kernel->function);
+        free(kernel->rehearsal);
         free(kernel);
         kernel = next;
     }

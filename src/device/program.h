@@ -16,8 +16,9 @@ struct kernel {
     cl_kernel handle; /* NULL on a dry device */
     char *function;
     const struct program *program;
-    cl_uint arguments;       /* how many it takes */
-    size_t work_group_limit; /* work-items in one group, for this kernel */
+    cl_uint arguments;           /* how many it takes */
+    size_t work_group_limit;     /* work-items in one group, for this kernel */
+    struct rehearsal *rehearsal; /* its first launch on a dry device (prepare.h), or NULL */
     struct kernel *next;
 };
 
@@ -39,5 +40,6 @@ enum clat_status program_find(
 enum clat_status program_build(struct device *device, const char *file, const char *options,
     const char *text, cl_program *handle);
 void programs_free(struct program *list);
+void kernels_free(struct kernel *list);
 
 #endif

@@ -289,6 +289,8 @@ enum clat_status unet_measure(struct unet *unet, struct device *dry, int n, int 
     if (unet->config.num_class_embeds)
         TRY(take_classes(&run, unet, n));
     TRY(unet_set_timesteps(&run, unet, NULL, timesteps));
+    TRY(unet_forward(
+        &run, unet, &sample, 0, &output)); /* planned, if any is: what a run does first */
     TRY(unet_forward(&run, unet, &sample, 1, &output));
     *bytes = pool.peak;
 out:

@@ -3,6 +3,7 @@
  * The rows of the UNet are [unconditional x images, conditional x images]; a row never sees
  * another, so that how images are grouped does not change them. */
 #include "base/memory.h"
+#include "device/prepare.h"
 #include "pipeline/run.h"
 #include "sampling/denoiser.h"
 
@@ -63,6 +64,7 @@ static enum clat_status step_done(void *user, int step, int steps, const float *
     struct group *group = user;
     struct run *run = group->run;
     enum clat_status status;
+    device_prepare_next(run->device);
     TRY(check_finite(sample, (size_t)group->count * run->elements, "the scheduler, step %d of %d,",
         step + 1, steps));
     TRY(trace_images(group, "latents", step, sample));

@@ -1,9 +1,11 @@
 /* load.c - components onto the device, with progress. SPDX-License-Identifier: MIT */
+#include "device/prepare.h"
 #include "pipeline/run.h"
 
 static void tensor_loaded(void *user)
 {
     struct run *run = user;
+    device_prepare_next(run->device);
     run->loaded++;
     run_phase(
         run, run->phase, run->loaded < run->to_load ? run->loaded : run->to_load, run->to_load);

@@ -7,6 +7,7 @@
  * side by side. */
 #include "pipeline/condition.h"
 #include "pipeline/run.h"
+#include "device/prepare.h"
 #include "sampling/denoiser.h"
 
 #include <stdio.h>
@@ -132,6 +133,8 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     memory->peak = larger(sampling, decoding);
     memory->peak = larger(memory->peak, memory->text_weights + memory->text_activations);
     memory->peak = larger(memory->peak, memory->encoder_weights + memory->encoder_activations);
+    if (request->prepares)
+        device_prepare(request->prepares, dry);
 out:
     device_close(dry);
     return status;
@@ -198,6 +201,7 @@ enum clat_status run_check_memory(struct run *run)
         .guided = run->guided,
         .half = device_stores_half(run->device),
         .timesteps = run->plan.count - run->plan.first,
+        .prepares = run->device,
         .encodes = run->inputs.images.count && run->task->encodes};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     for (;; run->group = (run->group + 1) / 2) {

@@ -121,6 +121,8 @@ struct memory_request {
     bool half;     /* weights are kept as half */
     bool encodes;  /* pictures are encoded first */
     bool alone;    /* one half of the autoencoder is all: the encoder if `encodes` */
+    struct device
+        *prepares; /* its kernels for all this are built meanwhile: device/prepare.h; NULL: none */
 };
 /* Predicts by loading and running everything on a dry device with these facts (NULL: a generic
  * CPU). */

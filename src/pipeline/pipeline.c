@@ -1,4 +1,5 @@
 /* pipeline.c - the stages of a job, in order. SPDX-License-Identifier: MIT */
+#include "device/prepare.h"
 #include "pipeline/condition.h"
 
 #include <stdlib.h>
@@ -79,6 +80,7 @@ enum clat_status pipeline_run(struct device *device, struct model *model, const 
     device_on_cancel(device, run.events->cancelled, run.events->user);
     enum clat_status status = make_images(&run);
     run_free(&run);
+    device_prepare_end(device);
     device_on_cancel(device, NULL, NULL);
     return status;
 }
