@@ -46,6 +46,18 @@ INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 pl
             steps, w, map->k, next, ahead);
 }
 
+/* The sums of a tile, channels from o on, to y. */
+static inline void store_tile(
+    const struct ending *ending, __global const float *sum, int3 place, int tile_w, int o)
+{
+    for (int i = 0; i < ROWS; i++, sum += PANEL) {
+        int down = tile_w == 8 ? i / 8 : i / 4;
+        for (int j = 0; j < PANEL && o + j < ending->out; j += 16)
+            store_output(ending, vload16(0, sum + j), place.x, place.y + down,
+                place.z + i - down * tile_w, o + j);
+    }
+}
+
 /* p as in struct map; partial: [work-items][block][ROWS][PANEL]. */
 KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int stride, int images,
     __global const WEIGHT *restrict weight, int tile_w, TENSOR_OUT(partial), int taps, int block,
@@ -75,12 +87,8 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
                 add_taps(tile, &map, tile_place(&map, first + t), tap, taps, w, next, ahead);
                 tile_save(tile, sum, PANEL);
             }
-        for (int i = 0; i < count * ROWS; i++) {
-            int3 place = tile_place(&map, first + i / ROWS);
-            for (int j = 0; j < PANEL && o + j < out; j += 16)
-                store_output(&ending, vload16(0, sums + i * PANEL + j), place.x,
-                    place.y + i % ROWS / tile_w, place.z + i % ROWS % tile_w, o + j);
-        }
+        for (int t = 0; t < count; t++)
+            store_tile(&ending, sums + t * ROWS * PANEL, tile_place(&map, first + t), tile_w, o);
     }
     JOBS_END
 }
