@@ -55,7 +55,9 @@
 #define KERNEL_CPU KERNEL_GROUP(1, 1, 1)
 
 /* job_counter[0] is the next job, [1] the work-items that are done; the last one leaves both zero for
- * the next launch of the in-order queue. Nobody waits, so no forward progress is assumed. */
+ * the next launch of the in-order queue. Nobody waits, so no forward progress is assumed. A kernel
+ * touches no tensor before JOBS: launched with an exhausted counter it is only built
+ * (src/device/prepare.h). */
 #define JOB_COUNTER __global volatile int *job_counter
 #define JOBS(job, count) for (int job; (job = atomic_inc(job_counter)) < (count);)
 #define JOBS_END                                                                                   \
