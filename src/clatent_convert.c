@@ -8,12 +8,9 @@
 
 static void tell(void *user, const char *component, int done, int total)
 {
-    struct clat_context *context = user;
     char phase[64];
     snprintf(phase, sizeof phase, "writing %s", component);
-    if (context->options.progress)
-        context->options.progress(context->options.user,
-            &(struct clat_progress){.phase = phase, .done = done, .total = total});
+    context_tell(user, &(struct clat_progress){.phase = phase, .done = done, .total = total});
 }
 
 static enum clat_status read_type(const char *type, enum dtype *dtype)

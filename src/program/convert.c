@@ -1,10 +1,8 @@
 /* convert.c - any model as a folder of diffusers. SPDX-License-Identifier: MIT */
 #include "program/arguments.h"
 #include "program/program.h"
-#include "program/progress.h"
-#include "program/signals.h"
+#include "program/session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct request {
@@ -40,51 +38,21 @@ static enum clat_status read_request(int count, char **arguments, struct request
     return CLAT_OK;
 }
 
-struct session {
-    struct progress progress;
-    char phase[64]; /* told last; progress.h keeps the pointer */
-};
-
-static void show_progress(void *user, const struct clat_progress *now)
-{
-    struct session *session = user;
-    struct clat_progress copy = *now;
-    if (strcmp(session->phase, now->phase) != 0) {
-        session->progress.phase = "";
-        snprintf(session->phase, sizeof session->phase, "%s", now->phase);
-    }
-    copy.phase = session->phase;
-    progress_show(&session->progress, &copy);
-}
-
-static void log_words(void *user, const char *message)
-{
-    struct session *session = user;
-    progress_clear(&session->progress);
-    const char *text = shown(message);
-    complain(CLAT_OK, "%s", text);
-    clat_free(text);
-}
-
 enum clat_status convert_run(int count, char **arguments)
 {
-    struct session session = {.phase = ""};
+    struct session session = {.quiet = false};
     struct request request = {.model = NULL};
-    struct clat_options options = {
-        .user = &session, .log = log_words, .progress = show_progress, .cancelled = signals_stop};
+    struct clat_options options = session_options(&session);
     struct clat_context *context = NULL;
     enum clat_status status = read_request(count, arguments, &request);
     if (status != CLAT_OK)
         return status;
+    session.quiet = request.quiet;
     progress_start(&session.progress, request.quiet ? "none" : "auto");
     status = context_open(&options, &context);
-    if (status == CLAT_OK) {
-        status = clat_convert(context, request.model, request.folder, request.type);
-        progress_clear(&session.progress);
-        report(status);
-    }
-    if (status == CLAT_CANCELLED && !request.quiet)
-        complain(status, "stopped");
+    if (status == CLAT_OK)
+        status = session_end(
+            &session, clat_convert(context, request.model, request.folder, request.type));
     clat_close(context);
     return status;
 }

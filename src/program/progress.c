@@ -29,7 +29,7 @@ static enum progress_form automatic_form(void)
 
 void progress_start(struct progress *progress, const char *word)
 {
-    *progress = (struct progress){.drawn = progress_clock(), .phase = ""};
+    *progress = (struct progress){.drawn = progress_clock()};
     if (word && strcmp(word, "none") == 0)
         progress->form = PROGRESS_NONE;
     else if (word && strcmp(word, "json") == 0)
@@ -170,7 +170,7 @@ void progress_show(void *user, const struct clat_progress *now)
     bool is_new = strcmp(now->phase, progress->phase) != 0;
     bool is_due = progress->form == PROGRESS_PLAIN ? plain_is_due(progress, now, age)
                                                    : is_new || age >= DRAW_SECONDS;
-    progress->phase = now->phase;
+    snprintf(progress->phase, sizeof progress->phase, "%s", now->phase);
     if (!is_due)
         return;
     progress->drawn = clock;

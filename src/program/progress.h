@@ -15,7 +15,7 @@ struct progress {
     double drawn;        /* when the last line was, in seconds */
     int width;           /* columns of the line on the terminal now, 0: none */
     int tenth;           /* of the job, last told in plain form */
-    const char *phase;   /* last told */
+    char phase[64];      /* last told */
     double stepped;      /* when the last step ended */
     double step_seconds; /* exponential mean */
     int last_step;
