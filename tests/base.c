@@ -191,6 +191,9 @@ static void nearest(void)
     found = text_nearest("sead", names);
     CHECK(found && strcmp(found, "seed") == 0, "%s", found ? found : "nothing");
     CHECK(!text_nearest("zzzzzzzz", names), "nothing is near");
+    CHECK(text_ends_with("a.npy", ".npy") && !text_ends_with(".npy", ".npy") &&
+              !text_ends_with("npy", ".npy") && !text_ends_with("a.npyz", ".npy"),
+        "endings");
 }
 
 static void growing_text(void)

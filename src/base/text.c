@@ -226,3 +226,9 @@ bool text_to_double(const char *text, double *out)
     *out = value;
     return true;
 }
+
+bool text_ends_with(const char *text, const char *ending)
+{
+    size_t size = strlen(text), tail = strlen(ending);
+    return size > tail && strcmp(text + size - tail, ending) == 0;
+}

@@ -21,6 +21,9 @@ void text_free(struct text *text);
 /* True if `bytes` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool text_is_utf8(const char *bytes, size_t size);
 
+/* True if the text is that ending with something before it: "a.npy", but not ".npy". */
+bool text_ends_with(const char *text, const char *ending);
+
 /* The entry of the NULL-terminated list that is nearest to `word` (edit distance of at most a third
  * of its length, at least 2), or NULL. For "did you mean". */
 const char *text_nearest(const char *word, const char *const *names);

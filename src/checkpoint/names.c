@@ -3,6 +3,7 @@
  * A name is held against the patterns of one side (names_table.h); the numbers in it give a place,
  * and the pattern of the other side with the numbers of that place is its name there. */
 #include "checkpoint/names_table.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -209,9 +210,8 @@ bool names_is_transposed(const char *ours, int rank)
     static const char *const tables[] = {"model.embed_tokens.weight",
         "model.embed_positions.weight", "quantize.embedding.weight", "class_embedding.weight",
         "embedding.weight"};
-    size_t size = strlen(ours);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (strcmp(ours, tables[i]) == 0)
             return false;
-    return rank == 2 && size > 7 && strcmp(ours + size - 7, ".weight") == 0;
+    return rank == 2 && text_ends_with(ours, ".weight");
 }

@@ -116,28 +116,22 @@ out:
     return status;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), tail = strlen(ending);
-    return size > tail && strcmp(text + size - tail, ending) == 0;
-}
-
 static enum clat_status check_endings(const struct job_values *values, const struct job *job)
 {
-    if (job->output && strcmp(job->output, "-") != 0 && !ends_with(job->output, ".png") &&
-        !ends_with(job->output, ".npy") && !ends_with(job->output, ".safetensors"))
+    if (job->output && strcmp(job->output, "-") != 0 && !text_ends_with(job->output, ".png") &&
+        !text_ends_with(job->output, ".npy") && !text_ends_with(job->output, ".safetensors"))
         return status_set(CLAT_ERROR_USAGE,
             "%s: output must end in .png, .npy or .safetensors (or be -), found '%s'",
             value_of(values, "output")->where, job->output);
-    if (job->latents && !ends_with(job->latents, ".npy") &&
-        !ends_with(job->latents, ".safetensors"))
+    if (job->latents && !text_ends_with(job->latents, ".npy") &&
+        !text_ends_with(job->latents, ".safetensors"))
         return status_set(CLAT_ERROR_USAGE,
             "%s: latents must end in .npy or .safetensors, found '%s'",
             value_of(values, "latents")->where, job->latents);
-    if (job->sheet && !ends_with(job->sheet, ".png"))
+    if (job->sheet && !text_ends_with(job->sheet, ".png"))
         return status_set(CLAT_ERROR_USAGE, "%s: sheet must end in .png, found '%s'",
             value_of(values, "sheet")->where, job->sheet);
-    if (job->trace && !ends_with(job->trace, ".safetensors"))
+    if (job->trace && !text_ends_with(job->trace, ".safetensors"))
         return status_set(CLAT_ERROR_USAGE, "%s: trace must end in .safetensors, found '%s'",
             value_of(values, "trace")->where, job->trace);
     return CLAT_OK;

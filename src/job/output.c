@@ -91,14 +91,13 @@ bool output_is_per_image(const char *pattern)
 
 enum output_kind output_kind(const char *pattern)
 {
-    size_t size = pattern ? strlen(pattern) : 0;
     if (!pattern)
         return OUTPUT_NONE;
     if (strcmp(pattern, "-") == 0)
         return OUTPUT_STREAM;
-    if (size > 4 && strcmp(pattern + size - 4, ".npy") == 0)
+    if (text_ends_with(pattern, ".npy"))
         return OUTPUT_NPY;
-    return size > 4 && strcmp(pattern + size - 4, ".png") == 0 ? OUTPUT_PNG : OUTPUT_SAFETENSORS;
+    return text_ends_with(pattern, ".png") ? OUTPUT_PNG : OUTPUT_SAFETENSORS;
 }
 
 static bool add_date(const struct piece *piece, time_t now, char *out, size_t size)

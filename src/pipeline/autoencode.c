@@ -2,6 +2,7 @@
  */
 #include "pipeline/autoencode.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/npy.h"
 #include "pipeline/condition.h"
 
@@ -84,10 +85,9 @@ out:
 
 enum clat_status latents_read(const char *path, struct latents *latents)
 {
-    size_t size = strlen(path);
-    bool is_npy = size > 4 && strcmp(path + size - 4, ".npy") == 0;
     *latents = (struct latents){.values = NULL};
-    enum clat_status status = is_npy ? read_npy(path, latents) : read_safetensors(path, latents);
+    enum clat_status status =
+        text_ends_with(path, ".npy") ? read_npy(path, latents) : read_safetensors(path, latents);
     if (status != CLAT_OK)
         latents_free(latents);
     return status;

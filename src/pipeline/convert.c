@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/safetensors.h"
 #include "networks/loader.h"
 #include "pipeline/config_text.h"
@@ -111,9 +112,8 @@ static bool is_linear(const char *name)
 {
     static const char *const ends[] = {
         ".to_q.weight", ".to_k.weight", ".to_v.weight", ".to_out.0.weight"};
-    size_t size = strlen(name);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (size > strlen(ends[i]) && strcmp(name + size - strlen(ends[i]), ends[i]) == 0)
+        if (text_ends_with(name, ends[i]))
             return true;
     return false;
 }

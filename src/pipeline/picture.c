@@ -3,6 +3,7 @@
 #include "pipeline/picture.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/npy.h"
 #include "pipeline/resize.h"
 
@@ -137,12 +138,6 @@ out:
     return status;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), tail = strlen(ending);
-    return size >= tail && strcmp(text + size - tail, ending) == 0;
-}
-
 enum clat_status pictures_read(const char *key, const struct texts *paths,
     const struct picture_rules *rules, struct pictures *pictures)
 {
@@ -150,7 +145,7 @@ enum clat_status pictures_read(const char *key, const struct texts *paths,
     *pictures = (struct pictures){0};
     for (size_t i = 0; i < paths->count; i++) {
         const char *path = paths->items[i];
-        if (rules->form == PNG_RGB && ends_with(path, ".npy"))
+        if (rules->form == PNG_RGB && text_ends_with(path, ".npy"))
             TRY(read_npy(key, path, rules, pictures));
         else
             TRY(read_png(key, path, rules, pictures));
