@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """bench_peers.py BENCH_STAGE MODELS [--cache DIR] [--rounds N] [--cores 0,1] [--peers A,B] [--tasks A,B]
-               [--realtime] [--prepare]
-Whole networks at their real size: clatent beside PyTorch (eager, channels last, compiled), ONNX Runtime and
+               [--steps N] [--pause S] [--realtime] [--prepare]
+Whole networks, and a whole picture of --steps steps without its loading, at their real size: clatent beside PyTorch (eager, channels last, compiled), ONNX Runtime and
 OpenVINO. SPDX-License-Identifier: MIT
 
-BENCH_STAGE is tests/tools/bench_stage; MODELS holds diffusers folders by their names (TASKS). For each task and peer
+BENCH_STAGE is tests/tools/bench_stage (bench_picture beside it); MODELS holds diffusers folders by their names (TASKS). For each task and peer
 two processes, pinned to the same cores with as many threads, hold the network; they run by turns, one call each,
-after two to warm up. Printed: medians, best, and the ratio of medians (peer / clatent). A peer that is not installed
+after two to warm up (a picture: after one of two steps), with a pause between calls, since the threads of some peers
+spin on after a call. Printed: medians, best, and the ratio of medians (peer / clatent). A peer that is not installed
 is skipped with a line. What is exported for ONNX Runtime and OpenVINO is kept in --cache; `--prepare` only exports.
 Peers get a malloc that keeps its memory (glibc's, tuned): without it PyTorch loses up to a third."""
 import argparse
@@ -23,8 +24,10 @@ TASKS = {
     "unet": ("ldm-text2im-large-256", "unet", 2, "text2im UNet, batch 2, 32x32"),
     "decode": ("ldm-text2im-large-256", "decode", 1, "KL-f8 decode to 256x256"),
     "sr_unet": ("ldm-super-resolution-4x-openimages", "unet", 1, "SR UNet, batch 1, 64x64"),
+    "picture": ("ldm-text2im-large-256", "picture", 1, "text2im picture, guidance 6"),
     "sr_decode": ("ldm-super-resolution-4x-openimages", "decode", 1, "VQ-f4 decode to 256x256"),
 }
+PICTURE = ("text", "unet", "decode")
 PEERS = {"torch": "torch", "channels_last": "torch", "compile": "torch", "onnxruntime": "onnxruntime",
          "openvino": "openvino"}
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", "MALLOC_TOP_PAD_": "268435456"}
@@ -97,56 +100,91 @@ def export_openvino(models, task, cache):
     return path
 
 
+# A peer's network is a function of arrays, which gives an array.
 def open_torch(peer, models, task, threads):
     import torch
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    network, inputs = make_network(models, task)
+    network, _ = make_network(models, task)
     if peer == "channels_last":
         network = network.to(memory_format=torch.channels_last)
-        inputs = tuple(x.to(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
     if peer == "compile":
         import torch._inductor.config
         torch._inductor.config.freezing = True
         network = torch.compile(network)
-    return lambda: network(*inputs)
+
+    def tensor(value):
+        value = torch.from_numpy(value)
+        last = peer == "channels_last" and value.ndim == 4
+        return value.to(memory_format=torch.channels_last) if last else value
+    return lambda *values: network(*[tensor(value) for value in values]).numpy()
 
 
-def open_onnxruntime(path, inputs, threads):
+def open_onnxruntime(path, threads):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feed = {spec.name: value for spec, value in zip(session.get_inputs(), inputs)}
-    return lambda: session.run(None, feed)
+    names = [spec.name for spec in session.get_inputs()]
+    return lambda *values: session.run(None, dict(zip(names, values)))[0]
 
 
-def open_openvino(path, inputs, threads):
+def open_openvino(path, threads):
     import openvino
     compiled = openvino.Core().compile_model(path, "CPU", {
         "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False})
     request = compiled.create_infer_request()
-    return lambda: request.infer(inputs)
+    return lambda *values: request.infer(list(values))[0]
 
 
 def open_peer(peer, models, task, cache, threads):
-    """A function without arguments that runs the network once."""
     if PEERS[peer] == "torch":
         return open_torch(peer, models, task, threads)
+    if PEERS[peer] == "onnxruntime":
+        return open_onnxruntime(os.path.join(cache, task + ".onnx"), threads)
+    return open_openvino(os.path.join(cache, task + ".xml"), threads)
+
+
+def ddim_step(latents, noise, alpha, alpha_next):
+    """arXiv 2010.02502, equation 12 with eta 0."""
+    start = (latents - (1 - alpha) ** 0.5 * noise) / alpha ** 0.5
+    return alpha_next ** 0.5 * start + (1 - alpha_next) ** 0.5 * noise
+
+
+def open_picture(peer, models, cache, threads, guidance=6.0):
+    """A function of steps: the prompt and "" through the text encoder, the UNet and DDIM, the decoder."""
     import numpy
-    inputs = list(numpy.load(inputs_path(task, cache)).values())
-    if peer == "onnxruntime":
-        return open_onnxruntime(os.path.join(cache, task + ".onnx"), inputs, threads)
-    return open_openvino(os.path.join(cache, task + ".xml"), inputs, threads)
+    text, unet, decode = (open_peer(peer, models, task, cache, threads) for task in PICTURE)
+    ids, = numpy.load(inputs_path("text", cache)).values()
+    x, timesteps, _ = numpy.load(inputs_path("unet", cache)).values()
+    alphas = numpy.cumprod(1 - numpy.linspace(0.0015 ** 0.5, 0.0195 ** 0.5, 1000) ** 2)
+
+    def picture(steps):
+        context = numpy.concatenate([text(numpy.zeros_like(ids)), text(ids)])
+        latents = x[:1]
+        stride = 1000 // steps
+        for t in range((steps - 1) * stride, -1, -stride):
+            both = unet(numpy.concatenate([latents] * 2), numpy.full_like(timesteps, t), context)
+            noise = both[:1] + guidance * (both[1:] - both[:1])
+            latents = ddim_step(latents, noise, alphas[t], alphas[max(t - stride, 0)]).astype(numpy.float32)
+        return decode(latents)
+    return picture
 
 
 def serve(peer, models, task, cache, threads):
-    run = open_peer(peer, models, task, cache, threads)
+    """Each line of standard input is one call: of the network, or of a picture of so many steps."""
+    import numpy
+    if task == "picture":
+        run = open_picture(peer, models, cache, threads)
+    else:
+        network, inputs = open_peer(peer, models, task, cache, threads), numpy.load(inputs_path(task, cache)).values()
+        inputs = list(inputs)
+        run = lambda _: network(*inputs)
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
         start = time.perf_counter()
-        run()
+        run(int(line))
         print(time.perf_counter() - start, flush=True)
 
 
@@ -162,8 +200,8 @@ class Contestant:
             self.close()
             raise RuntimeError(f"{os.path.basename(command[3])} does not start")
 
-    def run(self):
-        self.process.stdin.write("run\n")
+    def run(self, steps):
+        self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
@@ -195,21 +233,26 @@ def duel(arguments, task, peer):
     folder, kind, batch, _ = TASKS[task]
     theirs = [sys.executable, os.path.abspath(__file__), arguments.bench, arguments.models, "--cache", arguments.cache,
               "--serve", peer, "--tasks", task, "--threads", str(threads)]
-    ours = [arguments.bench, os.path.join(arguments.models, folder), kind, str(batch)]
+    folder = os.path.join(arguments.models, folder)
+    ours = [arguments.bench, folder, kind, str(batch)]
+    if task == "picture":
+        here = os.path.dirname(arguments.bench)
+        ours = [os.path.join(here, "bench_picture"), folder, os.path.join(here, "../../schedulers/.libs")]
     first = Contestant(ours, arguments.cores, environment_of(threads, False))
     second = None
     try:
         second = Contestant(theirs, arguments.cores, environment_of(threads, True))
         pair = (first, second)
         times = ([], [])
-        for contestant in pair * 2:
-            contestant.run()
+        for contestant in pair if task == "picture" else pair * 2:
+            contestant.run(2)
         if arguments.realtime:
             for contestant in pair:
                 contestant.hurry()
         for _ in range(arguments.rounds):
             for contestant, list_ in zip(pair, times):
-                list_.append(contestant.run())
+                time.sleep(arguments.pause)
+                list_.append(contestant.run(arguments.steps))
         return times, [contestant.memory() for contestant in pair]
     finally:
         for contestant in (first, second):
@@ -238,7 +281,8 @@ def compare(arguments):
 
 
 def prepare(arguments):
-    for task in arguments.tasks:
+    networks = [part for task in arguments.tasks for part in (PICTURE if task == "picture" else [task])]
+    for task in dict.fromkeys(networks):
         for peer, export in (("onnxruntime", export_onnx), ("openvino", export_openvino)):
             if peer in arguments.peers:
                 start = time.perf_counter()
@@ -255,6 +299,8 @@ def main():
     parser.add_argument("--cores", default="0,1")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--steps", type=int, default=50, help="of a picture")
+    parser.add_argument("--pause", type=float, default=0.5, help="seconds before each timed call")
     parser.add_argument("--prepare", action="store_true", help="only export")
     parser.add_argument("--realtime", action="store_true", help="timed calls before other processes: chrt -f 5")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
