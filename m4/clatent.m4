@@ -21,6 +21,15 @@ AC_DEFUN([CLATENT_C11], [
   AC_SUBST([CLATENT_CFLAGS])
 ])
 
+# What is built says nothing of the folder it was built in: paths in it start at the top of the tree.
+AC_DEFUN([CLATENT_PREFIX_MAP], [
+  PREFIX_MAP_CFLAGS=
+  CLATENT_TRY_CFLAG([PREFIX_MAP_CFLAGS], [-ffile-prefix-map=/nowhere=.])
+  AS_IF([test -n "$PREFIX_MAP_CFLAGS"],
+    [PREFIX_MAP_CFLAGS='-ffile-prefix-map=$(abs_top_srcdir)=. -ffile-prefix-map=$(top_srcdir)=. -ffile-prefix-map=$(abs_top_builddir)=.'])
+  AC_SUBST([PREFIX_MAP_CFLAGS])
+])
+
 AC_DEFUN([CLATENT_WARNINGS], [
   WARNING_CFLAGS=
   m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes],

@@ -26,12 +26,20 @@ static enum clat_status copy_path(const char *path, char **out)
     return status;
 }
 
-/* mkdtemp's own mode is 0700; the umask decides, as it does for files. */
+/* mkdtemp's own mode is 0700. What the umask allows cannot be asked without changing it for the
+ * whole process, so a folder made inside tells it. */
 static void open_to_others(const char *path)
 {
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)chmod(path, 0777 & ~mask);
+    struct stat facts;
+    char *probe;
+    if (file_join(path, "mode", &probe) != CLAT_OK)
+        return;
+    if (mkdir(probe, 0777) == 0) {
+        if (stat(probe, &facts) == 0)
+            (void)chmod(path, facts.st_mode & 07777);
+        rmdir(probe);
+    }
+    free(probe);
 }
 
 enum clat_status folder_out_open(const char *path, struct folder_out *out)
