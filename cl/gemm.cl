@@ -59,7 +59,7 @@ KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_
             x_tile[i % STEP][i / STEP] = input_at(&inputs, row + i / STEP, c + i % STEP);
         for (uint i = item; i < PANEL * STEP; i += 256)
             w_tile[i / PANEL][i % PANEL] =
-                c + i / PANEL < k ? WEIGHT_AT(from, (size_t)c * PANEL + i) : 0.0f;
+                c + (int)(i / PANEL) < k ? WEIGHT_AT(from, (size_t)c * PANEL + i) : 0.0f;
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int step = 0; step < STEP; step++)
             UNROLL for (int i = 0; i < ROWS; i++)

@@ -87,7 +87,7 @@ void group_stats(TENSOR_IN(x), int x_stride, TENSOR_OUT(partial), int first_chan
     squares = sum_rows(sums, squares);
     __global float *out = TENSOR_AT(partial) +
         ((size_t)image * blocks + b) * 2 * channels + first_channel + column;
-    if (get_local_id(1) == 0 && get_global_id(0) < c) {
+    if (get_local_id(1) == 0 && (int)get_global_id(0) < c) {
         out[0] = mean;
         out[channels] = squares;
     }
