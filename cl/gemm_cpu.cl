@@ -29,6 +29,7 @@
 #define LINES BLOCKS(WIDTH, WEIGHT_LINE) /* of a slice, in a step of k */
 #define MOST_ROWS 144
 #define STEP 16 /* of k, between two rounds of prefetching */
+#include "gemm_finish.h"
 
 /* What tiles are multiplied by: WEIGHT where it lies, or float vectors out of `unpacked`, which
  * are aligned. */
@@ -86,55 +87,6 @@ static inline __attribute__((always_inline)) void tile_multiply(float16 tile[ROW
         STEP_TILE(tile, a, stride, w);
         w += FACTOR_STEP;
         a++;
-    }
-}
-
-/* What becomes of a product: bias, activation (GEGLU if pairs), residual; `columns` of y. */
-struct finish {
-    global const float *bias, *residual;
-    global float *y;
-    int activation, pairs, residual_stride, y_stride, columns;
-};
-
-/* y[0..left) = value + residual, at most 16 of them */
-static inline void store_part(
-    float16 value, global const float *residual, global float *y, int left)
-{
-    float part[16];
-    vstore16(value, 0, part);
-    for (int i = 0; i < left; i++)
-        y[i] = residual ? part[i] + residual[i] : part[i];
-}
-
-static inline void store_vector(float16 value, const struct finish *f, int row, int column)
-{
-    global float *y = f->y + (size_t)row * f->y_stride + column;
-    global const float *residual =
-        f->residual ? f->residual + (size_t)row * f->residual_stride + column : 0;
-    if (column + 16 > f->columns)
-        store_part(value, residual, y, f->columns - column);
-    else
-        vstore16(residual ? value + vload16(0, residual) : value, 0, y);
-}
-
-/* Row `row` of the product from column `first` on (in packed order) to y. */
-static inline void store_row(const float *values, const struct finish *f, int row, int first)
-{
-    for (int j = 0; j < VECTORS; j++) {
-        float16 value = vload16(j, values);
-        if (f->bias)
-            value += vload16(j, f->bias + first);
-#if VECTORS > 1
-        if (f->pairs) {
-            float16 gate = vload16(j + 1, values);
-            if (f->bias)
-                gate += vload16(j + 1, f->bias + first);
-            store_vector(value * gelu16(gate), f, row, (first + j * 16) / 2);
-            j++;
-            continue;
-        }
-#endif
-        store_vector(activate16(f->activation, value), f, row, first + j * 16);
     }
 }
 

@@ -53,8 +53,9 @@ static void check_quirks(void)
     CHECK(quirk_find(&facts, &unusable) & QUIRK_UNUSABLE, "Clover is used");
     CHECK(unusable && strstr(unusable->effect, "rusticl"), "no row");
     snprintf(facts.platform, sizeof facts.platform, "portable computing LANGUAGE");
-    CHECK(
-        quirk_find(&facts, &unusable) == (QUIRK_NO_OWN_CACHE | QUIRK_BUILDS_AT_LAUNCH) && !unusable,
+    CHECK(quirk_find(&facts, &unusable) ==
+                  (QUIRK_NO_OWN_CACHE | QUIRK_BUILDS_AT_LAUNCH | QUIRK_IN_PROCESS) &&
+              !unusable,
         "PoCL");
     snprintf(facts.platform, sizeof facts.platform, "Some other platform");
     CHECK(quirk_find(&facts, &unusable) == 0 && !unusable, "unknown platform");

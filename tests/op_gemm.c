@@ -59,6 +59,7 @@ static const struct layer {
 #define TINY_POOL_BYTES ((size_t)2 << 20)
 #define LAYERS (sizeof layers / sizeof layers[0])
 
+static double tolerance = 1e-6;
 static struct device *device;
 static struct pool pool;
 
@@ -106,7 +107,7 @@ static void check_call(const struct layer *l, const char *label, const float *we
     float *want = malloc((size_t)l->rows * l->out * sizeof *want);
     reference_linear(all, (size_t)l->rows, l->in, weight, bias, l->out, l->activation,
         l->residual ? residual.values : NULL, want);
-    check_near(label, y.values, want, (size_t)l->rows * l->out, 1e-6);
+    check_near(label, y.values, want, (size_t)l->rows * l->out, tolerance);
     free(all);
     free(want);
     frame_free(&x);
@@ -145,6 +146,16 @@ static void check_form(const char *form, bool cpu, enum gemm_engine engine, bool
         check_layer(&layers[i], form);
     gemm_set_engine(device, GEMM_AUTO);
     device_store_half(device, false);
+}
+
+/* Factors of 16 bits. */
+static void check_tiles(const char *form, enum matrix_unit unit, size_t count)
+{
+    device_force_matrix_unit(device, unit);
+    tolerance = 8e-6;
+    check_form(form, true, GEMM_AUTO, false, count);
+    tolerance = 1e-6;
+    device_use_generic(device, true);
 }
 
 /* Every packed column comes from the row that the kernels take it for. */
@@ -210,6 +221,12 @@ int main(void)
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("%s", status_text());
     CHECK_OK(pool_open(device, tiny ? TINY_POOL_BYTES : POOL_BYTES, &pool));
+    if (device_facts(device)->matrix_unit)
+        check_tiles("matrix unit", MATRIX_UNIT_TILES, count);
+    else
+        fprintf(stderr, "op_gemm: no matrix unit here, only its emulation is run\n");
+    check_tiles("emulated matrix unit", MATRIX_UNIT_EMULATED, count);
+    device_use_generic(device, true);
     check_form("portable", false, GEMM_OWN, false, count);
     check_form("portable, half", false, GEMM_OWN, true, count);
     check_form("cpu", true, GEMM_AUTO, false, count);

@@ -1,5 +1,6 @@
 /* device.c - open, close, wait, count. SPDX-License-Identifier: MIT */
 #include "device/opencl.h"
+#include "device/matrix_unit.h"
 #include "device/prepare.h"
 #include "device/program.h"
 #include "base/memory.h"
@@ -59,6 +60,8 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     device->has_prefetch = device->facts.is_cpu;
     TRY(open_queue(device));
     TRY(make_counter(device));
+    if (matrix_unit_expected(&device->facts, device->quirks))
+        matrix_unit_try(device);
     *out_device = device;
     device = NULL;
 out:
@@ -75,6 +78,7 @@ enum clat_status device_open_dry(const struct device_facts *facts, struct device
         return status;
     device->dry = true;
     device->facts = facts ? *facts : generic_cpu;
+    device->matrix_unit = device->facts.matrix_unit;
     *out_device = device;
     return CLAT_OK;
 }
@@ -170,6 +174,16 @@ const struct buffer *device_counter(struct device *device)
 void device_force_shape(struct device *device, bool cpu)
 {
     device->facts.is_cpu = cpu;
+}
+
+void device_use_generic(struct device *device, bool generic)
+{
+    device->facts.matrix_unit = generic ? MATRIX_UNIT_NONE : device->matrix_unit;
+}
+
+void device_force_matrix_unit(struct device *device, enum matrix_unit unit)
+{
+    device->facts.matrix_unit = unit;
 }
 
 void device_store_half(struct device *device, bool half)

@@ -14,11 +14,19 @@
 
 struct device;
 
+/* Units that multiply whole tiles of matrices, as kernels find them (cl/tile_bf16.h). */
+enum matrix_unit {
+    MATRIX_UNIT_NONE,
+    MATRIX_UNIT_TILES,   /* of x86 CPUs: bf16 factors, float sums */
+    MATRIX_UNIT_EMULATED /* the same in plain OpenCL C, for tests */
+};
+
 /* What the driver says, after the quirk rows of quirk.c have been applied. */
 struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
     bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
+    enum matrix_unit matrix_unit; /* proved by a trial when the device was opened */
     int compute_units;
     size_t global_memory;    /* in bytes */
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
@@ -89,6 +97,12 @@ const struct buffer *device_counter(struct device *device);
 /* Whether weights that are loaded from now on are kept as half instead of float (ops/op.h). */
 void device_store_half(struct device *device, bool half);
 bool device_stores_half(const struct device *device);
+
+/* Generic kernels only: what is loaded from now on uses no matrix unit. */
+void device_use_generic(struct device *device, bool generic);
+
+/* For tests: a matrix unit in place of the one that was found, until device_use_generic(). */
+void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
  */

@@ -17,8 +17,9 @@ struct meter;
 struct device {
     struct device_facts facts;
     bool dry;
-    bool has_prefetch; /* a real CPU: __builtin_prefetch means something */
-    unsigned quirks;   /* bits of enum quirk_symptom */
+    bool has_prefetch;            /* a real CPU: __builtin_prefetch means something */
+    unsigned quirks;              /* bits of enum quirk_symptom */
+    enum matrix_unit matrix_unit; /* as found; the fact is what may be used */
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;

@@ -5,6 +5,7 @@
  * index stays the same while its reason changes. */
 #include "device/opencl.h"
 #include "device/quirk.h"
+#include "device/matrix_unit.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -112,10 +113,11 @@ static enum clat_status add_device(struct found *found, cl_platform_id platform,
     entry->index = found->next_index++;
     entry->usable = entry->reason[0] == '\0';
     if (entry->usable)
-        snprintf(entry->reason, sizeof entry->reason, "%s, %.1f GiB, %d compute units",
+        snprintf(entry->reason, sizeof entry->reason, "%s, %.1f GiB, %d compute units%s",
             entry->facts.is_cpu ? "CPU" : "GPU",
-            (double)entry->facts.global_memory / (1024.0 * 1024 * 1024),
-            entry->facts.compute_units);
+            (double)entry->facts.global_memory / (1024.0 * 1024 * 1024), entry->facts.compute_units,
+            matrix_unit_expected(&entry->facts, quirk_find(&entry->facts, NULL)) ? ", matrix unit"
+                                                                                 : "");
     return CLAT_OK;
 }
 

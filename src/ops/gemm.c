@@ -19,7 +19,7 @@
 #define UNPACK_DEPTH 256
 #define UNPACK_OPTION " -DHALF_WEIGHTS -DUNPACK=256"
 
-enum { WEIGHT_PACKED, WEIGHT_ROWS }; /* linear.variant */
+enum { WEIGHT_PACKED, WEIGHT_TILES, WEIGHT_ROWS }; /* linear.variant */
 
 int gemm_columns(int out, bool pairs)
 {
@@ -79,6 +79,12 @@ static void pack_weight(void *user, void *mapped)
         pack_blocks(p, (struct packed){mapped, false});
 }
 
+static void pack_tiles(void *user, void *mapped)
+{
+    const struct packing *p = user;
+    gemm_tile_pack(p->weight, p->out, p->in, p->pairs, p->columns, mapped);
+}
+
 static void pack_bias(void *user, void *mapped)
 {
     const struct packing *p = user;
@@ -120,11 +126,37 @@ out:
     return status;
 }
 
+/* What linear_load() packs for, and with what. */
+static int choose_variant(const struct device *device, int out, int in)
+{
+    if (gemm_engine_of(device) == GEMM_CLBLAST && !device_stores_half(device))
+        return WEIGHT_ROWS;
+    return gemm_tile_suits(device, out, in) ? WEIGHT_TILES : WEIGHT_PACKED;
+}
+
+static enum clat_status make_buffers(
+    struct device *device, struct packing *p, struct linear *linear)
+{
+    enum clat_status status;
+    if (linear->variant == WEIGHT_ROWS) {
+        TRY(make_buffer(device, p->columns, p->in, false, copy_weight, p, &linear->weight));
+        TRY(make_buffer(device, p->columns, 1, false, copy_bias, p, &linear->bias));
+        goto out;
+    }
+    if (linear->variant == WEIGHT_TILES)
+        TRY(make_buffer(
+            device, p->columns, gemm_tile_depth(p->in), false, pack_tiles, p, &linear->weight));
+    else
+        TRY(make_buffer(device, p->columns, p->in, p->half, pack_weight, p, &linear->weight));
+    TRY(make_buffer(device, p->columns, 1, false, pack_bias, p, &linear->bias));
+out:
+    return status;
+}
+
 enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
     int in, enum activation activation, struct linear *linear)
 {
     bool pairs = activation == ACTIVATION_GEGLU, half = device_stores_half(device);
-    bool plain = gemm_engine_of(device) == GEMM_CLBLAST && !half;
     struct packing packing = {
         .weight = weight, .bias = bias, .out = out, .in = in, .pairs = pairs, .half = half};
     enum clat_status status = CLAT_OK;
@@ -132,17 +164,15 @@ enum clat_status linear_load(struct device *device, const float *weight, const f
         .out = out,
         .activation = activation,
         .half = half,
-        .variant = plain ? WEIGHT_ROWS : WEIGHT_PACKED};
-    if (plain)
+        .variant = choose_variant(device, out, in)};
+    if (linear->variant == WEIGHT_ROWS)
         TRY(gemm_clblast_check());
     if (out < 1 || in < 1 || out > INT_MAX / 4 || (!weight && !device_is_dry(device)))
         FAIL(CLAT_ERROR_INTERNAL, "linear layer of %d x %d%s", out, in,
             weight ? "" : ", no weights");
-    packing.columns = plain ? out * (pairs ? 2 : 1) : gemm_columns(out, pairs);
-    TRY(make_buffer(device, packing.columns, in, half, plain ? copy_weight : pack_weight, &packing,
-        &linear->weight));
-    TRY(make_buffer(
-        device, packing.columns, 1, false, plain ? copy_bias : pack_bias, &packing, &linear->bias));
+    packing.columns =
+        linear->variant == WEIGHT_ROWS ? out * (pairs ? 2 : 1) : gemm_columns(out, pairs);
+    TRY(make_buffers(device, &packing, linear));
 out:
     if (status != CLAT_OK)
         linear_free(device, linear);
@@ -242,11 +272,9 @@ static int stride_of(const struct tensor *tensor)
     return tensor ? tensor->stride : 0;
 }
 
-enum { COMMON_ARGUMENTS = 16 }; /* those that both kernels have */
-
-static void set_arguments(const struct product *p, struct argument arguments[COMMON_ARGUMENTS])
+void gemm_arguments(const struct product *p, struct argument arguments[GEMM_ARGUMENTS])
 {
-    const struct argument all[COMMON_ARGUMENTS] = {ARG_TENSOR(p->x), ARG_INT(p->x->stride),
+    const struct argument all[GEMM_ARGUMENTS] = {ARG_TENSOR(p->x), ARG_INT(p->x->stride),
         ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(stride_of(p->x2)),
         ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARG_BUFFER(p->bias),
         ARG_TENSOR(p->residual), ARG_INT(stride_of(p->residual)), ARG_TENSOR(p->y),
@@ -268,21 +296,21 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
         cut.unpack = true;
         cut.depth = divide(k, UNPACK_DEPTH);
     }
-    struct argument arguments[COMMON_ARGUMENTS + 6];
+    struct argument arguments[GEMM_ARGUMENTS + 6];
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
     snprintf(options, sizeof options, "-DROWS=%d -DVECTORS=%d%s", tile.rows, tile.vectors,
         cut.unpack ? UNPACK_OPTION : HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm_cpu", "product_cpu", options, &kernel));
-    set_arguments(p, arguments);
-    arguments[COMMON_ARGUMENTS] = ARG_INT(cut.slices);
-    arguments[COMMON_ARGUMENTS + 1] = ARG_INT(cut.row_block);
-    arguments[COMMON_ARGUMENTS + 2] = ARG_INT(cut.slice_block);
-    arguments[COMMON_ARGUMENTS + 3] = ARG_INT(cut.depth);
-    arguments[COMMON_ARGUMENTS + 4] = ARG_INT(cut.jobs);
-    arguments[COMMON_ARGUMENTS + 5] = ARG_BUFFER(device_counter(device));
-    TRY(launch_array(device, kernel, grid_jobs(device), arguments, COMMON_ARGUMENTS + 6));
+    gemm_arguments(p, arguments);
+    arguments[GEMM_ARGUMENTS] = ARG_INT(cut.slices);
+    arguments[GEMM_ARGUMENTS + 1] = ARG_INT(cut.row_block);
+    arguments[GEMM_ARGUMENTS + 2] = ARG_INT(cut.slice_block);
+    arguments[GEMM_ARGUMENTS + 3] = ARG_INT(cut.depth);
+    arguments[GEMM_ARGUMENTS + 4] = ARG_INT(cut.jobs);
+    arguments[GEMM_ARGUMENTS + 5] = ARG_BUFFER(device_counter(device));
+    TRY(launch_array(device, kernel, grid_jobs(device), arguments, GEMM_ARGUMENTS + 6));
 out:
     return status;
 }
@@ -294,16 +322,16 @@ static enum clat_status run_groups(struct device *device, const struct product *
     size_t rows = tensor_pixels(p->y);
     int columns = gemm_columns(p->out, p->activation == ACTIVATION_GEGLU);
     size_t sums = rows <= 16 ? 1 : rows < 512 ? 4 : 8; /* rows of a work-item */
-    struct argument arguments[COMMON_ARGUMENTS];
+    struct argument arguments[GEMM_ARGUMENTS];
     struct kernel *kernel;
     enum clat_status status;
     char options[32];
     snprintf(options, sizeof options, "-DROWS=%zu%s", sums, HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm", "product", options, &kernel));
-    set_arguments(p, arguments);
+    gemm_arguments(p, arguments);
     struct grid grid =
         grid2((size_t)columns / GEMM_PANEL * 16, (rows + 16 * sums - 1) / (16 * sums) * 16, 16, 16);
-    TRY(launch_array(device, kernel, grid, arguments, COMMON_ARGUMENTS));
+    TRY(launch_array(device, kernel, grid, arguments, GEMM_ARGUMENTS));
 out:
     return status;
 }
@@ -357,7 +385,8 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
         .y = y,
         .out = linear->out,
         .activation = linear->activation};
-    TRY(gemm_run(pool->device, &product));
+    TRY(linear->variant == WEIGHT_TILES ? gemm_tile_run(pool, &product)
+                                        : gemm_run(pool->device, &product));
 out:
     return status;
 }

@@ -8,6 +8,7 @@
 #ifndef CLATENT_OPS_GEMM_H
 #define CLATENT_OPS_GEMM_H
 
+#include "device/launch.h"
 #include "ops/op.h"
 
 #define GEMM_PANEL 64
@@ -33,6 +34,22 @@ int gemm_source_row(int column, int out, bool pairs);
 /* Queues the product, with the kernel and tile that suit the device and the shape; counts no work.
  */
 enum clat_status gemm_run(struct device *device, const struct product *product);
+
+/* The arguments that the kernels of all products begin with. */
+#define GEMM_ARGUMENTS 16
+void gemm_arguments(const struct product *product, struct argument arguments[GEMM_ARGUMENTS]);
+
+/* ---- gemm_tile.c: products on a matrix unit, weights as pairs of bf16 ----------------------- */
+/* Whether a layer loaded now is packed for the unit. */
+bool gemm_tile_suits(const struct device *device, int out, int in);
+
+/* Words per packed column. */
+int gemm_tile_depth(int in);
+/* words [columns/32][depth/32][hi, lo][2][16][16], of weights as linear_load() gets them */
+void gemm_tile_pack(const float *weight, int out, int in, bool pairs, int columns, uint32_t *words);
+
+/* gemm_run() for weights so packed; takes scratch from the back of the pool. */
+enum clat_status gemm_tile_run(struct pool *pool, const struct product *product);
 
 /* ---- gemm_clblast.c: rows as they are, products by CLBlast ---------------------------------- */
 enum gemm_engine gemm_engine_of(const struct device *device);

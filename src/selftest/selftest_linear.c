@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define LIMIT 1e-6
+#define UNIT_LIMIT 8e-6 /* factors of 16 bits */
 
 /* in2 of the `in` columns come from a second tensor. */
 static const struct layer {
@@ -90,7 +91,8 @@ static enum clat_status check_layer(struct trial *trial, const void *row)
     char variant[48];
     bool half = device_stores_half(trial->device);
     snprintf(variant, sizeof variant, "%s%s", trial->form, half ? ", half weights" : "");
-    struct verdict verdict = {"linear", variant, LIMIT, &data.y, NULL, 0};
+    double limit = device_facts(trial->device)->matrix_unit ? UNIT_LIMIT : LIMIT;
+    struct verdict verdict = {"linear", variant, limit, &data.y, NULL, 0};
     TRY(make_data(trial, l, &data));
     verdict.want = data.want;
     TRY(trial_prepare(trial, &data.y));
@@ -121,11 +123,27 @@ static enum clat_status check_clblast(struct trial *trial)
     return status;
 }
 
+/* The matrix unit, for which only CPU-shaped kernels are written. */
+static enum clat_status check_unit(struct trial *trial)
+{
+    enum clat_status status = CLAT_OK;
+    const char *form = trial->form;
+    device_use_generic(trial->device, false);
+    if (device_facts(trial->device)->is_cpu && device_facts(trial->device)->matrix_unit) {
+        trial->form = "matrix unit";
+        status = check_layers(trial);
+    }
+    trial->form = form;
+    return status;
+}
+
 enum clat_status selftest_linear(struct trial *trial)
 {
     enum clat_status status;
     bool cpu = device_facts(trial->device)->is_cpu;
     device_store_half(trial->device, false);
+    TRY(check_unit(trial));
+    device_use_generic(trial->device, true);
     TRY(check_layers(trial));
     if (!cpu && gemm_clblast_check() == CLAT_OK)
         TRY(check_clblast(trial));
@@ -133,5 +151,6 @@ enum clat_status selftest_linear(struct trial *trial)
     TRY(check_layers(trial));
 out:
     device_store_half(trial->device, false);
+    device_use_generic(trial->device, false);
     return status;
 }

@@ -1,0 +1,145 @@
+/* gemm_tile.c - products on a matrix unit: packing, choice, launch. SPDX-License-Identifier: MIT
+ *
+ * Weights are packed as pairs of bf16 (cl/tile_bf16.h), four bytes each as float ones are; rows of
+ * x are split as they are read. Three tile products stand for one of floats, to 16 bits: relative
+ * L2 of a product about 2e-6, where float kernels stay below 1e-6. */
+#include "ops/gemm.h"
+#include "device/launch.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define BLOCK 32   /* rows, and columns */
+#define STEP 32    /* of k */
+#define WORDS 1024 /* of a block and a step */
+#define DEPTH 40   /* steps at a time: 128 rows of them take 640 KiB of a second-level cache */
+#define FEWEST 32  /* columns of either matrix that are worth their padding */
+#define JOBS_PER_UNIT 4
+
+static int blocks(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
+bool gemm_tile_suits(const struct device *device, int out, int in)
+{
+    return device_facts(device)->matrix_unit != MATRIX_UNIT_NONE && !device_stores_half(device) &&
+           out >= FEWEST && in >= FEWEST && in <= INT_MAX - STEP;
+}
+
+int gemm_tile_depth(int in)
+{
+    return blocks(in, STEP) * STEP;
+}
+
+/* ---- packing -------------------------------------------------------------------------------- */
+
+/* Nearest bf16 in the upper half, as bf16_round of the kernels. */
+static inline uint32_t round_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return isnan(value) ? 0x7fc00000u : (bits + 0x8000u) & 0xffff0000u;
+}
+
+static inline void split(float value, uint32_t *hi, uint32_t *lo)
+{
+    float rounded;
+    *hi = round_bits(value);
+    memcpy(&rounded, hi, sizeof rounded);
+    *lo = round_bits(value - rounded);
+}
+
+/* One column of a step: word w holds values w and w + 16, hi first, lo two tiles later. */
+static inline void pack_column(const float *values, uint32_t *words)
+{
+    for (int w = 0; w < 16; w++) {
+        uint32_t hi, lo, next_hi, next_lo;
+        split(values[w], &hi, &lo);
+        split(values[w + 16], &next_hi, &next_lo);
+        words[w * 16] = hi >> 16 | next_hi;
+        words[w * 16 + 512] = lo >> 16 | next_lo;
+    }
+}
+
+void gemm_tile_pack(const float *weight, int out, int in, bool pairs, int columns, uint32_t *words)
+{
+    int steps = blocks(in, STEP);
+    for (int column = 0; column < columns; column++) {
+        int row = gemm_source_row(column, out, pairs);
+        uint32_t *place = words + (size_t)(column / BLOCK) * steps * WORDS +
+                          column % BLOCK / 16 * 256 + column % 16;
+        for (int step = 0; step < steps; step++) {
+            int first = step * STEP, count = in - first < STEP ? in - first : STEP;
+            float values[STEP] = {0};
+            if (row >= 0)
+                memcpy(values, weight + (size_t)row * in + first, count * sizeof *values);
+            pack_column(values, place + (size_t)step * WORDS);
+        }
+    }
+}
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+/* Jobs of up to 128 rows x all columns, fewer where that leaves units without work. */
+struct cut {
+    int panels, row_block, panel_block, jobs;
+    int depth;   /* steps at a time */
+    int items;   /* work-items */
+    int scratch; /* words of one */
+};
+
+static void count_jobs(struct cut *cut, int row_blocks)
+{
+    cut->jobs = blocks(row_blocks, cut->row_block) * blocks(cut->panels, cut->panel_block);
+}
+
+static struct cut choose_cut(const struct device *device, int rows, int columns, int k)
+{
+    int row_blocks = blocks(rows, BLOCK), steps = blocks(k, STEP);
+    int wanted = JOBS_PER_UNIT * device_facts(device)->compute_units;
+    struct cut cut = {.panels = blocks(columns, BLOCK)};
+    cut.row_block = blocks(row_blocks, blocks(rows, 128));
+    cut.panel_block = cut.panels < 16 ? cut.panels : 16;
+    cut.depth = steps <= DEPTH ? steps : blocks(steps, blocks(steps, DEPTH));
+    count_jobs(&cut, row_blocks);
+    while (cut.jobs < wanted && (cut.panel_block > 1 || cut.row_block > 2)) {
+        if (cut.panel_block > 1)
+            cut.panel_block = blocks(cut.panel_block, 2);
+        else
+            cut.row_block = blocks(cut.row_block, 2);
+        count_jobs(&cut, row_blocks);
+    }
+    cut.items = (int)grid_jobs(device).global[0];
+    if (cut.items > cut.jobs)
+        cut.items = cut.jobs;
+    cut.scratch = cut.row_block * WORDS * (cut.depth + (cut.depth < steps ? cut.panel_block : 0));
+    return cut;
+}
+
+enum clat_status gemm_tile_run(struct pool *pool, const struct product *p)
+{
+    struct device *device = pool->device;
+    struct pool_mark mark = pool_mark(pool);
+    bool pairs = p->activation == ACTIVATION_GEGLU;
+    int columns = blocks(p->out, 16) * 16 * (pairs ? 2 : 1);
+    int k = p->x->c + (p->x2 ? p->x2->c : 0);
+    struct cut cut = choose_cut(device, (int)tensor_pixels(p->y), columns, k);
+    struct argument arguments[GEMM_ARGUMENTS + 8];
+    struct tensor scratch;
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(kernel_find(device, "gemm_tile", "product_tile",
+        device_facts(device)->matrix_unit == MATRIX_UNIT_EMULATED ? "-DEMULATE" : "", &kernel));
+    TRY(pool_take(pool, POOL_BACK, 1, 1, cut.items, cut.scratch, &scratch));
+    gemm_arguments(p, arguments);
+    const struct argument more[8] = {ARG_INT(cut.panels), ARG_INT(cut.row_block),
+        ARG_INT(cut.panel_block), ARG_INT(cut.depth), ARG_TENSOR(&scratch), ARG_INT(cut.scratch),
+        ARG_INT(cut.jobs), ARG_BUFFER(device_counter(device))};
+    memcpy(arguments + GEMM_ARGUMENTS, more, sizeof more);
+    TRY(launch_array(device, kernel, grid1((size_t)cut.items, 1), arguments, GEMM_ARGUMENTS + 8));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
