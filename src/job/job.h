@@ -52,6 +52,7 @@ struct job {
     char *device;    /* selector, NULL: automatic */
     char *precision; /* of the weights: "f32" or "f16" */
     char *gemm;      /* "auto", "own" or "clblast" */
+    char *kernels;   /* "auto" or "generic": no matrix unit */
     char *variant;   /* "fp16": which weight files; NULL: the plain ones */
     char *trace;     /* .safetensors that receives every stage, or NULL */
     bool overwrite;

@@ -50,8 +50,8 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
-/* How all networks loaded from now on are computed and kept: a job's `gemm` (NULL is "auto") and
- * `precision` (NULL is "f32"). */
+/* How all networks loaded from now on are computed and kept: a job's `gemm` and `kernels`
+ * (NULL is "auto") and `precision` (NULL is "f32"). */
 void pipeline_prepare(struct device *device, const struct job *job);
 
 /* What a job comes to with its model. */
