@@ -74,3 +74,13 @@ AC_DEFUN([CLATENT_CLBLAST], [
      AC_DEFINE([HAVE_CLBLAST], [1], [CLBlast is one of the engines for matrix products])])
   AC_SUBST([CLBLAST_LIBS])
 ])
+
+# CLATENT_COMPLETION(SHELL, DEFAULT): --with-SHELL-completion-dir=DIR|no.
+AC_DEFUN([CLATENT_COMPLETION], [
+  AC_ARG_WITH([$1-completion-dir],
+    [AS_HELP_STRING([--with-$1-completion-dir=DIR], [where $1 looks for completions, or no @<:@$2@:>@])],
+    [], [with_$1_completion_dir=yes])
+  AS_IF([test "x$with_$1_completion_dir" = xyes], [with_$1_completion_dir='$2'])
+  AC_SUBST([$1completiondir], [$with_$1_completion_dir])
+  AM_CONDITIONAL(m4_toupper([$1])[_COMPLETION], [test "x$with_$1_completion_dir" != xno])
+])

@@ -29,8 +29,8 @@ const struct verb verbs[] = {
         "MODEL is a folder, a checkpoint with its .yaml beside it, or hf:ORG/NAME[@REV]; without "
         "one, the demo model.\n",
         false},
-    {"convert", "MODEL FOLDER [--type f32 | f16]", "write any model as a folder of diffusers",
-        convert_run,
+    {"convert", "MODEL FOLDER [--type f32 | f16] [--quiet]",
+        "write any model as a folder of diffusers", convert_run,
         "MODEL is what inspect takes. FOLDER must not be there yet; it gets json files and "
         "safetensors.\n",
         false},
@@ -48,6 +48,11 @@ const struct verb verbs[] = {
         "every kernel variant of a device against plain C", selftest_run,
         "Exit code 8 if a check fails. --report prints a text to send in: facts of the device and "
         "its driver,\nversions and results, nothing else.\n",
+        false},
+    {"completion", "bash | zsh | fish", "the script that completes words of clatent in a shell",
+        completion_run,
+        "Packages install it. Otherwise: source <(clatent completion bash), the same in zsh;\n"
+        "clatent completion fish | source.\n",
         false},
     {"help", "[VERB]", "this text, or more about a verb", help_run, "", false},
     {NULL, NULL, NULL, NULL, NULL, false},

@@ -1,0 +1,59 @@
+# clatent.bash - completion for bash. SPDX-License-Identifier: MIT
+# Made by: clatent completion bash
+_clatent_schedulers()
+{
+    "${COMP_WORDS[0]}" schedulers 2>/dev/null | sed -n 's/^\([a-z][a-z0-9_-]*\)  *[0-9].*/\1/p'
+}
+
+_clatent()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= keys verbs
+    keys="--model -m --prompt -p --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --precision --gemm --variant --trace --progress --quiet -q --json"
+    verbs="generate encode decode reconstruct inspect convert devices schedulers info bench selftest completion help"
+    COMPREPLY=()
+    # --option=value comes as three words
+    if [[ $word == = ]]; then
+        word=
+    elif [[ $before == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD-2]}
+    fi
+    if ((COMP_CWORD == 1)); then
+        words="$verbs --help --version"
+    else
+        case $before in
+        --rng) words="torch numpy philox" ;;
+        --generator) words="image batch" ;;
+        --compat) words="none diffusers" ;;
+        --precision) words="f32 f16" ;;
+        --gemm) words="auto own clblast" ;;
+        --progress) words="auto plain json none" ;;
+        --model | -m | --class-labels | --image | -i | --mask | --label-map | --layout | --latents | --output | -o | --sheet | --trace) return ;;
+        --scheduler) words=$(_clatent_schedulers) ;;
+        --prompt | -p | --class | --height | --width | --num-inference-steps | --steps | --guidance-scale | --eta | --seed | --batch-size | --strength | --device | --variant) compopt +o default 2>/dev/null; return ;;
+        --type) words="f32 f16" ;;
+        *)
+            case ${COMP_WORDS[1]}:$word in
+            generate:-*) words="--help $keys" ;;
+            encode:-*) words="--help $keys" ;;
+            decode:-*) words="--help $keys" ;;
+            reconstruct:-*) words="--help $keys" ;;
+            inspect:-*) words="--json --help" ;;
+            convert:-*) words="--type --quiet --help" ;;
+            devices:-*) words="--json --help" ;;
+            schedulers:-*) words="--json --help" ;;
+            schedulers:*) words=$(_clatent_schedulers) ;;
+            info:-*) words="--json --as-args --help" ;;
+            bench:-*) words="--help $keys" ;;
+            selftest:-*) words="--device --json --report --help" ;;
+            completion:-*) words="--help" ;;
+            completion:*) words="bash zsh fish" ;;
+            help:-*) words="--help" ;;
+            help:*) words="$verbs" ;;
+            *) return ;; # a file
+            esac
+            ;;
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -o default -F _clatent clatent
