@@ -16,26 +16,28 @@ static inline bool half_holds(float value)
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     bits &= 0x7FFFFFFF;
-    return bits < 0x477FF000 || bits >= 0x7F800000;
+    return bits - 0x477FF000 >= 0x7F800000 - 0x477FF000; /* below 65520 it wraps */
 }
 
-/* The nearest half, ties to even: adding 2^(e+13) cuts a float at the last bit that stays. */
+/* The nearest half, ties to even: adding 2^(e+13) cuts a float at the last bit that stays; below
+ * 2^-14, where 0.5 + x is cut at 2^-24, the float unit does it. All cases are computed and
+ * masks take one: without a branch, loops over it become vectors. */
 static inline uint16_t half_of(float value)
 {
-    uint32_t bits;
+    int32_t bits, small;
     memcpy(&bits, &value, sizeof bits);
-    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
-    if (magnitude >= 0x477FF000)
-        return (uint16_t)(sign | (magnitude > 0x7F800000 ? 0x7E00 : 0x7C00));
-    if (magnitude < 0x38800000) { /* below 2^-14: 0.5 + x is cut at 2^-24 */
-        float sum;
-        memcpy(&sum, &magnitude, sizeof sum);
-        sum += 0.5f;
-        memcpy(&bits, &sum, sizeof bits);
-        return (uint16_t)(sign | (bits - 0x3F000000));
-    }
-    bits = magnitude + 0xFFF + (magnitude >> 13 & 1);
-    return (uint16_t)(sign | ((bits >> 13) - (112 << 10)));
+    int32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+    float sum;
+    memcpy(&sum, &magnitude, sizeof sum);
+    sum += 0.5f;
+    memcpy(&small, &sum, sizeof small);
+    small -= 0x3F000000;
+    uint32_t odd = (uint32_t)magnitude >> 13 & 1;
+    int32_t usual = (int32_t)(((uint32_t)magnitude + 0xFFF + odd) >> 13) - (112 << 10);
+    int32_t large = 0x7C00 | (-(magnitude > 0x7F800000) & 0x200);
+    int32_t is_small = -(magnitude < 0x38800000), is_large = -(magnitude >= 0x477FF000);
+    usual = (usual & ~is_small) | (small & is_small);
+    return (uint16_t)(sign | (usual & ~is_large) | (large & is_large));
 }
 
 /* Exact. */

@@ -2,7 +2,9 @@
 #include "networks/loader.h"
 #include "base/half.h"
 #include "base/memory.h"
+#include "base/shares.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,22 +44,59 @@ enum clat_status loader_tensor(
     return status;
 }
 
+/* ---- what half weights cannot hold ---------------------------------------------------------- */
+
+enum { SCAN_UNIT = 16384 };
+
+struct scan {
+    const float *values;
+    size_t count;
+    atomic_bool large; /* a value is */
+};
+
+/* Without a branch, so that compilers make vectors of it. */
+static bool sixteen_hold(const float *values)
+{
+    int large = 0;
+    for (int i = 0; i < 16; i++)
+        large |= !half_holds(values[i]);
+    return !large;
+}
+
+static void scan_units(void *user, size_t first, size_t last)
+{
+    struct scan *scan = user;
+    size_t i = first * SCAN_UNIT, end = last * SCAN_UNIT;
+    bool hold = true;
+    if (end > scan->count)
+        end = scan->count;
+    for (; end - i >= 16 && hold; i += 16)
+        hold = sixteen_hold(scan->values + i);
+    for (; i < end && hold; i++)
+        hold = half_holds(scan->values[i]);
+    if (!hold)
+        atomic_store(&scan->large, true);
+}
+
 /* Half weights end at 65504. What the file itself has as infinite or not a number stays that. */
 static enum clat_status check_half(const struct loader *loader, const char *name, int rank,
     const size_t *shape, const float *values)
 {
-    size_t count = 1;
+    struct scan scan = {.values = values, .count = 1};
     if (!values || !device_stores_half(loader->device))
         return CLAT_OK;
     for (int axis = 0; axis < rank; axis++)
-        count *= shape[axis]; /* checked by the reader */
-    for (size_t i = 0; i < count; i++)
+        scan.count *= shape[axis]; /* checked by the reader */
+    shares_run((scan.count + SCAN_UNIT - 1) / SCAN_UNIT, scan_units, &scan);
+    for (size_t i = 0; scan.large && i < scan.count; i++)
         if (!half_holds(values[i]))
             return status_set(CLAT_ERROR_INPUT,
                 "tensor '%s' holds %g, which precision f16 cannot: choose precision f32", name,
                 (double)values[i]);
     return CLAT_OK;
 }
+
+/* ---- layers --------------------------------------------------------------------------------- */
 
 static enum clat_status weight_and_bias(struct loader *loader, const char *name, int rank,
     const size_t *shape, bool bias, const float **weight, const float **offset)

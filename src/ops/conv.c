@@ -3,6 +3,7 @@
  * Winograd's transformed weights would be four times the plain ones, and the largest thing that an
  * op could add to a model's own size; so no variant keeps them. Measured figures: docs/speed.md. */
 #include "ops/conv.h"
+#include "base/shares.h"
 #include "device/meter.h"
 
 static const struct conv_engine *const engines[CONV_VARIANTS] = {
@@ -64,30 +65,56 @@ int conv_round_up(int value, int step)
     return (value + step - 1) / step * step;
 }
 
-PACKED_INLINE void pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
-    const float *weight, const struct packed packed)
+/* Panels are packed in strips of PACKED_LANES output channels or fewer. */
+struct strips {
+    const struct conv *conv;
+    int panel, k;
+    bool taps_inside;
+    const float *weight;
+    const struct packed *packed;
+};
+
+static size_t strips_of_panel(const struct strips *s)
 {
-    size_t tap_step = taps_inside ? (size_t)panel : (size_t)k * panel;
-    size_t c_step = taps_inside ? (size_t)9 * panel : (size_t)panel;
-    size_t start = 0;
-    for (int first = 0; first < conv->out; first += panel, start += (size_t)9 * k * panel)
-        for (int c = 0; c < k; c++)
-            for (int lane = 0; lane < panel; lane++) {
-                bool exists = c < conv->in && first + lane < conv->out;
-                const float *from = weight + ((size_t)(first + lane) * conv->in + c) * 9;
-                for (int tap = 0; tap < 9; tap++)
-                    packed_put(&packed, start + tap * tap_step + c * c_step + lane,
-                        exists ? from[tap] : 0.0f);
-            }
+    return ((size_t)s->panel + PACKED_LANES - 1) / PACKED_LANES;
+}
+
+/* Row i of a panel holds the weights for input channel i / 9 and tap i % 9; its place there. */
+static size_t row_place(const struct strips *s, size_t i)
+{
+    return (s->taps_inside ? i : i % 9 * (size_t)s->k + i / 9) * (size_t)s->panel;
+}
+
+static void pack_strip(const struct strips *s, size_t strip)
+{
+    size_t panel = strip / strips_of_panel(s), rows = (size_t)9 * s->k;
+    int lane = (int)(strip % strips_of_panel(s)) * PACKED_LANES;
+    int first_output = (int)panel * s->panel + lane, width = s->panel - lane;
+    struct packed_lanes lanes = {
+        .count = width < PACKED_LANES ? width : PACKED_LANES, .length = (size_t)9 * s->conv->in};
+    size_t start = panel * rows * (size_t)s->panel + (size_t)lane;
+    struct packed_tile tile;
+    for (int i = 0; i < lanes.count && first_output + i < s->conv->out; i++)
+        lanes.rows[i] = s->weight + (size_t)(first_output + i) * lanes.length;
+    for (size_t first = 0; first < rows; first += PACKED_DEPTH) {
+        packed_transpose(&lanes, first, &tile);
+        for (size_t i = first; i < first + PACKED_DEPTH && i < rows; i++)
+            packed_write(s->packed, start + row_place(s, i), tile.values[i - first], lanes.count);
+    }
+}
+
+static void pack_strips(void *user, size_t first, size_t last)
+{
+    for (size_t strip = first; strip < last; strip++)
+        pack_strip(user, strip);
 }
 
 void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
     const float *weight, const struct packed *packed)
 {
-    if (packed->half)
-        pack_panels(conv, panel, k, taps_inside, weight, (struct packed){packed->memory, true});
-    else
-        pack_panels(conv, panel, k, taps_inside, weight, (struct packed){packed->memory, false});
+    struct strips strips = {conv, panel, k, taps_inside, weight, packed};
+    size_t panels = ((size_t)conv->out + panel - 1) / panel;
+    shares_run(panels * strips_of_panel(&strips), pack_strips, &strips);
 }
 
 /* What buffer_fill hands to the two functions below. */

@@ -6,6 +6,7 @@
  * for few columns; a product of one or two rows does little more than read its weights. */
 #include "ops/gemm.h"
 #include "base/memory.h"
+#include "base/shares.h"
 #include "ops/packed.h"
 #include "device/launch.h"
 #include "device/meter.h"
@@ -43,40 +44,38 @@ struct packing {
     const float *weight, *bias;
     int out, in, columns;
     bool pairs, half;
+    struct packed packed; /* the buffer that is being filled with the weights */
 };
 
-/* Sixteen columns of a panel, sixteen steps of k at a time: as many cache lines of the source as a
- * small cache holds at any row length, each read once. */
-PACKED_INLINE void pack_block(
-    const struct packing *p, int column, const struct packed *packed, size_t place)
+_Static_assert(GEMM_PANEL == PACKED_LANES, "a panel is as wide as a tile");
+
+static void pack_panel(const struct packing *p, size_t panel)
 {
-    const float *rows[16];
-    for (int lane = 0; lane < 16; lane++) {
-        int row = gemm_source_row(column + lane, p->out, p->pairs);
-        rows[lane] = row < 0 ? NULL : p->weight + (size_t)row * p->in;
+    struct packed_lanes lanes = {.count = GEMM_PANEL, .length = (size_t)p->in};
+    struct packed_tile tile;
+    for (int lane = 0; lane < GEMM_PANEL; lane++) {
+        int row = gemm_source_row((int)panel * GEMM_PANEL + lane, p->out, p->pairs);
+        lanes.rows[lane] = row < 0 ? NULL : p->weight + (size_t)row * p->in;
     }
-    for (int first = 0; first < p->in; first += 16)
-        for (int lane = 0; lane < 16; lane++)
-            for (int k = first; k < first + 16 && k < p->in; k++)
-                packed_put(
-                    packed, place + (size_t)k * GEMM_PANEL + lane, rows[lane] ? rows[lane][k] : 0);
+    for (size_t first = 0; first < lanes.length; first += PACKED_DEPTH) {
+        size_t left = lanes.length - first, depth = left < PACKED_DEPTH ? left : PACKED_DEPTH;
+        packed_transpose(&lanes, first, &tile);
+        packed_write(&p->packed, (panel * lanes.length + first) * GEMM_PANEL, tile.values[0],
+            (int)depth * GEMM_PANEL);
+    }
 }
 
-PACKED_INLINE void pack_blocks(const struct packing *p, const struct packed packed)
+static void pack_panels(void *user, size_t first, size_t last)
 {
-    for (int column = 0; column < p->columns; column += 16) {
-        int panel = column / GEMM_PANEL;
-        pack_block(p, column, &packed, (size_t)panel * p->in * GEMM_PANEL + column % GEMM_PANEL);
-    }
+    for (size_t panel = first; panel < last; panel++)
+        pack_panel(user, panel);
 }
 
 static void pack_weight(void *user, void *mapped)
 {
-    const struct packing *p = user;
-    if (p->half)
-        pack_blocks(p, (struct packed){mapped, true});
-    else
-        pack_blocks(p, (struct packed){mapped, false});
+    struct packing *p = user;
+    p->packed = (struct packed){mapped, p->half};
+    shares_run((size_t)p->columns / GEMM_PANEL, pack_panels, p);
 }
 
 static void pack_tiles(void *user, void *mapped)

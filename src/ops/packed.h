@@ -2,13 +2,19 @@
  * SPDX-License-Identifier: MIT
  *
  * A layer keeps its weights as the device was told when it was loaded (device_store_half). Kernels
- * that read them are built with HALF_OPTION, which gives cl/common.h's WEIGHT its meaning. */
+ * that read them are built with HALF_OPTION, which gives cl/common.h's WEIGHT its meaning.
+ *
+ * Packing transposes: neighbours in a row of the file, which belong to one output, come to lie a
+ * panel's width apart. It goes by tiles of PACKED_DEPTH numbers of PACKED_LANES rows, so that whole
+ * cache lines are read and written. */
 #ifndef CLATENT_OPS_PACKED_H
 #define CLATENT_OPS_PACKED_H
 
 #include "base/half.h"
 
 #include <stddef.h>
+
+enum { PACKED_LANES = 64, PACKED_DEPTH = 16 };
 
 struct packed {
     void *memory;
@@ -20,7 +26,6 @@ static inline size_t packed_size(bool half)
     return half ? sizeof(uint16_t) : sizeof(float);
 }
 
-/* Called in inner loops: PACKED_INLINE makes a loop of its own for either type. */
 static inline void packed_put(const struct packed *packed, size_t index, float value)
 {
     if (packed->half)
@@ -29,7 +34,21 @@ static inline void packed_put(const struct packed *packed, size_t index, float v
         ((float *)packed->memory)[index] = value;
 }
 
-#define PACKED_INLINE static inline __attribute__((always_inline))
+/* Up to PACKED_LANES rows of `length` numbers, one for each lane; NULL: zeros. */
+struct packed_lanes {
+    const float *rows[PACKED_LANES];
+    int count;
+    size_t length;
+};
+
+/* tile[k][lane] = rows[lane][first + k]; zero beyond the rows' length. */
+struct packed_tile {
+    float values[PACKED_DEPTH][PACKED_LANES];
+};
+void packed_transpose(const struct packed_lanes *lanes, size_t first, struct packed_tile *tile);
+
+/* Writes `count` numbers from `index` on. */
+void packed_write(const struct packed *packed, size_t index, const float *values, int count);
 
 /* Behind the other options of a kernel. */
 #define HALF_OPTION(half) ((half) ? " -DHALF_WEIGHTS" : "")
