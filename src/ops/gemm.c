@@ -78,10 +78,18 @@ static void pack_weight(void *user, void *mapped)
     shares_run((size_t)p->columns / GEMM_PANEL, pack_panels, p);
 }
 
-static void pack_tiles(void *user, void *mapped)
+static void pack_tile_panels(void *user, size_t first, size_t last)
 {
     const struct packing *p = user;
-    gemm_tile_pack(p->weight, p->out, p->in, p->pairs, p->columns, mapped);
+    gemm_tile_pack(p->weight, p->out, p->in, p->pairs, (int)first * GEMM_PANEL,
+        (int)last * GEMM_PANEL, p->packed.memory);
+}
+
+static void pack_tiles(void *user, void *mapped)
+{
+    struct packing *p = user;
+    p->packed.memory = mapped;
+    shares_run((size_t)p->columns / GEMM_PANEL, pack_tile_panels, p);
 }
 
 static void pack_bias(void *user, void *mapped)

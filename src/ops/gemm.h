@@ -45,8 +45,10 @@ bool gemm_tile_suits(const struct device *device, int out, int in);
 
 /* Words per packed column. */
 int gemm_tile_depth(int in);
-/* words [columns/32][depth/32][hi, lo][2][16][16], of weights as linear_load() gets them */
-void gemm_tile_pack(const float *weight, int out, int in, bool pairs, int columns, uint32_t *words);
+/* Packs columns from first_column up to `end`, multiples of 32, of weights as linear_load() gets
+ * them: words [columns/32][depth/32][hi, lo][2][16][16] */
+void gemm_tile_pack(
+    const float *weight, int out, int in, bool pairs, int first_column, int end, uint32_t *words);
 
 /* gemm_run() for weights so packed; takes scratch from the back of the pool. */
 enum clat_status gemm_tile_run(struct pool *pool, const struct product *product);

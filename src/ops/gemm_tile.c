@@ -63,10 +63,11 @@ static inline void pack_column(const float *values, uint32_t *words)
     }
 }
 
-void gemm_tile_pack(const float *weight, int out, int in, bool pairs, int columns, uint32_t *words)
+void gemm_tile_pack(
+    const float *weight, int out, int in, bool pairs, int first_column, int end, uint32_t *words)
 {
     int steps = blocks(in, STEP);
-    for (int column = 0; column < columns; column++) {
+    for (int column = first_column; column < end; column++) {
         int row = gemm_source_row(column, out, pairs);
         uint32_t *place = words + (size_t)(column / BLOCK) * steps * WORDS +
                           column % BLOCK / 16 * 256 + column % 16;
