@@ -104,7 +104,7 @@ for job in "$src"/data/jobs/*.yaml; do
 done
 # Job files in the text: that of the manual, and each of fenced yaml, by the name in its first line.
 mkdir models out && ln -s "$data/ldm-text2im-tiny" models/ldm-text2im-large-256
-sed -n '/^A job file/,/^\.fi/{/^\./d; /^A job/d; s/\\-/-/g; p;}' "$src/man/clatent.1" >job.yaml
+sed -n '/^model: /,/^\.fi/{/^\./d; s/\\-/-/g; p;}' "$src/man/clatent-job.5" >job.yaml
 cat "$src/README.md" "$src"/docs/*.md |
     awk '/^```yaml/ { getline; name = "text-" $2 } /^```$/ { name = "" } name { print >name }'
 
@@ -127,11 +127,11 @@ markdown() {
             $0 = substr($0, RSTART + RLENGTH)
         } }' "$@"
 }
-manual() { sed -n 's/\\-/-/g; s/\\e/\\/g; /^clatent [a-z]/p' "$@" | sed 's/  *#.*//'; }
+manual() { sed -n '/^\.nf/,/^\.fi/{s/\\-/-/g; s/\\e/\\/g; /^clatent [a-z]/p;}' "$@" | sed 's/  *#.*//'; }
 {
     for job in *.yaml; do echo "clatent generate $job"; done
     markdown "$src/README.md" "$src"/docs/*.md
-    manual "$src/man/clatent.1"
+    manual "$src"/man/*.[157]
 } | sed 's,data/jobs/,,' | grep -vE '[ =/][A-Z][A-Z]| \[[A-Z-]|\.\.\.|^clatent (generate|convert|encode|decode|reconstruct|info( --as-args)?)$' | awk '!seen[$0]++' >commands
 
 # Without a device: what must be found at once is found, and what needs none is done.

@@ -1,34 +1,46 @@
 #!/bin/sh
-# manual.sh - the manual knows the verbs and keys that the program knows, and no others; and every file that a
+# manual.sh - the manual knows the verbs, flags and keys that the program knows, and no others; and every file that a
 # document names is there. SPDX-License-Identifier: MIT
 build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
 work=$build/tests/tmp/manual
-page=$src/man/clatent.1
 failed=0
 rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 99
 
-# compare WHAT: the sorted lists `program` and `manual`, neither of them short
+# compare WHAT AT-LEAST: the lists `program` and `manual`, of which $page is one
 compare() {
     sort -u -o program program && sort -u -o manual manual
     for missing in $(comm -23 program manual); do
-        echo "manual: $1 $missing is not in man/clatent.1" >&2
+        echo "manual: $1 $missing is not in man/$page" >&2
         failed=1
     done
     for unknown in $(comm -13 program manual); do
-        echo "manual: man/clatent.1 has the $1 $unknown, the program has not" >&2
+        echo "manual: man/$page has the $1 $unknown, the program has not" >&2
         failed=1
     done
     [ "$(wc -l <program)" -ge "$2" ] || { echo "manual: only $(wc -l <program) of the kind: $1" >&2; failed=1; }
 }
 
 # ---- verbs: of the synopsis
+page=clatent.1
 "$build/clatent" --help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' >program
-sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/s/^\.B clatent \([a-z]*\)$/\1/p' "$page" >manual
+sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/s/^\.B clatent \([a-z]*\)$/\1/p' "$src/man/$page" >manual
 compare verb 8
 
-# ---- options: of the section KEYS; --no-X belongs to --X
+# ---- each verb has a page, whose synopsis has the flags of its usage
+for verb in $(grep -v '^help$' program); do
+    page=clatent-$verb.1
+    [ -f "$src/man/$page" ] || { echo "manual: there is no man/$page" >&2; failed=1; continue; }
+    target=$(sed -n 's,^\.so man1/,,p' "$src/man/$page")
+    "$build/clatent" "$verb" --help | sed -n '/^usage/{s/\[/ /g; p;}' | grep -o -e ' --*[a-zA-Z-]*' | tr -d ' ' >program
+    sed -n "/^\.B clatent $verb\$/,/^\.br\|^\.SH/p" "$src/man/${target:-$page}" | sed 's/\\-/-/g; s/\\fI//g' |
+        grep -o -e ' --*[a-zA-Z-]*' | tr -d ' ' >manual
+    compare flag 0
+done
+
+# ---- options: the keys of a job; --no-X belongs to --X
+page=clatent-job.5
 "$build/clatent" generate --help | sed -n 's/^[- ][a-z ][, ] //p' | cut -c 1-30 | grep -o -e '--[a-z-]*' >program
-sed -n '/^\.SH KEYS/,/^\.SH SCHEDULERS/{s/\\-/-/g; /^\.B/p;}' "$page" | grep -o -e '--[a-z-]*' | sed 's/^--no-/--/' >manual
+sed -n '/^\.SS What to make/,/^\.SH/{s/\\-/-/g; /^\.B/p;}' "$src/man/$page" | grep -o -e '--[a-z-]*' | sed 's/^--no-/--/' >manual
 compare option 30
 
 # ---- files that the documents name: their links, and paths in code, which may leave out src/
@@ -58,7 +70,8 @@ done
 
 # ---- and it can be shown, where there is a program that does
 if command -v groff >/dev/null; then
-    groff -t -man -ww -z -Tutf8 "$page" 2>warnings
+    ln -s "$src/man" man1 || exit 99
+    for page in man1/*; do groff -t -s -man -ww -z -Tutf8 "$page"; done 2>warnings
     [ ! -s warnings ] || { cat warnings >&2; failed=1; }
 fi
-[ $failed -eq 0 ] && echo "manual: verbs and keys are those of the program"
+[ $failed -eq 0 ] && echo "manual: verbs, flags and keys are those of the program"
