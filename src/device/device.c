@@ -3,6 +3,7 @@
 #include "device/matrix_unit.h"
 #include "device/prepare.h"
 #include "device/program.h"
+#include "device/quirk.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -57,7 +58,7 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     *out_device = NULL;
     TRY(memory_new(1, sizeof *device, &device));
     TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
-    device->has_prefetch = device->facts.is_cpu;
+    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
     TRY(open_queue(device));
     TRY(make_counter(device));
     if (matrix_unit_expected(&device->facts, device->quirks))

@@ -22,6 +22,12 @@ const struct quirk quirk_rows[] = {
     {QUIRK_IN_PROCESS, "Portable Computing Language", NULL, NULL,
         "matrix units of the CPU are used after a trial",
         "measured with 3.1: kernels take inline assembly, and run on threads of the process"},
+    {QUIRK_PREFETCHES, "Portable Computing Language", NULL, NULL,
+        "kernels for CPUs ask for cache lines ahead",
+        "measured with 3.1 and 6.0; others may end the process: the SPIR-V translator of Mesa 25.0 "
+        "calls exit() at __builtin_prefetch"},
+    {QUIRK_PREFETCHES, "Intel(R) OpenCL", NULL, NULL, "kernels for CPUs ask for cache lines ahead",
+        "measured with the CPU runtime 2026.2"},
     {QUIRK_NO_OWN_CACHE, "NVIDIA CUDA", NULL, NULL, "kernels are cached by the driver, not by us",
         "dlprimitives docs/kernel_cache.md: the binary is PTX, the driver compiles it again"},
     {QUIRK_NO_OWN_CACHE, "Oclgrind", NULL, NULL, "kernels are not cached",
