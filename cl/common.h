@@ -69,14 +69,16 @@
 /* Before a loop with constant bounds: arrays indexed by it then become registers. */
 #define UNROLL _Pragma("unroll")
 
-/* Asks for the cache line of a __global address: PREFETCH into the first level, PREFETCH_L2 into the
- * second. Nothing where the host did not say that it works (the cast goes through size_t since
+/* Asks for the cache line of a __global address: PREFETCH into the first level (PREFETCH_WRITE to
+ * write there), PREFETCH_L2 into the second. Nothing where the host did not say that it works (the cast goes through size_t since
  * compilers refuse it directly). */
 #ifdef HAS_PREFETCH
 #define PREFETCH(address) __builtin_prefetch((__private const void *)(size_t)(address))
+#define PREFETCH_WRITE(address) __builtin_prefetch((__private const void *)(size_t)(address), 1)
 #define PREFETCH_L2(address) __builtin_prefetch((__private const void *)(size_t)(address), 0, 2)
 #else
 #define PREFETCH(address) ((void)0)
+#define PREFETCH_WRITE(address) ((void)0)
 #define PREFETCH_L2(address) ((void)0)
 #endif
 

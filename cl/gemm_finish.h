@@ -49,3 +49,14 @@ static inline void store_row(const float *values, const struct finish *f, int ro
         store_vector(activate16(f->activation, value), f, row, first + j * 16);
     }
 }
+
+/* Asks for the cache lines that store_row() of the same place will want. */
+static inline void fetch_place(const struct finish *f, int row, int first)
+{
+    int column = f->pairs ? first / 2 : first, end = min(f->columns, column + (f->pairs ? 8 : 16) * VECTORS);
+    for (; column < end; column += 16) {
+        PREFETCH_WRITE(f->y + (size_t)row * f->y_stride + column);
+        if (f->residual)
+            PREFETCH(f->residual + (size_t)row * f->residual_stride + column);
+    }
+}

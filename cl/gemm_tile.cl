@@ -9,10 +9,10 @@
  *   scratch  [work-items][scratch_size] words: the job's rows as [blocks][depth][lo, hi][2][TILE_WORDS],
  *         then, where k has more than `depth` steps, its sums [panels][blocks][32][32]
  *
- * A job is row_block blocks x panel_block panels. Its rows are split into bf16 once for all its panels;
- * a work-item keeps them for its next job if that has the same. Products are a third of the work of
- * `depth` steps that were read from the second-level cache: while a panel is multiplied, the next one
- * is fetched.
+ * A job is row_block blocks x panel_block panels. Its rows are split into bf16, `depth` steps at a time, for all its
+ * panels; a work-item keeps them for its next job if that has the same and all steps. While a panel is
+ * multiplied the next one is fetched into the second-level cache. So that this goes on from job to
+ * job, the next one is drawn before the last panel, not as JOBS does.
  * Grid: jobs (common.h). */
 #include "common.h"
 #include "tile_bf16.h"
@@ -78,25 +78,19 @@ static inline void split_block(
                 words + (size_t)(s - first) * STEP_WORDS + r * 16);
 }
 
-/* Words of w to fetch: `count` cache lines with each step. */
+/* What is fetched while a block is multiplied: with each step `count` cache lines of the next words of w;
+ * and `rows` of the places where its sums go, from row `row` to row `end`. */
 struct ahead {
     global const uint *line;
-    int count;
+    int count, row, end, rows;
 };
 
-static inline void fetch_ahead(struct ahead *ahead)
+static inline void fetch_ahead(struct ahead *ahead, const struct finish *finish, int column)
 {
     for (int i = 0; i < ahead->count; i++, ahead->line += 16)
         PREFETCH_L2(ahead->line);
-}
-
-static inline __attribute__((always_inline)) void multiply_steps(struct tiles *tiles,
-    global const uint *a, global const uint *w, int steps, bool both, struct ahead ahead)
-{
-    for (int s = 0; s < steps; s++, a += STEP_WORDS, w += STEP_WORDS) {
-        fetch_ahead(&ahead);
-        TILES_STEP(tiles, a, w, both);
-    }
+    for (int i = 0; i < ahead->rows && ahead->row < ahead->end; i++, ahead->row++)
+        fetch_place(finish, ahead->row, column);
 }
 
 static inline __attribute__((always_inline)) void load_sums(
@@ -135,6 +129,47 @@ static inline __attribute__((always_inline)) void finish_block(
         store_row(values + i * BLOCK, finish, row + i, column);
 }
 
+/* Of one block of sums: its place in the product, its words of either factor for some steps, and where
+ * its sums are before (NULL: zero) and after them (NULL: whole, they go to y). */
+struct block {
+    int row, rows, column, steps;
+    global const uint *a, *w;
+    global const float *before;
+    global float *after;
+};
+
+static inline __attribute__((always_inline)) void multiply_steps(struct tiles *tiles,
+    const struct block *block, bool both, const struct finish *finish, struct ahead ahead)
+{
+    global const uint *a = block->a, *w = block->w;
+    for (int s = 0; s < block->steps; s++, a += STEP_WORDS, w += STEP_WORDS) {
+        fetch_ahead(&ahead, finish, block->column);
+        TILES_STEP(tiles, a, w, both);
+    }
+}
+
+static inline __attribute__((always_inline)) void multiply_block(struct tiles *tiles,
+    const struct block *block, const struct finish *finish, struct ahead ahead)
+{
+    if (block->before)
+        load_sums(tiles, block->before);
+    else
+        zero_sums(tiles);
+    if (block->rows - block->row > TILE_ROWS)
+        multiply_steps(tiles, block, true, finish, ahead);
+    else
+        multiply_steps(tiles, block, false, finish, ahead);
+    if (block->after)
+        STORE_SUMS(tiles, block->after);
+    else
+        finish_block(tiles, finish, block->row, block->rows, block->column);
+}
+
+static inline global const uint *words_of(const struct factors *f, int panel, int step)
+{
+    return f->w + ((size_t)panel * f->steps + step) * STEP_WORDS;
+}
+
 KERNEL_CPU void product_tile(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), int x2_stride,
     int in2, global const uint *restrict w_memory, uint w_offset, global const float *restrict bias,
     TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int columns,
@@ -149,44 +184,40 @@ KERNEL_CPU void product_tile(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2), 
     global float *memory = TENSOR_AT(scratch) + get_global_id(0) * (size_t)scratch_size;
     global uint *a = (global uint *)memory;
     global float *sums = memory + (size_t)row_block * depth * STEP_WORDS;
-    struct tiles tiles;
+    int job = atomic_inc(job_counter), following = job;
     int held = -1; /* whose rows are in scratch */
+    struct tiles tiles;
     TILES_BEGIN(&tiles);
-    JOBS(job, jobs)
-    {
+    for (; job < jobs; job = following) {
         int part = job / across, start = (job - part * across) * panel_block;
         int end = min(start + panel_block, panels);
         int first = part * row_block, last = min(first + row_block, BLOCKS(rows, BLOCK));
+        int share = BLOCKS(STEP_WORDS / 16, last - first);
         for (int s = 0; s < steps; s += depth) {
-            int next = min(s + depth, steps), share = BLOCKS(STEP_WORDS / 16, last - first);
+            int next = min(s + depth, steps);
             for (int b = first; b < last && (held != part || steps > depth); b++)
                 split_block(&factors, b, s, next, a + (size_t)(b - first) * depth * STEP_WORDS);
             held = part;
-            for (int panel = start; panel < end; panel++)
+            for (int panel = start; panel < end; panel++) {
+                global const uint *there = words_of(&factors, panel + 1, s);
+                if (panel + 1 == end && next < steps)
+                    there = words_of(&factors, start, next);
+                else if (panel + 1 == end) {
+                    following = atomic_inc(job_counter);
+                    there = words_of(&factors, following % across * panel_block, 0);
+                }
                 for (int b = first; b < last; b++) {
-                    global const uint *here = factors.w + ((size_t)panel * steps + s) * STEP_WORDS;
-                    global const uint *there =
-                        panel + 1 < end || next == steps
-                            ? here + (size_t)(panel + 1 < end ? steps : next - s) * STEP_WORDS
-                            : factors.w + ((size_t)start * steps + next) * STEP_WORDS;
-                    struct ahead ahead = {
-                        there + (size_t)(b - first) * share * (next - s) * 16, share};
-                    global const uint *words = a + (size_t)(b - first) * depth * STEP_WORDS;
                     global float *kept =
                         sums + (size_t)((panel - start) * row_block + b - first) * BLOCK * BLOCK;
-                    if (s)
-                        load_sums(&tiles, kept);
-                    else
-                        zero_sums(&tiles);
-                    if (rows - b * BLOCK > TILE_ROWS)
-                        multiply_steps(&tiles, words, here, next - s, true, ahead);
-                    else
-                        multiply_steps(&tiles, words, here, next - s, false, ahead);
-                    if (next < steps)
-                        STORE_SUMS(&tiles, kept);
-                    else
-                        finish_block(&tiles, &finish, b * BLOCK, rows, panel * BLOCK);
+                    struct block block = {b * BLOCK, rows, panel * BLOCK, next - s,
+                        a + (size_t)(b - first) * depth * STEP_WORDS, words_of(&factors, panel, s),
+                        s ? kept : 0, next < steps ? kept : 0};
+                    struct ahead ahead = {there + (size_t)(b - first) * share * (next - s) * 16,
+                        share, block.row, next < steps ? 0 : min(rows, block.row + BLOCK),
+                        BLOCKS(BLOCK, next - s)};
+                    multiply_block(&tiles, &block, &finish, ahead);
                 }
+            }
         }
     }
     TILES_END(&tiles);

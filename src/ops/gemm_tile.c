@@ -16,6 +16,7 @@
 #define DEPTH 40   /* steps at a time: 128 rows of them take 640 KiB of a second-level cache */
 #define FEWEST 32  /* columns of either matrix that are worth their padding */
 #define JOBS_PER_UNIT 4
+#define LONG_JOBS_PER_UNIT 2 /* where each job splits its rows again */
 
 static int blocks(int count, int block)
 {
@@ -99,7 +100,8 @@ static void count_jobs(struct cut *cut, int row_blocks)
 static struct cut choose_cut(const struct device *device, int rows, int columns, int k)
 {
     int row_blocks = blocks(rows, BLOCK), steps = blocks(k, STEP);
-    int wanted = JOBS_PER_UNIT * device_facts(device)->compute_units;
+    int wanted =
+        (steps <= DEPTH ? JOBS_PER_UNIT : LONG_JOBS_PER_UNIT) * device_facts(device)->compute_units;
     struct cut cut = {.panels = blocks(columns, BLOCK)};
     cut.row_block = blocks(row_blocks, blocks(rows, 128));
     cut.panel_block = cut.panels < 16 ? cut.panels : 16;
