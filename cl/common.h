@@ -82,6 +82,18 @@
 #define PREFETCH_L2(address) ((void)0)
 #endif
 
+/* Sixteen values to p[0..15], in one store: PoCL makes three of a vstore16, and a load of the whole
+ * soon after them has to wait. */
+static inline void store16(float16 v, __global float *p)
+{
+#ifdef __clang__
+    typedef float16 anywhere __attribute__((aligned(4)));
+    *(__global anywhere *)p = v;
+#else
+    vstore16(v, 0, p);
+#endif
+}
+
 /* Rows in jobs or groups: how many blocks of `block` cover `count`. */
 #define BLOCKS(count, block) (((count) + (block)-1) / (block))
 

@@ -34,7 +34,7 @@ static inline int3 tile_place(const struct map *map, int t)
 
 /* Taps [tap, tap + taps) of one tile, w being the first one's weights. */
 INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 place, int tap,
-    int taps, __global const WEIGHT *w, __global const WEIGHT *next, int ahead)
+    int taps, __global const WEIGHT *w, __global const WEIGHT *next, int lines)
 {
     int right = map->stride * map->k, below = right * map->in_width;
     bool wide = map->tile_w == 8;
@@ -43,7 +43,7 @@ INLINE void add_taps(float16 tile[ROWS][VECTORS], const struct map *map, int3 pl
     for (int s = tap; s < tap + taps; s++, w += map->k * PANEL, next += map->k * PANEL)
         tile_multiply(tile,
             map->p + ((row + s / 3) * map->in_width + place.z * map->stride + s % 3) * map->k,
-            steps, w, map->k, next, ahead);
+            steps, w, map->k, (struct ahead){(__global const char *)next, lines, 0});
 }
 
 /* The sums of a tile, channels from o on, to y. */
@@ -72,19 +72,19 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
     JOBS(job, jobs)
     {
         int o = job / blocks * PANEL, first = job % blocks * block;
-        int count = min(block, tiles - first), ahead = BLOCKS(16 * PANEL / WEIGHT_LINE, count);
+        int count = min(block, tiles - first), lines = BLOCKS(16 * PANEL / WEIGHT_LINE, count);
         for (int tap = 0; tap < 9; tap += taps)
             for (int t = 0; t < count; t++) {
                 __global float *sum = sums + t * ROWS * PANEL;
                 __global const WEIGHT *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
                 __global const WEIGHT *next =
-                    w + (count > 1 ? (taps * PANEL + t * ahead * WEIGHT_LINE / 16) * k : 16 * PANEL);
+                    w + (count > 1 ? (taps * PANEL + t * lines * WEIGHT_LINE / 16) * k : 16 * PANEL);
                 float16 tile[ROWS][VECTORS];
                 if (tap)
                     tile_load(tile, sum, PANEL);
                 else
                     tile_clear(tile);
-                add_taps(tile, &map, tile_place(&map, first + t), tap, taps, w, next, ahead);
+                add_taps(tile, &map, tile_place(&map, first + t), tap, taps, w, next, lines);
                 tile_save(tile, sum, PANEL);
             }
         for (int t = 0; t < count; t++)

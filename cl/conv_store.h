@@ -15,7 +15,7 @@ static inline float16 load_part(__global const float *p, int count)
 static inline void store_part(float16 v, __global float *p, int count)
 {
     if (count >= 16) {
-        vstore16(v, 0, p);
+        store16(v, p);
         return;
     }
     float lanes[16];

@@ -4,7 +4,8 @@
  * come from unrolled loops only, so that it lives in vector registers; per step of k it takes
  * VECTORS loads of weights and ROWS broadcasts for ROWS*VECTORS multiply-adds.
  *
- * The second factor of tile_multiply is float, or of WEIGHT if the file defines TILE_OF_WEIGHTS before.
+ * The second factor of tile_multiply is float, or of WEIGHT if the file defines TILE_OF_WEIGHTS
+ * before.
  *
  * Tunables: VECTORS (weights are packed in panels of 16*VECTORS output channels), ROWS (pixels).
  * ROWS*VECTORS + VECTORS + 1 should not exceed the vector registers of the CPU (32 in AVX-512). */
@@ -49,7 +50,7 @@ INLINE void tile_save(float16 tile[ROWS][VECTORS], __global float *to, int strid
 {
     EACH (i, ROWS)
         EACH (j, VECTORS)
-            vstore16(tile[i][j], j, to + (size_t)i * stride);
+            store16(tile[i][j], to + (size_t)i * stride + 16 * j);
 }
 
 /* Where the pixels of a tile stand: pixel i is at (i % 4) * one + (i / 4 % 2) * four + (i / 8) *
@@ -58,22 +59,37 @@ struct steps {
     int one, four, eight;
 };
 
-/* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. Meanwhile
- * `ahead` cache lines at `next` are fetched per 16 steps of k: the part of the next weights that
- * falls to this tile, when all tiles of a job together fetch all of them. */
+static inline int tile_pixel(int i, struct steps steps)
+{
+    return i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight;
+}
+
+/* What is fetched during a product: per 16 channels of it, `lines` cache lines of later weights,
+ * this product's part, into the second level; and the values of the next tile into the first one,
+ * unless `a` is NULL. */
+struct ahead {
+    __global const char *weights;
+    int lines;
+    __global const float *a;
+};
+#define LINE 64 /* bytes */
+
+/* tile += a w: k values per pixel from a on, times w [k][PANEL]; k is a multiple of 4. */
 INLINE void tile_multiply(float16 tile[ROWS][VECTORS], __global const float *a, struct steps steps,
-    __global const FACTOR *w, int k, __global const void *next, int ahead)
+    __global const FACTOR *w, int k, struct ahead ahead)
 {
     for (int c = 0; c < k; c += 4) {
-        for (int i = c % 16 ? ahead : 0; i < ahead; i++)
-            PREFETCH_L2((__global const char *)next + (c / 16 * ahead + i) * 64);
+        for (int i = c % 16 ? ahead.lines : 0; i < ahead.lines; i++)
+            PREFETCH_L2(ahead.weights + (c / 16 * ahead.lines + i) * LINE);
+        if (ahead.a && c % 16 == 0)
+            EACH (i, ROWS)
+                PREFETCH(ahead.a + tile_pixel(i, steps) + c);
         EACH (step, 4) {
             float16 b[VECTORS];
             EACH (j, VECTORS)
                 b[j] = FACTOR16(j, w);
             EACH (i, ROWS) {
-                float16 broadcast =
-                    a[i % 4 * steps.one + i / 4 % 2 * steps.four + i / 8 * steps.eight];
+                float16 broadcast = a[tile_pixel(i, steps)];
                 EACH (j, VECTORS)
                     tile[i][j] = fma(broadcast, b[j], tile[i][j]);
             }

@@ -6,12 +6,13 @@
  *   Y = AT [ (G g GT) . (BT d B) ] A,   d the 6x6 input pixels, g the kernel
  *
  * One product per point of the transformed tile, 36 instead of 144. Summed over channels, each
- * point is a matrix product [tiles x in] [in x out]. The points are 0, +-5/8, +-3/2 and infinity:
- * half the rounding error of the usual +-1, +-2 (relative L2 2.2e-6 against 4.6e-6 for 640
- * channels), and every factor of AT and BT still exact in float.
+ * point is a matrix product [tiles x in] [in x out]. The points are 0, infinity, +-5/8 and
+ * +-3/2, in this order: half the rounding error of the usual +-1, +-2 (relative L2 2.2e-6 against
+ * 4.6e-6 for 640 channels), and every factor of AT and G exact in float. The divisors of G stand in
+ * BT: weights are the most to transform, so that they get the cheapest transform.
  *
  *   large maps
- *     input    p [images][in_rows][in_width][c]  -> v [c/depth][36][v_tiles][v_stride]
+ *     input    p [images][in_rows][in_width][c]  -> v [c/v_depth][36][v_tiles][v_stride]
  *     weights  kernels [panels][c][9][PANEL]     -> u [36][panels][c][PANEL]
  *     product  v, u                              -> q [36][q_tiles][q_stride]
  *     output   q (+ bias, time, residual)        -> y
@@ -32,7 +33,9 @@
 #define OUTPUT 4
 #define T 6
 #define POINTS 36
-#define PAD 16 /* between points in scratch: or all would meet in one set of the cache */
+#define PAIRS 3 /* points and their opposites, down: 0 and infinity, +-A1, +-B1 */
+#define PAIR 12 /* points of a pair */
+#define PAD 16  /* between points in scratch: or all would meet in one set of the cache */
 #define A1 0.625f
 #define A2 (A1 * A1)
 #define B1 1.5f
@@ -42,39 +45,43 @@
 /* o = BT d */
 INLINE void transform_input(const float16 d[T], float16 o[T])
 {
-    float16 even_a = FMA(-B2, d[2], d[4]), odd_a = FMA(-B2, d[1], d[3]);
-    float16 even_b = FMA(-A2, d[2], d[4]), odd_b = FMA(-A2, d[1], d[3]);
-    o[0] = FMA(A2 * B2, d[0], FMA(-(A2 + B2), d[2], d[4]));
-    o[1] = FMA(A1, odd_a, even_a);
-    o[2] = FMA(-A1, odd_a, even_a);
-    o[3] = FMA(B1, odd_b, even_b);
-    o[4] = FMA(-B1, odd_b, even_b);
-    o[5] = FMA(A2 * B2, d[1], FMA(-(A2 + B2), d[3], d[5]));
+    const float scale_a = 1.0f / (2 * A2 * (A2 - B2)), scale_b = 1.0f / (2 * B2 * (B2 - A2));
+    float16 even_a = scale_a * FMA(-B2, d[2], d[4]), odd_a = (A1 * scale_a) * FMA(-B2, d[1], d[3]);
+    float16 even_b = scale_b * FMA(-A2, d[2], d[4]), odd_b = (B1 * scale_b) * FMA(-A2, d[1], d[3]);
+    o[0] = FMA(1.0f / (A2 * B2), FMA(-(A2 + B2), d[2], d[4]), d[0]);
+    o[1] = FMA(A2 * B2, d[1], FMA(-(A2 + B2), d[3], d[5]));
+    o[2] = even_a + odd_a;
+    o[3] = even_a - odd_a;
+    o[4] = even_b + odd_b;
+    o[5] = even_b - odd_b;
 }
 
 /* o = AT q */
 INLINE void transform_output(const float16 q[T], float16 o[OUTPUT])
 {
-    float16 sum_a = q[1] + q[2], odd_a = A1 * (q[1] - q[2]);
-    float16 sum_b = q[3] + q[4], odd_b = B1 * (q[3] - q[4]);
+    float16 sum_a = q[2] + q[3], odd_a = A1 * (q[2] - q[3]);
+    float16 sum_b = q[4] + q[5], odd_b = B1 * (q[4] - q[5]);
     o[0] = q[0] + sum_a + sum_b;
     o[1] = odd_a + odd_b;
     o[2] = FMA(A2, sum_a, B2 * sum_b);
-    o[3] = FMA(A2, odd_a, FMA(B2, odd_b, q[5]));
+    o[3] = FMA(A2, odd_a, FMA(B2, odd_b, q[1]));
 }
 
-/* o = G g: the row of point p is (1, p, p*p) over the product of its distances to the others. */
+/* The rows of G g for the points p and -p: (1, p, p*p). */
+INLINE void weights_at(float p, const float16 g[3], float16 o[2])
+{
+    float16 even = FMA(p * p, g[2], g[0]);
+    o[0] = FMA(p, g[1], even);
+    o[1] = FMA(-p, g[1], even);
+}
+
+/* o = G g */
 INLINE void transform_weights(const float16 g[3], float16 o[T])
 {
-    const float scale_a = 1.0f / (2 * A2 * (A2 - B2)), scale_b = 1.0f / (2 * B2 * (B2 - A2));
-    float16 even_a = FMA(A2, g[2], g[0]) * scale_a, odd_a = g[1] * (A1 * scale_a);
-    float16 even_b = FMA(B2, g[2], g[0]) * scale_b, odd_b = g[1] * (B1 * scale_b);
-    o[0] = g[0] * (1.0f / (A2 * B2));
-    o[1] = even_a + odd_a;
-    o[2] = even_a - odd_a;
-    o[3] = even_b + odd_b;
-    o[4] = even_b - odd_b;
-    o[5] = g[2];
+    o[0] = g[0];
+    o[1] = g[2];
+    weights_at(A1, g, o + 2);
+    weights_at(B1, g, o + 4);
 }
 
 /* ---- the parts: sixteen channels of one tile or kernel -------------------------------------- */
@@ -94,26 +101,59 @@ INLINE void tile_input(
     EACH (y, T) {
         transform_input(columns[y], o);
         EACH (x, T)
-            vstore16(o[x], 0, v + (y * T + x) * v_point);
+            store16(o[x], v + (y * T + x) * v_point);
     }
 }
 
-/* u = G g GT of sixteen outputs' kernels at `from`, [9][PANEL]; to `to`, points `point` apart. */
-INLINE void tile_weights(__global const WEIGHT *from, __global float *to, size_t point)
+/* u = G g GT of sixteen outputs' kernels at `from`, [9][width], for a pair of rows of G: 0 and
+ * infinity, +-5/8 or +-3/2; to `to`, points `point` apart. */
+INLINE void vector_weights(
+    __global const WEIGHT *from, int width, int pair, __global float *to, size_t point)
 {
-    float16 columns[T][3], g[3], o[T];
+    float16 columns[2][3], g[3], o[T];
     EACH (x, 3) {
         EACH (y, 3)
-            g[y] = WEIGHT16(0, from + (y * 3 + x) * PANEL);
-        transform_weights(g, o);
-        EACH (y, T)
-            columns[y][x] = o[y];
+            g[y] = WEIGHT16(0, from + (y * 3 + x) * width);
+        o[0] = g[0];
+        o[1] = g[2];
+        if (pair)
+            weights_at(pair == 1 ? A1 : B1, g, o);
+        columns[0][x] = o[0];
+        columns[1][x] = o[1];
     }
-    EACH (y, T) {
+    EACH (y, 2) {
         transform_weights(columns[y], o);
         EACH (x, T)
-            vstore16(o[x], 0, to + (y * T + x) * point);
+            store16(o[x], to + (y * T + x) * point);
     }
+}
+
+/* The same for `count` input channels' kernels [count][9][width], to [PAIR][count][PANEL]. Where
+ * the last panel of a layer is narrower, its last vector fills the rest. */
+INLINE void some_weights(
+    __global const WEIGHT *from, int count, int width, int pair, __global float *to, size_t point)
+{
+    for (int i = 0; i < count; i++, from += 9 * width, to += PANEL)
+        for (int j = 0; j < PANEL; j += 16)
+            vector_weights(from + min(j, width - 16), width, pair, to + j, point);
+}
+
+/* Each pair with a loop of its own. */
+static inline void tile_weights(
+    __global const WEIGHT *from, int count, int width, int pair, __global float *to, size_t point)
+{
+    if (pair == 0)
+        some_weights(from, count, width, 0, to, point);
+    else if (pair == 1)
+        some_weights(from, count, width, 1, to, point);
+    else
+        some_weights(from, count, width, 2, to, point);
+}
+
+/* Channels of a panel in memory. */
+static inline int panel_width(int panel, int out)
+{
+    return min(PANEL, BLOCKS(out, 16) * 16 - panel * PANEL);
 }
 
 /* Y = AT q A, the points of q standing q_point apart. */
@@ -146,7 +186,7 @@ INLINE void store_tile(const struct ending *ending, __global const float *q, siz
 /* ---- the kernels ---------------------------------------------------------------------------- */
 
 /* A job is `per` of tiles = images*down*across; v has room for v_tiles of them. */
-KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT(v), int depth,
+KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT(v), int v_depth,
     int v_tiles, int v_stride, int tiles, int down, int across, int per, int jobs, JOB_COUNTER)
 {
     size_t row = (size_t)in_width * c, point = (size_t)v_tiles * v_stride;
@@ -159,23 +199,26 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
                 TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
             __global float *to = TENSOR_AT(v) + (size_t)t * v_stride;
             for (int i = 0; i < c; i += 16)
-                tile_input(from + i, row, c, to + i / depth * POINTS * point + i % depth, point);
+                tile_input(
+                    from + i, row, c, to + i / v_depth * POINTS * point + i % v_depth, point);
         }
     }
     JOBS_END
 }
 
 /* A job is 16 input channels of one panel. */
-KERNEL_CPU void weights(
-    __global const WEIGHT *restrict kernels, int c, int panels, TENSOR_OUT(u), int jobs, JOB_COUNTER)
+KERNEL_CPU void weights(__global const WEIGHT *restrict kernels, int c, int panels, int out,
+    TENSOR_OUT(u), int jobs, JOB_COUNTER)
 {
     size_t point = (size_t)panels * c * PANEL + PAD;
     JOBS(job, jobs)
     {
-        __global const WEIGHT *from = kernels + (size_t)job * 16 * 9 * PANEL;
+        int panel = job / (c / 16), first = job % (c / 16) * 16, width = panel_width(panel, out);
+        __global const WEIGHT *from =
+            kernels + (size_t)panel * c * 9 * PANEL + (size_t)first * 9 * width;
         __global float *to = TENSOR_AT(u) + (size_t)job * 16 * PANEL;
-        for (int i = 0; i < 16 * PANEL; i += 16)
-            tile_weights(from + i / PANEL * 9 * PANEL + i % PANEL, to + i, point);
+        for (int pair = 0; pair < PAIRS; pair++, to += PAIR * point)
+            tile_weights(from, 16, width, pair, to, point);
     }
     JOBS_END
 }
@@ -195,19 +238,21 @@ KERNEL_CPU void product(TENSOR_IN(v), int tiles, int v_stride, TENSOR_IN(u), int
         int first = job / blocks_across % blocks_down * row_block;
         int last = min(first + row_block, row_tiles);
         int panel = job % blocks_across * panel_block, panel_end = min(panel + panel_block, panels);
-        int ahead = BLOCKS(PANEL, last - first);
+        int lines = BLOCKS(PANEL, last - first);
         for (; panel < panel_end; panel++)
             for (int t = first; t < last; t++) {
                 __global const float *a =
                     TENSOR_AT(v) + ((size_t)point * tiles + t * ROWS) * v_stride;
                 __global const float *w =
                     TENSOR_AT(u) + ((size_t)point * panels + panel) * k * PANEL + point * PAD;
-                __global const float *next = w + (last - first > 1 ? k * PANEL : 16 * PANEL);
+                __global const char *next =
+                    (__global const char *)(w + (last - first > 1 ? k * PANEL : 16 * PANEL));
                 __global float *to =
                     TENSOR_AT(q) + ((size_t)point * tiles + t * ROWS) * q_stride + panel * PANEL;
                 float16 tile[ROWS][VECTORS];
                 tile_clear(tile);
-                tile_multiply(tile, a, steps, w, k, next + (size_t)(t - first) * ahead * k, ahead);
+                tile_multiply(tile, a, steps, w, k,
+                    (struct ahead){next + (size_t)(t - first) * lines * k * 4, lines, 0});
                 tile_save(tile, to, q_stride);
             }
     }
@@ -233,61 +278,95 @@ KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int d
 
 /* ---- the fused form: product and output in one, weights transformed on the way -------------- */
 
-/* Adds the products of k channels to the sums [POINTS][count][PANEL] of `count` tiles, or begins
- * them. a: [POINTS][..][v_stride], points a_point apart; u: [POINTS][k][PANEL]. Meanwhile fetches
- * `next`. */
-INLINE void add_products(__global float *sums, int sum_point, bool begin, __global const float *a,
-    size_t a_point, int v_stride, __global const float *u, int u_point, int k, int count,
-    __global const WEIGHT *next)
+/* The tiles that a job of the fused form works on. */
+struct tiles {
+    __global const float *v; /* the first one's values, [c/v_depth][POINTS][..][v_stride] */
+    size_t v_point;
+    int v_depth, v_stride, count;
+};
+
+static inline __global const float *tiles_at(const struct tiles *tiles, int pair, int c)
 {
-    const struct steps steps = {v_stride, 4 * v_stride, 8 * v_stride};
-    int ahead = BLOCKS(9 * PANEL * 16 / WEIGHT_LINE, POINTS * count / ROWS);
-    for (int point = 0; point < POINTS; point++)
-        for (int t = 0; t < count; t += ROWS, next += ahead * k * WEIGHT_LINE / 16) {
-            __global float *sum = sums + point * sum_point + t * PANEL;
+    return tiles->v + (c / tiles->v_depth * POINTS + pair * PAIR) * tiles->v_point +
+           c % tiles->v_depth;
+}
+
+/* Transformed weights of some channels and a pair of points, and the sums of that pair. */
+struct pair {
+    __global float *u, *sums; /* [PAIR][k][PANEL], [PAIR][count][PANEL] */
+    int k, u_point, sum_point;
+};
+
+/* Adds the products with the values at `a`, or begins the sums with them. Meanwhile fetches the
+ * values of the next tiles, at last those at `after`, and the next weights. */
+INLINE void add_products(const struct tiles *tiles, const struct pair *pair, bool begin,
+    __global const float *a, __global const float *after, struct ahead ahead)
+{
+    int stride = tiles->v_stride, fetched = BLOCKS(pair->k, 16) * ahead.lines * LINE;
+    const struct steps steps = {stride, 4 * stride, 8 * stride};
+    for (int point = 0; point < PAIR; point++, a += tiles->v_point)
+        for (int t = 0; t < tiles->count; t += ROWS, ahead.weights += fetched) {
+            __global float *sum = pair->sums + point * pair->sum_point + t * PANEL;
+            __global const float *row = a + t * stride;
             float16 tile[ROWS][VECTORS];
             if (begin)
                 tile_clear(tile);
             else
                 tile_load(tile, sum, PANEL);
-            tile_multiply(tile, a + point * a_point + (size_t)t * v_stride, steps,
-                u + point * u_point, k, next, ahead);
+            ahead.a = t + ROWS < tiles->count ? row + ROWS * stride
+                      : point + 1 < PAIR      ? a + tiles->v_point
+                                              : after;
+            tile_multiply(tile, row, steps, pair->u + point * pair->u_point, pair->k, ahead);
             tile_save(tile, sum, PANEL);
         }
 }
 
-/* A job is one panel x `block` tiles. The work-item's own scratch, weights [POINTS][depth][PANEL]
- * and sums [POINTS][block][PANEL], stays in the second level of the cache. For `depth` channels
- * after the other: transform their kernels, add their products to the sums while the next kernels
- * are fetched. */
-KERNEL_CPU void fused(TENSOR_IN(v), int v_tiles, int v_stride,
-    __global const WEIGHT *restrict kernels, int k, TENSOR_OUT(scratch), int depth, int block,
-    int tiles, int down, int across, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
+/* The sums of `tiles`, begun with channel 0, over channels [c, c + count), whose kernels are at
+ * `from`. All kernels pass once for each pair of points, `chunk` channels at a time; these are
+ * transformed, and then multiplied for all tiles. The next kernels, behind these, are fetched. */
+INLINE void add_channels(const struct tiles *tiles, struct pair pair, __global const WEIGHT *from,
+    int width, int c, int count, int chunk)
+{
+    int multiplies = POINTS * BLOCKS(tiles->count, ROWS);
+    int lines = BLOCKS(9 * width * min(chunk, 16) / WEIGHT_LINE, multiplies);
+    struct ahead ahead = {(__global const char *)(from + count * 9 * width), lines, 0};
+    for (int p = 0; p < PAIRS; p++, pair.sums += PAIR * pair.sum_point)
+        for (int i = c; i < c + count; i += chunk) {
+            bool last = i + chunk >= c + count;
+            pair.k = min(chunk, c + count - i);
+            tile_weights(from + (i - c) * 9 * width, pair.k, width, p, pair.u, pair.u_point);
+            add_products(tiles, &pair, i == 0, tiles_at(tiles, p, i),
+                last ? tiles_at(tiles, p + 1, c) : tiles_at(tiles, p, i + chunk), ahead);
+            ahead.weights += multiplies / PAIRS * BLOCKS(pair.k, 16) * lines * LINE;
+        }
+}
+
+/* A job is one panel x `block` tiles. The work-item's own scratch stays in its caches: transformed
+ * weights [PAIR][chunk][PANEL], sums [POINTS][block][PANEL]. Plain weights come from memory once,
+ * `depth` channels ahead of their use. */
+KERNEL_CPU void fused(TENSOR_IN(v), int v_depth, int v_tiles, int v_stride,
+    __global const WEIGHT *restrict kernels, int k, TENSOR_OUT(scratch), int depth, int chunk,
+    int block, int tiles, int down, int across, ENDING_ARGUMENTS, int jobs, JOB_COUNTER)
 {
     const struct ending ending = ENDING;
     int blocks = BLOCKS(v_tiles, block);
-    int u_point = depth * PANEL + PAD, sum_point = block * PANEL + PAD;
-    size_t v_point = (size_t)v_tiles * v_stride;
+    int u_point = chunk * PANEL + PAD, sum_point = block * PANEL + PAD;
     __global float *u =
-        TENSOR_AT(scratch) + (size_t)get_global_id(0) * POINTS * (u_point + sum_point);
-    __global float *sums = u + POINTS * u_point;
+        TENSOR_AT(scratch) + (size_t)get_global_id(0) * (PAIR * u_point + POINTS * sum_point);
+    const struct pair pair = {u, u + PAIR * u_point, 0, u_point, sum_point};
     JOBS(job, jobs)
     {
-        int panel = job / blocks, first = job % blocks * block, count = min(block, v_tiles - first);
-        __global const WEIGHT *from = kernels + (size_t)panel * k * 9 * PANEL;
-        __global const float *a = TENSOR_AT(v) + (size_t)first * v_stride;
-        for (int c = 0; c < k; c += depth, a += POINTS * v_point) {
-            int some = min(depth, k - c);
-            for (int i = 0; i < some * PANEL; i += 16)
-                tile_weights(from + i / PANEL * 9 * PANEL + i % PANEL, u + i, u_point);
-            from += some * 9 * PANEL;
-            add_products(
-                sums, sum_point, c == 0, a, v_point, v_stride, u, u_point, some, count, from);
-        }
-        for (int t = 0; t < count && first + t < tiles; t++)
-            for (int o = 0; o < PANEL && panel * PANEL + o < out; o += 16)
-                store_tile(&ending, sums + t * PANEL + o, sum_point, first + t, down, across,
-                    panel * PANEL + o);
+        int panel = job / blocks, first = job % blocks * block, width = panel_width(panel, out);
+        int o = panel * PANEL;
+        const struct tiles here = {TENSOR_AT(v) + (size_t)first * v_stride,
+            (size_t)v_tiles * v_stride, v_depth, v_stride, min(block, v_tiles - first)};
+        __global const WEIGHT *from = kernels + (size_t)o * k * 9;
+        for (int c = 0; c < k; c += depth, from += depth * 9 * width)
+            add_channels(&here, pair, from, width, c, min(depth, k - c), chunk);
+        for (int t = 0; t < here.count && first + t < tiles; t++)
+            for (int i = 0; i < width; i += 16)
+                store_tile(
+                    &ending, pair.sums + t * PANEL + i, sum_point, first + t, down, across, o + i);
     }
     JOBS_END
 }

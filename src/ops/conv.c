@@ -79,19 +79,26 @@ static size_t strips_of_panel(const struct strips *s)
     return ((size_t)s->panel + PACKED_LANES - 1) / PACKED_LANES;
 }
 
-/* Row i of a panel holds the weights for input channel i / 9 and tap i % 9; its place there. */
-static size_t row_place(const struct strips *s, size_t i)
+/* With taps_inside the last panel is only as wide as its channels. */
+static int panel_width(const struct strips *s, size_t panel)
 {
-    return (s->taps_inside ? i : i % 9 * (size_t)s->k + i / 9) * (size_t)s->panel;
+    int left = conv_round_up(s->conv->out - (int)panel * s->panel, 16);
+    return s->taps_inside && left < s->panel ? left : s->panel;
+}
+
+/* Row i of a panel holds the weights for input channel i / 9 and tap i % 9; its place there. */
+static size_t row_place(const struct strips *s, size_t i, int width)
+{
+    return (s->taps_inside ? i : i % 9 * (size_t)s->k + i / 9) * (size_t)width;
 }
 
 static void pack_strip(const struct strips *s, size_t strip)
 {
     size_t panel = strip / strips_of_panel(s), rows = (size_t)9 * s->k;
     int lane = (int)(strip % strips_of_panel(s)) * PACKED_LANES;
-    int first_output = (int)panel * s->panel + lane, width = s->panel - lane;
-    struct packed_lanes lanes = {
-        .count = width < PACKED_LANES ? width : PACKED_LANES, .length = (size_t)9 * s->conv->in};
+    int first_output = (int)panel * s->panel + lane, width = panel_width(s, panel);
+    struct packed_lanes lanes = {.count = width - lane < PACKED_LANES ? width - lane : PACKED_LANES,
+        .length = (size_t)9 * s->conv->in};
     size_t start = panel * rows * (size_t)s->panel + (size_t)lane;
     struct packed_tile tile;
     for (int i = 0; i < lanes.count && first_output + i < s->conv->out; i++)
@@ -99,7 +106,8 @@ static void pack_strip(const struct strips *s, size_t strip)
     for (size_t first = 0; first < rows; first += PACKED_DEPTH) {
         packed_transpose(&lanes, first, &tile);
         for (size_t i = first; i < first + PACKED_DEPTH && i < rows; i++)
-            packed_write(s->packed, start + row_place(s, i), tile.values[i - first], lanes.count);
+            packed_write(
+                s->packed, start + row_place(s, i, width), tile.values[i - first], lanes.count);
     }
 }
 

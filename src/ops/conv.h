@@ -48,8 +48,9 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
 /* `value` rounded up to a multiple of `step`. */
 int conv_round_up(int value, int step);
 
-/* Weights as [panels][9][k][panel], or with taps_inside as [panels][k][9][panel]; zero where an
- * output or input channel does not exist. */
+/* Weights as [panels][9][k][panel]; or with taps_inside as [panels][k][9][panel], where the last
+ * panel is only as wide as its channels, rounded up to 16. Zero where an output or input channel
+ * does not exist. */
 void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
     const float *weight, const struct packed *packed);
 

@@ -12,25 +12,37 @@
 
 #define OUTPUT 4       /* a tile is 4x4 pixels of output */
 #define POINTS 36      /* and 36 points */
+#define PAIR 12        /* of which the fused form takes so many at a time */
 #define PAD 16         /* floats between points in scratch, as in cl/conv_winograd.cl */
 #define WHOLE_ROWS 128 /* tiles of a job of the product: they stay in the second-level cache */
 #define WHOLE_COLUMNS 256
-#define FUSED_TILES                                                                                \
-    66 /* tiles and input channels of the fused form: with panels of 64, 1.2 MB of */
-#define FUSED_DEPTH 64 /* scratch per job, for a second-level cache of 2 MB */
+#define FUSED_TILES 64 /* tiles of a job of the fused form: with panels of 48, 0.4 MB of sums */
+#define FUSED_DEPTH 64 /* channels whose weights are fetched ahead, 0.1 MB */
+#define FEW_TILES 8    /* so few that their sums stay in the first-level cache, where weights of */
+#define FEW_CHUNK 8    /* so few channels stay beside them */
 
 /* How a layer is cut: the register tile is rows tiles x panel output channels; k input channels. */
 struct cut {
     int panel, panels, k, rows;
 };
 
-/* Panels of 48 with 8 rows, 64 with 6, or 32 with 12, all of 24 registers. Eight rows divide the
- * tiles of small maps, so 48 is taken where it fits within 2 %; else the one that computes least in
- * vain. */
+/* Panels of 48 with 8 rows, 64 with 6, or 32 with 12, all of 24 registers. */
+static int rows_of(int panel)
+{
+    return panel == 64 ? 6 : panel == 48 ? 8 : 12;
+}
+
+static bool is_fused(const struct conv *conv)
+{
+    return conv->variant == CONV_WINOGRAD_FUSED;
+}
+
+/* Eight rows divide the tiles of small maps, and 48 channels need less of the caches: taken where
+ * that computes only little in vain; else the panel that computes least so. */
 static int panel_of(const struct conv *conv)
 {
-    int best = 64;
-    if (conv_round_up(conv->out, 48) * 50 <= conv->out * 51)
+    int best = 64, wasted = conv_round_up(conv->out, 48) - conv->out;
+    if (wasted * (is_fused(conv) ? 16 : 50) <= conv->out)
         return 48;
     for (int panel = 48; panel >= 32; panel -= 16)
         if (conv_round_up(conv->out, panel) < conv_round_up(conv->out, best))
@@ -44,15 +56,12 @@ static struct cut cut_layer(const struct conv *conv)
     return (struct cut){.panel = panel,
         .panels = conv_round_up(conv->out, panel) / panel,
         .k = conv_round_up(conv->in, 16),
-        .rows = panel == 64   ? 6
-                : panel == 48 ? 8
-                              : 12};
+        .rows = rows_of(panel)};
 }
 
 static size_t count_weights(const struct conv *conv)
 {
-    struct cut cut = cut_layer(conv);
-    return (size_t)9 * cut.k * cut.panels * cut.panel;
+    return (size_t)9 * cut_layer(conv).k * conv_round_up(conv->out, 16);
 }
 
 static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
@@ -67,9 +76,9 @@ struct work {
     const struct conv_call *call;
     struct pool *pool;
     struct cut cut;
-    bool fused;
     struct tensor u; /* all weights' points, [1][POINTS][panels*k*panel + PAD], if in whole */
     int depth;       /* channels of v that lie together */
+    int chunk;       /* fused: channels whose weights are transformed at a time */
     struct conv_band band;
     int down, across, tiles; /* tiles of an image, and of the band */
 };
@@ -83,6 +92,12 @@ static int blocks(int count, int block)
 static int padded(int channels)
 {
     return channels + PAD;
+}
+
+/* A row of v: one cache line, or several and the padding. */
+static int row_of_v(const struct work *work)
+{
+    return work->depth == 16 ? 16 : padded(work->depth);
 }
 
 static enum clat_status find_kernel(
@@ -131,8 +146,8 @@ static enum clat_status run_weights(struct work *work)
         work->pool, POOL_BACK, 1, 1, POINTS, cut->panels * cut->k * cut->panel + PAD, &work->u));
     TRY(find_kernel(work, "weights", &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_BUFFER(&work->conv->weight), ARG_INT(cut->k),
-        ARG_INT(cut->panels), ARG_TENSOR(&work->u), ARG_INT(cut->panels * cut->k / 16),
-        ARG_BUFFER(device_counter(device))));
+        ARG_INT(cut->panels), ARG_INT(work->conv->out), ARG_TENSOR(&work->u),
+        ARG_INT(cut->panels * cut->k / 16), ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
@@ -203,13 +218,13 @@ static enum clat_status run_fused(const struct work *work, const struct tensor *
         items = jobs; /* no scratch for work-items without work */
     struct tensor scratch;
     struct kernel *kernel;
-    TRY(pool_take(work->pool, POOL_BACK, (int)items, 1, POINTS,
-        padded(work->depth * cut->panel) + padded(block * cut->panel), &scratch));
+    TRY(pool_take(work->pool, POOL_BACK, (int)items, 1, 1,
+        PAIR * padded(work->chunk * cut->panel) + POINTS * padded(block * cut->panel), &scratch));
     TRY(find_kernel(work, "fused", &kernel));
-    TRY(launch(device, kernel, grid1(items, 1), ARG_TENSOR(v), ARG_INT(v->w), ARG_INT(v->c),
-        ARG_BUFFER(&work->conv->weight), ARG_INT(cut->k), ARG_TENSOR(&scratch),
-        ARG_INT(work->depth), ARG_INT(block), ARG_INT(work->tiles), ARG_INT(work->down),
-        ARG_INT(work->across), ARGS_ENDING(ending), ARG_INT(jobs),
+    TRY(launch(device, kernel, grid1(items, 1), ARG_TENSOR(v), ARG_INT(work->depth), ARG_INT(v->w),
+        ARG_INT(v->c), ARG_BUFFER(&work->conv->weight), ARG_INT(cut->k), ARG_TENSOR(&scratch),
+        ARG_INT(FUSED_DEPTH), ARG_INT(work->chunk), ARG_INT(block), ARG_INT(work->tiles),
+        ARG_INT(work->down), ARG_INT(work->across), ARGS_ENDING(ending), ARG_INT(jobs),
         ARG_BUFFER(device_counter(device))));
 out:
     return status;
@@ -230,10 +245,10 @@ static enum clat_status run_band(struct work *work)
     TRY(pool_take(
         pool, POOL_BACK, images, work->down * OUTPUT + 2, work->across * OUTPUT + 2, k, &p));
     TRY(pool_take(pool, POOL_BACK, blocks(k, work->depth), POINTS,
-        conv_round_up(work->tiles, work->cut.rows), padded(work->depth), &v));
+        conv_round_up(work->tiles, work->cut.rows), row_of_v(work), &v));
     TRY(conv_gather(pool->device, work->conv, work->call, &work->band, &p));
     TRY(run_input(work, &p, &v));
-    TRY(work->fused ? run_fused(work, &v) : run_whole(work, &v));
+    TRY(is_fused(work->conv) ? run_fused(work, &v) : run_whole(work, &v));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;
@@ -244,20 +259,35 @@ static size_t row_floats(const struct work *work)
 {
     const struct cut *cut = &work->cut;
     size_t across = blocks(work->call->y->w, OUTPUT);
-    size_t v = (size_t)blocks(cut->k, work->depth) * padded(work->depth);
-    size_t q = work->fused ? 0 : padded(cut->panels * cut->panel);
+    size_t v = (size_t)blocks(cut->k, work->depth) * row_of_v(work);
+    size_t q = is_fused(work->conv) ? 0 : padded(cut->panels * cut->panel);
     return across * POINTS * (v + q) / OUTPUT + (across * OUTPUT + 2) * cut->k;
 }
 
+/* How channels are grouped: see cl/conv_winograd.cl. */
+static void group_channels(struct work *work)
+{
+    const struct tensor *y = work->call->y;
+    size_t tiles = (size_t)y->n * blocks(y->h, OUTPUT) * blocks(y->w, OUTPUT);
+    if (!is_fused(work->conv)) {
+        work->depth = work->cut.k;
+    } else if (tiles <= FEW_TILES) {
+        work->depth = 16;
+        work->chunk = FEW_CHUNK;
+    } else {
+        work->depth = FUSED_DEPTH;
+        work->chunk = FUSED_DEPTH;
+    }
+}
+
 static enum clat_status run(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call, bool fused)
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
 {
     enum clat_status status = CLAT_OK;
-    struct work work = {
-        .conv = conv, .call = call, .pool = pool, .cut = cut_layer(conv), .fused = fused};
-    work.depth = fused && FUSED_DEPTH < work.cut.k ? FUSED_DEPTH : work.cut.k;
+    struct work work = {.conv = conv, .call = call, .pool = pool, .cut = cut_layer(conv)};
+    group_channels(&work);
     work.band = conv_band_first(call->y, row_floats(&work), OUTPUT);
-    if (!fused)
+    if (!is_fused(conv))
         TRY(run_weights(&work));
     do
         TRY(run_band(&work));
@@ -266,18 +296,5 @@ out:
     return status;
 }
 
-static enum clat_status run_whole_call(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call)
-{
-    return run(pool, conv, call, false);
-}
-
-static enum clat_status run_fused_call(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call)
-{
-    return run(pool, conv, call, true);
-}
-
-const struct conv_engine conv_winograd = {"winograd", 1, 0, count_weights, pack, run_whole_call};
-const struct conv_engine conv_winograd_fused = {
-    "winograd fused", 1, 0, count_weights, pack, run_fused_call};
+const struct conv_engine conv_winograd = {"winograd", 1, 0, count_weights, pack, run};
+const struct conv_engine conv_winograd_fused = {"winograd fused", 1, 0, count_weights, pack, run};
