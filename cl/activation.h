@@ -1,4 +1,4 @@
-/* activation.h - activation functions for values of type F (float or float16), integers I, names
+/* activation.h - activation functions for values of type F (float, float4 or float16), integers I, names
  * through NAME(). Included by common.h once per type. SPDX-License-Identifier: MIT
  *
  * Own polynomials, since a driver's exp and erf differ in speed and in bits. Errors are below 2e-7

@@ -37,16 +37,18 @@
 #define TENSOR_AT(x) (x##_memory + x##_offset)
 #define TENSOR_GIVEN(x) (x##_memory != 0)
 
-/* Weights in memory: float, or half with -DHALF_WEIGHTS. Element i; vector j of 16; how many are in a
+/* Weights in memory: float, or half with -DHALF_WEIGHTS. Element i; vector j of 4, of 16; how many are in a
  * cache line of 64 bytes. */
 #ifdef HALF_WEIGHTS
 #define WEIGHT half
 #define WEIGHT_AT(w, i) vload_half(i, w)
+#define WEIGHT4(j, w) vload_half4(j, w)
 #define WEIGHT16(j, w) vload_half16(j, w)
 #define WEIGHT_LINE 32
 #else
 #define WEIGHT float
 #define WEIGHT_AT(w, i) ((w)[i])
+#define WEIGHT4(j, w) vload4(j, w)
 #define WEIGHT16(j, w) vload16(j, w)
 #define WEIGHT_LINE 16
 #endif
@@ -111,10 +113,17 @@ static inline float sum16(float16 v)
 #define ACTIVATION_GELU 2
 #define ACTIVATION_QUICK_GELU 3
 
-/* silu, gelu, quick_gelu, activate for float; silu16 ... activate16 for float16. */
+/* silu, gelu, quick_gelu, activate for float; silu4 ... activate4 for float4, silu16 ... for float16. */
 #define F float
 #define I int
 #define NAME(name) name
+#include "activation.h"
+#undef F
+#undef I
+#undef NAME
+#define F float4
+#define I int4
+#define NAME(name) name##4
 #include "activation.h"
 #undef F
 #undef I

@@ -6,84 +6,161 @@
  *   pairs (GEGLU): of each two blocks of 16 packed columns the first holds values, the second their
  *         gates, and y has half as many columns
  *
- * A group of 16 x 16 work-items computes 16*ROWS rows x one panel. Both inputs go through local
- * memory, STEP columns of x at a time; a work-item keeps ROWS x 4 sums: rows ty + 16 i, packed
- * columns tx + 16 j, so that a value and its gate meet in one work-item and no two work-items of a
- * row ask for the same bank.
- * Tunable: ROWS (1, 4, 8). Grid: (16 * panels, 16 * blocks of rows). Local memory: 13 KiB at ROWS 8. */
+ * product: a group computes TILE rows x one panel (tile.h); act is none, or GEGLU. With `partial` it
+ * takes `depth` columns of x only, and leaves its sums to product_end: a few rows have too few tiles
+ * to fill a device. Other activations go that way too, with one part: they are rare, and in sixteen
+ * copies, for each quad of sums, they were most of the program.
+ *
+ * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS and HIGH of tile.h.
+ * Grid of product: (WIDE * panels, HIGH * blocks of rows, parts); of the others: (columns of y, rows). */
 #include "common.h"
-#ifndef ROWS
-#define ROWS 4
+#include "tile.h"
+#ifndef GEGLU
+#define GEGLU 0
 #endif
-#define PANEL 64
-#define STEP 16
-#define TILE (16 * ROWS)
 
-/* The two inputs, as one matrix. */
+/* The two inputs as one matrix. */
 struct inputs {
     global const float *x, *x2;
     int x_stride, x2_stride, in, k, rows;
 };
 
-/* Zero beyond the edges. */
-static inline float input_at(const struct inputs *inputs, int row, int column)
+/* Columns [column, column + 4) of some rows. What comes of rows beyond the last is not stored; columns
+ * beyond the last meet weights of zero. */
+#ifdef ODD
+static inline float4 input_quad(const struct inputs *inputs, int row, int column)
 {
-    if (row >= inputs->rows || column >= inputs->k)
-        return 0.0f;
-    if (column < inputs->in)
-        return inputs->x[(size_t)row * inputs->x_stride + column];
-    return inputs->x2[(size_t)row * inputs->x2_stride + column - inputs->in];
+    size_t r = min(row, inputs->rows - 1);
+    float quad[4];
+    for (int i = 0; i < 4; i++) {
+        int c = min(column + i, inputs->k - 1);
+        quad[i] = c < inputs->in ? inputs->x[r * inputs->x_stride + c]
+                                 : inputs->x2[r * inputs->x2_stride + c - inputs->in];
+    }
+    return vload4(0, quad);
+}
+#else
+static inline float4 input_quad(const struct inputs *inputs, int row, int column)
+{
+    int c = min(column, inputs->k - 4);
+    bool second = c >= inputs->in;
+    global const float *from = second ? inputs->x2 + (c - inputs->in) : inputs->x + c;
+    return vload4(0, from + (size_t)min(row, inputs->rows - 1) *
+            (second ? inputs->x2_stride : inputs->x_stride));
+}
+#endif
+
+/* Where the results go. */
+struct outputs {
+    global const float *residual;
+    global float *y;
+    int residual_stride, y_stride, rows, columns;
+};
+
+/* Columns c .. + 3 of row r: v or v*gelu(gate), + residual. */
+static inline void output_quad(const struct outputs *o, int r, int c, float4 v, float4 gate)
+{
+    if (r >= o->rows || c >= o->columns)
+        return;
+    if (GEGLU)
+        v *= gelu4(gate);
+    if (o->residual)
+        v += load_quad(o->residual + (size_t)r * o->residual_stride + c, o->columns - c);
+    store_quad(v, o->y + (size_t)r * o->y_stride + c, o->columns - c);
 }
 
-KERNEL_GROUP(16, 16, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2),
-    int x2_stride, int in2, global const WEIGHT *restrict w_memory,
-    uint w_offset, global const float *restrict bias, TENSOR_IN(residual),
-    int residual_stride, TENSOR_OUT(y), int y_stride, int rows, int columns, int activation,
-    int pairs)
-{
-    /* Used in this function only: PoCL 3.1 lets groups that run at the same time share a local array
-     * that a function was given. The odd width spreads transposing writes over the banks. */
-    local float x_tile[STEP][TILE + 1], w_tile[STEP][PANEL];
-    int tx = get_local_id(0), ty = get_local_id(1);
-    uint item = ty * 16 + tx; /* unsigned, for cheap quotients by powers of two */
-    int panel = get_group_id(0), row = get_group_id(1) * TILE, k = in + in2;
-    struct inputs inputs = {
-        TENSOR_AT(x), TENSOR_AT(x2), x_stride, x2_stride, in, k, rows};
-    global const WEIGHT *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
-    float sum[ROWS][4];
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < 4; j++) sum[i][j] =
-            bias ? bias[panel * PANEL + tx + 16 * j] : 0.0f;
-    for (int c = 0; c < k; c += STEP) {
-        for (uint i = item; i < TILE * STEP; i += 256)
-            x_tile[i % STEP][i / STEP] = input_at(&inputs, row + i / STEP, c + i % STEP);
-        for (uint i = item; i < PANEL * STEP; i += 256)
-            w_tile[i / PANEL][i % PANEL] =
-                c + (int)(i / PANEL) < k ? WEIGHT_AT(from, (size_t)c * PANEL + i) : 0.0f;
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int step = 0; step < STEP; step++)
-            UNROLL for (int i = 0; i < ROWS; i++)
-                UNROLL for (int j = 0; j < 4; j++) sum[i][j] =
-                    fma(x_tile[step][ty + 16 * i], w_tile[step][tx + 16 * j], sum[i][j]);
-        barrier(CLK_LOCAL_MEM_FENCE);
+#define OUTPUT_ARGUMENTS                                                                           \
+    global const float *restrict bias, TENSOR_IN(residual), int residual_stride, TENSOR_OUT(y),    \
+        int y_stride, int rows, int columns
+#define OUTPUTS                                                                                    \
+    {                                                                                              \
+        TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, TENSOR_AT(y), residual_stride, y_stride, \
+            rows, columns                                                                          \
     }
-    UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < 4; j++)
+
+/* A step from column c on. */
+#define FETCH(c)                                                                                   \
+    do {                                                                                           \
+        UNROLL for (int i = 0; i < X_QUADS; i++) x_next[i] =                                       \
+            input_quad(&inputs, row + X_ROW(i), (c) + X_COLUMN);                                   \
+        UNROLL for (int i = 0; i < W_QUADS; i++) w_next[i] = (c) + (int)W_ROW(i) < k               \
+            ? WEIGHT4((size_t)(c) * (PANEL / 4) + item + i * ITEMS, from)                          \
+            : (float4)(0.0f);                                                                      \
+    } while (0)
+
+KERNEL_GROUP(WIDE, HIGH, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2),
+    int x2_stride, int in2, global const WEIGHT *restrict w_memory, uint w_offset, OUTPUT_ARGUMENTS,
+    TENSOR_OUT(partial), int depth)
+{
+    TILE_LOCAL;
+    int panel = get_group_id(0), row = get_group_id(1) * TILE, part = get_group_id(2), k = in + in2;
+    int first = part * depth, last = min(first + depth, k);
+    const struct inputs inputs = {TENSOR_AT(x), TENSOR_AT(x2), x_stride, x2_stride, in, k, rows};
+    global const WEIGHT *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
+    float4 sum[ROWS][2], x_next[X_QUADS], w_next[W_QUADS];
+    UNROLL for (int i = 0; i < ROWS; i++) sum[i][0] = sum[i][1] = (float4)(0.0f);
+    FETCH(first);
+    for (int c = first; c < last; c += STEP) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        TILE_STORE;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (c + STEP < last)
+            FETCH(c + STEP);
+        TILE_MULTIPLY
+    }
+    int column = panel * PANEL + COLUMN;
+    if (TENSOR_GIVEN(partial)) {
+        int packed = get_num_groups(0) * PANEL;
+        global float *out = TENSOR_AT(partial) + (size_t)part * rows * packed + column;
+        UNROLL for (int i = 0; i < ROWS; i++) if (row + ROW(i) < rows)
         {
-            int r = row + ty + 16 * i, block = panel * 4 + j;
-            int c = (pairs ? block / 2 : block) * 16 + tx;
-            if (r >= rows || c >= columns || (pairs && j % 2))
-                continue;
-            float value = pairs ? sum[i][j] * gelu(sum[i][(j + 1) % 4])
-                                : activate(activation, sum[i][j]);
-            if (TENSOR_GIVEN(residual))
-                value += TENSOR_AT(residual)[(size_t)r * residual_stride + c];
-            TENSOR_AT(y)[(size_t)r * y_stride + c] = value;
+            vstore4(sum[i][0], 0, out + (size_t)(row + ROW(i)) * packed);
+            vstore4(sum[i][1], 4, out + (size_t)(row + ROW(i)) * packed);
         }
+        return;
+    }
+    const struct outputs outputs = OUTPUTS;
+    float4 bias0 = bias ? vload4(0, bias + column) : (float4)(0.0f);
+    float4 bias1 = bias ? vload4(4, bias + column) : (float4)(0.0f);
+    UNROLL for (int i = 0; i < ROWS; i++)
+    {
+        float4 v0 = sum[i][0] + bias0, v1 = sum[i][1] + bias1;
+        if (GEGLU)
+            output_quad(&outputs, row + ROW(i), panel * 32 + tx * 4, v0, v1);
+        else {
+            output_quad(&outputs, row + ROW(i), column, v0, v0);
+            output_quad(&outputs, row + ROW(i), column + 16, v1, v1);
+        }
+    }
+}
+
+static inline float end_value(int activation, int pairs, float v, float gate)
+{
+    return pairs ? v * gelu(gate) : activate(activation, v);
+}
+
+/* y of the sums of all parts, [parts][rows][packed]. */
+KERNEL_GROUP(64, 4, 1) void product_end(TENSOR_IN(partial), int parts, int packed, OUTPUT_ARGUMENTS,
+    int activation, int pairs)
+{
+    int c = get_global_id(0), r = get_global_id(1);
+    if (c >= columns || r >= rows)
+        return;
+    int at = pairs ? c / 16 * 32 + c % 16 : c;
+    float v = bias ? bias[at] : 0.0f, gate = bias && pairs ? bias[at + 16] : 0.0f;
+    for (int part = 0; part < parts; part++) {
+        global const float *sums = TENSOR_AT(partial) + ((size_t)part * rows + r) * packed + at;
+        v += sums[0];
+        gate += pairs ? sums[16] : 0.0f;
+    }
+    float value = end_value(activation, pairs, v, gate);
+    if (TENSOR_GIVEN(residual))
+        value += TENSOR_AT(residual)[(size_t)r * residual_stride + c];
+    TENSOR_AT(y)[(size_t)r * y_stride + c] = value;
 }
 
 /* What a product by CLBlast still needs: y = act(z + bias) + residual; z [rows][columns] (values then
- * gates if pairs) may be y itself. Grid: (columns, rows). */
+ * gates if pairs) may be y itself. */
 KERNEL_GROUP(64, 4, 1) void epilogue(global const float *z_memory, uint z_offset, int z_stride,
     global const float *restrict bias, TENSOR_IN(residual), int residual_stride,
     global float *y_memory, uint y_offset, int y_stride, int rows, int columns, int activation,
@@ -93,11 +170,8 @@ KERNEL_GROUP(64, 4, 1) void epilogue(global const float *z_memory, uint z_offset
     if (c >= columns || r >= rows)
         return;
     global const float *z = TENSOR_AT(z) + (size_t)r * z_stride + c;
-    float value = z[0] + bias[c];
-    if (pairs)
-        value *= gelu(z[columns] + bias[columns + c]);
-    else
-        value = activate(activation, value);
+    float gate = pairs ? z[columns] + bias[columns + c] : 0.0f;
+    float value = end_value(activation, pairs, z[0] + bias[c], gate);
     if (TENSOR_GIVEN(residual))
         value += TENSOR_AT(residual)[(size_t)r * residual_stride + c];
     TENSOR_AT(y)[(size_t)r * y_stride + c] = value;

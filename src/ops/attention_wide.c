@@ -107,9 +107,10 @@ struct step {
 };
 
 static enum clat_status attend(
-    struct device *device, const struct attention *a, struct scratch *scratch, struct step *step)
+    struct pool *pool, const struct attention *a, struct scratch *scratch, struct step *step)
 {
     enum clat_status status;
+    struct device *device = pool->device;
     struct tensor scores = scratch->scores;
     const struct tensor *sums = step->first ? NULL : &step->sums;
     scores.w = step->q.w;
@@ -118,10 +119,10 @@ static enum clat_status attend(
         .x = &step->q, .weight = &scratch->keys, .y = &scores, .out = step->keys};
     struct product by_values = {
         .x = &scores, .weight = &scratch->values, .residual = sums, .y = &step->y, .out = a->width};
-    TRY(gemm_run(device, &by_keys));
+    TRY(gemm_run(pool, &by_keys));
     TRY(step->only ? softmax(device, &scores, a->scale)
                    : softmax_chunk(device, &scores, a->scale, &step->state, sums, step->last));
-    TRY(gemm_run(device, &by_values));
+    TRY(gemm_run(pool, &by_values));
 out:
     return status;
 }
@@ -137,10 +138,11 @@ static struct tensor scratch_rows(const struct tensor *tensor, int first, int co
 
 /* All tokens of a head against the keys from `start` on. After an even count of further chunks the
  * sums are in y, after an odd one in scratch->sums. */
-static enum clat_status attend_chunk(struct device *device, const struct attention *a,
+static enum clat_status attend_chunk(struct pool *pool, const struct attention *a,
     struct scratch *scratch, int image, int head, int start)
 {
     enum clat_status status;
+    struct device *device = pool->device;
     int left = a->keys - start, keys = left < scratch->chunk ? left : scratch->chunk;
     int chunks = (left + scratch->chunk - 1) / scratch->chunk; /* with this one */
     struct tensor k = rows_of(a->k, a, image, head, start, keys);
@@ -161,7 +163,7 @@ static enum clat_status attend_chunk(struct device *device, const struct attenti
             step.sums = chunks % 2 ? sums : y;
             step.y = chunks % 2 ? y : sums;
         }
-        TRY(attend(device, a, scratch, &step));
+        TRY(attend(pool, a, scratch, &step));
     }
 out:
     return status;
@@ -176,7 +178,7 @@ enum clat_status attention_wide(struct pool *pool, const struct attention *a)
     for (int image = 0; image < a->images; image++)
         for (int head = 0; head < a->heads; head++)
             for (int start = 0; start < a->keys; start += scratch.chunk)
-                TRY(attend_chunk(pool->device, a, &scratch, image, head, start));
+                TRY(attend_chunk(pool, a, &scratch, image, head, start));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;

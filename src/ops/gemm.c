@@ -322,32 +322,11 @@ out:
     return status;
 }
 
-/* ---- products in work-groups ---------------------------------------------------------------- */
-
-static enum clat_status run_groups(struct device *device, const struct product *p)
+enum clat_status gemm_run(struct pool *pool, const struct product *product)
 {
-    size_t rows = tensor_pixels(p->y);
-    int columns = gemm_columns(p->out, p->activation == ACTIVATION_GEGLU);
-    size_t sums = rows <= 16 ? 1 : rows < 512 ? 4 : 8; /* rows of a work-item */
-    struct argument arguments[GEMM_ARGUMENTS];
-    struct kernel *kernel;
-    enum clat_status status;
-    char options[32];
-    snprintf(options, sizeof options, "-DROWS=%zu%s", sums, HALF_OPTION(p->half));
-    TRY(kernel_find(device, "gemm", "product", options, &kernel));
-    gemm_arguments(p, arguments);
-    struct grid grid =
-        grid2((size_t)columns / GEMM_PANEL * 16, (rows + 16 * sums - 1) / (16 * sums) * 16, 16, 16);
-    TRY(launch_array(device, kernel, grid, arguments, GEMM_ARGUMENTS));
-out:
-    return status;
-}
-
-enum clat_status gemm_run(struct device *device, const struct product *product)
-{
-    if (device_facts(device)->is_cpu)
-        return run_cpu(device, product);
-    return run_groups(device, product);
+    if (device_facts(pool->device)->is_cpu)
+        return run_cpu(pool->device, product);
+    return gemm_groups_run(pool, product);
 }
 
 /* ---- the op --------------------------------------------------------------------------------- */
@@ -392,8 +371,7 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
         .y = y,
         .out = linear->out,
         .activation = linear->activation};
-    TRY(linear->variant == WEIGHT_TILES ? gemm_tile_run(pool, &product)
-                                        : gemm_run(pool->device, &product));
+    TRY(linear->variant == WEIGHT_TILES ? gemm_tile_run(pool, &product) : gemm_run(pool, &product));
 out:
     return status;
 }

@@ -9,6 +9,7 @@
 #define CLATENT_OPS_GEMM_H
 
 #include "device/launch.h"
+#include "device/launch.h"
 #include "ops/op.h"
 
 #define GEMM_PANEL 64
@@ -32,8 +33,27 @@ int gemm_columns(int out, bool pairs);
 int gemm_source_row(int column, int out, bool pairs);
 
 /* Queues the product, with the kernel and tile that suit the device and the shape; counts no work.
- */
-enum clat_status gemm_run(struct device *device, const struct product *product);
+ * Scratch comes from the back of the pool. */
+enum clat_status gemm_run(struct pool *pool, const struct product *product);
+
+/* ---- gemm_groups.c: products in work-groups, for GPUs --------------------------------------- */
+enum clat_status gemm_groups_run(struct pool *pool, const struct product *product);
+
+/* Rows of a work-item and work-items down a group (cl/tile.h), for so many rows of the result. */
+#define GEMM_GROUP_STEP 16 /* of k at a time */
+struct group_tile {
+    int rows, high;
+};
+struct group_tile gemm_group_tile(int rows);
+
+/* How many groups along k share the `steps` of a product, and the steps of each. */
+struct group_cut {
+    int parts, steps;
+};
+struct group_cut gemm_group_cut(const struct device *device, int rows, int columns, int steps);
+
+/* `columns`: a multiple of GEMM_PANEL. */
+struct grid gemm_group_grid(int rows, int columns, int parts);
 
 /* The arguments that the kernels of all products begin with. */
 #define GEMM_ARGUMENTS 16

@@ -1,0 +1,105 @@
+/* gemm_groups.c - products in work-groups: cl/gemm.cl. SPDX-License-Identifier: MIT
+ *
+ * Few tiles leave most of a device without work (64 rows of the 8x8 level by 1280 columns are 20),
+ * so such a product is cut along k too, its parts summed in order by a second kernel. */
+#include "ops/gemm.h"
+#include "ops/packed.h"
+#include "device/launch.h"
+
+#include <stdio.h>
+
+#define WIDE 8       /* work-items of a group across, as in cl/tile.h */
+#define PART_LEAST 4 /* steps of k in a part */
+#define PART_MOST 16 /* parts: each writes and reads its sums once more */
+
+struct group_tile gemm_group_tile(int rows)
+{
+    if (rows <= 16)
+        return (struct group_tile){1, 16};
+    if (rows <= 32)
+        return (struct group_tile){4, 8};
+    return (struct group_tile){rows < 512 ? 4 : 8, 16};
+}
+
+static int blocks(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
+struct group_cut gemm_group_cut(const struct device *device, int rows, int columns, int steps)
+{
+    struct group_tile tile = gemm_group_tile(rows);
+    int tiles = columns / GEMM_PANEL * blocks(rows, tile.rows * tile.high);
+    int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
+    int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
+    int parts = blocks(wanted, tiles) < most ? blocks(wanted, tiles) : most;
+    struct group_cut cut = {.steps = parts > 1 ? blocks(steps, parts) : steps};
+    cut.parts = blocks(steps, cut.steps);
+    return cut;
+}
+
+struct grid gemm_group_grid(int rows, int columns, int parts)
+{
+    struct group_tile tile = gemm_group_tile(rows);
+    size_t high = (size_t)tile.high, down = (size_t)blocks(rows, tile.rows * tile.high);
+    return grid3((size_t)(columns / GEMM_PANEL) * WIDE, down * high, (size_t)parts, WIDE, high, 1);
+}
+
+/* Four columns together come from one of the inputs. */
+static bool is_odd(const struct product *p)
+{
+    return p->x->c % 4 || (p->x2 && p->x2->c % 4);
+}
+
+static int stride_of(const struct tensor *tensor)
+{
+    return tensor ? tensor->stride : 0;
+}
+
+#define ARGS_OUTPUT(p)                                                                             \
+    ARG_BUFFER((p)->bias), ARG_TENSOR((p)->residual), ARG_INT(stride_of((p)->residual)),           \
+        ARG_TENSOR((p)->y), ARG_INT((p)->y->stride), ARG_INT((int)tensor_pixels((p)->y)),          \
+        ARG_INT((p)->out)
+
+static enum clat_status end_product(
+    struct device *device, const struct product *p, const struct tensor *partial)
+{
+    enum clat_status status;
+    struct kernel *kernel;
+    TRY(kernel_find(device, "gemm", "product_end", "", &kernel));
+    TRY(launch(device, kernel, grid2((size_t)p->out, tensor_pixels(p->y), 64, 4),
+        ARG_TENSOR(partial), ARG_INT(partial->n), ARG_INT(partial->c), ARGS_OUTPUT(p),
+        ARG_INT(p->activation), ARG_INT(p->activation == ACTIVATION_GEGLU)));
+out:
+    return status;
+}
+
+enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
+{
+    bool pairs = p->activation == ACTIVATION_GEGLU;
+    int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
+    int columns = gemm_columns(p->out, pairs);
+    struct group_tile tile = gemm_group_tile(rows);
+    struct group_cut cut = gemm_group_cut(pool->device, rows, columns, blocks(k, GEMM_GROUP_STEP));
+    struct pool_mark mark = pool_mark(pool);
+    struct tensor partial, *sums = NULL;
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[96];
+    if (cut.parts > 1 || (p->activation != ACTIVATION_NONE && !pairs)) {
+        TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
+        sums = &partial;
+    }
+    snprintf(options, sizeof options, "-DROWS=%d -DHIGH=%d%s%s%s", tile.rows, tile.high,
+        pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
+    TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
+    TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
+        ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(stride_of(p->x2)),
+        ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARGS_OUTPUT(p), ARG_TENSOR(sums),
+        ARG_INT(cut.steps * GEMM_GROUP_STEP)));
+    if (sums)
+        TRY(end_product(pool->device, p, sums));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
