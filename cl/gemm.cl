@@ -6,15 +6,15 @@
  *   pairs (GEGLU): of each two blocks of 16 packed columns the first holds values, the second their
  *         gates, and y has half as many columns
  *
- * product: a group computes TILE rows x one panel (tile.h); act is none, or GEGLU. With `partial` it
- * takes `depth` columns of x only, and leaves its sums to product_end: a few rows have too few tiles
- * to fill a device. Other activations go that way too, with one part: they are rare, and in sixteen
- * copies, for each quad of sums, they were most of the program.
+ * product: a group computes TILE rows x one panel (group_tile.h); act is none, or GEGLU. With
+ * `partial` it takes `depth` columns of x only, and leaves its sums to product_end: a few rows have too
+ * few tiles to fill a device. Other activations go that way too, with one part: they are rare, and in
+ * sixteen copies, for each quad of sums, they were most of the program.
  *
- * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS and HIGH of tile.h.
- * Grid of product: (WIDE * panels, HIGH * blocks of rows, parts); of the others: (columns of y, rows). */
+ * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS, HIGH of group_tile.h.
+ * Grid of product: (WIDE * panels, HIGH * blocks of rows, parts); else: (columns of y, rows). */
 #include "common.h"
-#include "tile.h"
+#include "group_tile.h"
 #ifndef GEGLU
 #define GEGLU 0
 #endif

@@ -1,6 +1,6 @@
 /* conv.h - the variants of the 3x3 convolution, one table. SPDX-License-Identifier: MIT
  *
- * conv.c chooses a variant for every layer at load and calls it through its row; conv_portable.c,
+ * conv.c chooses a variant for every layer at load and calls it through its row; conv_plain.c,
  * conv_direct.c and conv_winograd.c hold the rows. Every variant is right on every map that its
  * stride allows; they differ in speed and scratch; packed weights take the bytes of the plain ones,
  * or half of them.

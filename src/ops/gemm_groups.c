@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define WIDE 8       /* work-items of a group across, as in cl/tile.h */
+#define WIDE 8       /* work-items of a group across, as in cl/group_tile.h */
 #define PART_LEAST 4 /* steps of k in a part */
 #define PART_MOST 16 /* parts: each writes and reads its sums once more */
 

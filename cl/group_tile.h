@@ -1,4 +1,4 @@
-/* tile.h - a product in a work-group: TILE rows of x times one panel of PANEL columns of weights.
+/* group_tile.h - a product in a work-group: TILE rows of x times one panel of PANEL columns of weights.
  * SPDX-License-Identifier: MIT
  *
  * A group of WIDE x HIGH work-items takes STEP columns of x at a time, with the weights that belong to
@@ -15,9 +15,11 @@
  * work-items of eight, the unit in which such reads are served, ask for one bank: the second half of
  * the weights stands 16 words further, and row r of column c of x in place r ^ 8*(c/4), so that
  * writing the quads of x, which come along rows, down the columns meets no bank twice.
- * Local memory: 13 KiB at ROWS 8, HIGH 16. Registers: 64 sums, 24 in flight, 16 factors, about 120 in all.
+ * Local memory: 13 KiB at ROWS 8, HIGH 16. Registers: 64 sums, 24 in flight, 16 or 32 factors; AMD's
+ * chips run half as many waves from 129 on.
  *
- * Tunables: ROWS (1, 4, 8), HIGH (8, 16; 16 for ROWS 1).
+ * Tunables: ROWS (1, 4, 8), HIGH (8, 16; 16 for ROWS 1), UNROLLED (1, 2, 4: columns of k whose factors
+ * are in flight together; they cost registers).
  * The tiles are named in the kernel itself, by TILE_LOCAL: PoCL 3.1 lets groups that run at the same
  * time share a local array that a function was given. */
 #ifndef ROWS
@@ -25,6 +27,9 @@
 #endif
 #ifndef HIGH
 #define HIGH 16
+#endif
+#ifndef UNROLLED
+#define UNROLLED 2
 #endif
 #define PANEL 64
 #define STEP 16
@@ -50,24 +55,24 @@
 
 /* The kernel declares `float4 sum[ROWS][2], x_next[X_QUADS], w_next[W_QUADS]`.
  * What was fetched into local memory: */
-#define TILE_STORE                                                                                  \
+#define TILE_STORE                                                                                 \
     do {                                                                                           \
         UNROLL for (int i = 0; i < X_QUADS; i++)                                                   \
         {                                                                                          \
             uint row = X_ROW(i) ^ (ROWS == 1 ? 0 : item % 4 * 8);                                  \
             local float *column = (local float *)x_tile[X_COLUMN] + row;                           \
             if (TILE * STEP / 4 % ITEMS == 0 || X_ROW(i) < TILE) {                                 \
-                column[0] = x_next[i].x;                                                                \
-                column[TILE] = x_next[i].y;                                                             \
-                column[2 * TILE] = x_next[i].z;                                                         \
-                column[3 * TILE] = x_next[i].w;                                                         \
+                column[0] = x_next[i].x;                                                           \
+                column[TILE] = x_next[i].y;                                                        \
+                column[2 * TILE] = x_next[i].z;                                                    \
+                column[3 * TILE] = x_next[i].w;                                                    \
             }                                                                                      \
         }                                                                                          \
         UNROLL for (int i = 0; i < W_QUADS; i++)                                                   \
-            w_tile[W_ROW(i)][item % 16 + item % 16 / 8 * 4] = w_next[i];                                \
+            w_tile[W_ROW(i)][item % 16 + item % 16 / 8 * 4] = w_next[i];                           \
     } while (0)
 
-/* sum += x w of one step; unrolled by two, since more factors in flight than that cost registers: */
+/* sum += x w of one step: */
 #if ROWS == 1
 #define TILE_ROWS(step)                                                                            \
     {                                                                                              \
@@ -90,8 +95,8 @@
     sum[i][1] = fma((float4)(a), b1, sum[i][1]);
 #endif
 #define TILE_MULTIPLY                                                                              \
-    for (int step = 0; step < STEP; step += 2)                                                     \
-        UNROLL for (int one = 0; one < 2; one++)                                                    \
+    for (int step = 0; step < STEP; step += UNROLLED)                                              \
+        UNROLL for (int one = 0; one < UNROLLED; one++)                                            \
         {                                                                                          \
             float4 b0 = w_tile[step + one][tx + tx / 4 * 8];                                       \
             float4 b1 = w_tile[step + one][tx + tx / 4 * 8 + 4];                                   \

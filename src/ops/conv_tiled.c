@@ -1,0 +1,117 @@
+/* conv_tiled.c - 3x3 convolution as a product in work-groups: cl/conv_tiled.cl.
+ * SPDX-License-Identifier: MIT
+ *
+ * Tiles, and parts of the 9*in steps where tiles are few, as gemm_groups.c has them. */
+#include "ops/conv.h"
+#include "ops/gemm.h"
+
+#include <stdio.h>
+
+static int padded_inputs(const struct conv *conv)
+{
+    return conv_round_up(conv->in, GEMM_GROUP_STEP);
+}
+
+static size_t count_weights(const struct conv *conv)
+{
+    return (size_t)9 * padded_inputs(conv) * conv_round_up(conv->out, GEMM_PANEL);
+}
+
+/* [out][in][9] to [panels][9][padded inputs][GEMM_PANEL] */
+static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
+{
+    conv_pack_panels(conv, GEMM_PANEL, padded_inputs(conv), false, weight, packed);
+}
+
+static int stride_of(const struct tensor *tensor)
+{
+    return tensor ? tensor->stride : 0;
+}
+
+/* The input as one tensor of whole quads. */
+static enum clat_status join_input(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call, struct tensor *joined)
+{
+    const struct tensor *x = call->x, *x2 = call->x2;
+    int wide = conv_round_up(conv->in, 4);
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(pool_take(pool, POOL_BACK, x->n, x->h, x->w, wide, joined));
+    TRY(kernel_find(pool->device, "conv_tiled", "joined", "", &kernel));
+    TRY(launch(pool->device, kernel, grid2((size_t)wide, tensor_pixels(x), 64, 4), ARG_TENSOR(x),
+        ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2), ARG_INT(stride_of(x2)),
+        ARG_TENSOR(call->fold), ARG_INT(conv->in), ARG_INT(call->silu), ARG_INT(x->h * x->w),
+        ARG_INT((int)tensor_pixels(x)), ARG_TENSOR(joined), ARG_INT(joined->stride)));
+out:
+    return status;
+}
+
+#define ARGS_END(conv, call)                                                                       \
+    ARG_BUFFER(&(conv)->bias), ARG_TENSOR((call)->time), ARG_INT(stride_of((call)->time)),         \
+        ARG_TENSOR((call)->residual), ARG_INT(stride_of((call)->residual)), ARG_TENSOR((call)->y), \
+        ARG_INT((call)->y->stride), ARG_INT((call)->y->h *(call)->y->w),                           \
+        ARG_INT((int)tensor_pixels((call)->y)), ARG_INT((call)->y->c)
+
+/* The product; into `partial`, if that is given, in its n parts of so many steps. */
+static enum clat_status multiply(struct device *device, const struct conv *conv,
+    const struct conv_call *call, const struct tensor *x, const struct tensor *partial, int steps)
+{
+    int pixels = (int)tensor_pixels(call->y), parts = partial ? partial->n : 1;
+    int columns = conv_round_up(conv->out, GEMM_PANEL);
+    struct group_tile tile = gemm_group_tile(pixels);
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[64];
+    snprintf(options, sizeof options, "-DROWS=%d -DHIGH=%d%s", tile.rows, tile.high,
+        HALF_OPTION(conv->half));
+    TRY(kernel_find(device, "conv_tiled", "tiled", options, &kernel));
+    TRY(launch(device, kernel, gemm_group_grid(pixels, columns, parts), ARG_TENSOR(x),
+        ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),
+        ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)), ARG_INT(call->y->h),
+        ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before), ARGS_END(conv, call),
+        ARG_TENSOR(partial), ARG_INT(steps)));
+out:
+    return status;
+}
+
+static enum clat_status add_parts(struct device *device, const struct conv *conv,
+    const struct conv_call *call, const struct tensor *partial)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    size_t quads = (size_t)conv_round_up(conv->out, 4) / 4;
+    TRY(kernel_find(device, "conv_tiled", "tiled_end", "", &kernel));
+    TRY(launch(device, kernel, grid2(quads, tensor_pixels(call->y), 64, 4), ARG_TENSOR(partial),
+        ARG_INT(partial->n), ARG_INT(partial->c), ARGS_END(conv, call)));
+out:
+    return status;
+}
+
+static enum clat_status run(
+    struct pool *pool, const struct conv *conv, const struct conv_call *call)
+{
+    struct device *device = pool->device;
+    struct tensor joined, partial, *sums = NULL;
+    const struct tensor *x = call->x;
+    int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
+    int steps = 9 * padded_inputs(conv) / GEMM_GROUP_STEP;
+    struct group_cut cut = gemm_group_cut(device, pixels, columns, steps);
+    struct pool_mark mark = pool_mark(pool);
+    enum clat_status status;
+    if (call->x2 || call->fold || call->silu || conv->in % 4) {
+        TRY(join_input(pool, conv, call, &joined));
+        x = &joined;
+    }
+    if (cut.parts > 1) {
+        TRY(pool_take(pool, POOL_BACK, cut.parts, 1, pixels, columns, &partial));
+        sums = &partial;
+    }
+    TRY(multiply(device, conv, call, x, sums, cut.steps));
+    if (sums)
+        TRY(add_parts(device, conv, call, sums));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
+
+const struct conv_engine conv_tiled = {"tiled", 2, 0, count_weights, pack, run};
