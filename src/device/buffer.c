@@ -29,7 +29,7 @@ static void CL_CALLBACK lent_return(cl_mem memory, void *user)
     free(lent);
 }
 
-static enum clat_status lent_new(size_t size, struct lent **out)
+static enum clat_status lent_new(struct device *device, size_t size, struct lent **out)
 {
     struct lent *lent;
     enum clat_status status = memory_new(1, sizeof *lent, &lent);
@@ -40,6 +40,7 @@ static enum clat_status lent_new(size_t size, struct lent **out)
         mmap(NULL, lent->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (lent->memory == MAP_FAILED) {
         free(lent);
+        device_set_trouble(device, TROUBLE_MEMORY);
         return status_set(CLAT_ERROR_MEMORY, "no host memory for a buffer of %zu bytes", size);
     }
 #ifdef MADV_HUGEPAGE
@@ -54,18 +55,20 @@ static enum clat_status create_lent(struct device *device, size_t size, cl_mem *
 {
     struct lent *lent = NULL;
     cl_int code;
-    enum clat_status status = lent_new(size, &lent);
+    enum clat_status status = lent_new(device, size, &lent);
     if (status != CLAT_OK)
         return status;
     *memory = clCreateBuffer(
         device->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, size, lent->memory, &code);
-    if (code == CL_SUCCESS)
+    if (code == CL_SUCCESS) {
         code = clSetMemObjectDestructorCallback(*memory, lent_return, lent);
-    else
-        lent_return(NULL, lent);
-    if (code != CL_SUCCESS)
-        return opencl_fault(device, code, "a buffer of %zu bytes", size);
-    return CLAT_OK;
+        if (code == CL_SUCCESS)
+            return CLAT_OK;
+        clReleaseMemObject(*memory);
+        *memory = NULL;
+    }
+    lent_return(NULL, lent);
+    return opencl_fault(device, code, "a buffer of %zu bytes", size);
 }
 
 static enum clat_status create(struct device *device, size_t size, cl_mem *memory)
@@ -81,9 +84,12 @@ static enum clat_status create(struct device *device, size_t size, cl_mem *memor
     return CLAT_OK;
 }
 
-static enum clat_status check_fits(const struct device *device, size_t size)
+static enum clat_status check_fits(struct device *device, size_t size)
 {
     const struct device_facts *facts = &device->facts;
+    if (size > facts->largest_buffer || size > facts->global_memory ||
+        device->used > facts->global_memory - size)
+        device_set_trouble(device, TROUBLE_MEMORY);
     if (size > facts->largest_buffer)
         return status_set(CLAT_ERROR_MEMORY,
             "%s: a buffer of %zu bytes is needed, its largest is %zu bytes", facts->name, size,

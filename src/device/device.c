@@ -51,6 +51,44 @@ out:
     return status;
 }
 
+/* All that belongs to a context, and what was built for it. */
+static void close_context(struct device *device)
+{
+    device_prepare_end(device);
+    if (device->queue)
+        clFinish(device->queue);
+    if (device->mark)
+        clReleaseEvent(device->mark);
+    programs_free(device->programs);
+    buffer_free(device, &device->counter);
+    if (device->queue)
+        clReleaseCommandQueue(device->queue);
+    if (device->context)
+        clReleaseContext(device->context);
+    device->mark = NULL;
+    device->programs = NULL;
+    device->queue = NULL;
+    device->context = NULL;
+    device->launches = 0;
+}
+
+static enum clat_status open_context(struct device *device)
+{
+    enum clat_status status;
+    TRY(open_queue(device));
+    TRY(make_counter(device));
+out:
+    return status;
+}
+
+/* What can be known of a device only when it is open, or asked for by its quirks. */
+static void learn(struct device *device)
+{
+    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
+    if (matrix_unit_expected(&device->facts, device->quirks))
+        matrix_unit_try(device);
+}
+
 enum clat_status device_open(const char *selector, struct device **out_device)
 {
     struct device *device = NULL;
@@ -58,11 +96,8 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     *out_device = NULL;
     TRY(memory_new(1, sizeof *device, &device));
     TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
-    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
-    TRY(open_queue(device));
-    TRY(make_counter(device));
-    if (matrix_unit_expected(&device->facts, device->quirks))
-        matrix_unit_try(device);
+    TRY(open_context(device));
+    learn(device);
     *out_device = device;
     device = NULL;
 out:
@@ -88,18 +123,41 @@ void device_close(struct device *device)
 {
     if (!device)
         return;
-    device_prepare_end(device);
-    if (device->queue)
-        clFinish(device->queue);
-    if (device->mark)
-        clReleaseEvent(device->mark);
-    programs_free(device->programs);
-    buffer_free(device, &device->counter);
-    if (device->queue)
-        clReleaseCommandQueue(device->queue);
-    if (device->context)
-        clReleaseContext(device->context);
+    close_context(device);
     free(device);
+}
+
+void device_set_trouble(struct device *device, enum device_trouble trouble)
+{
+    if (trouble == TROUBLE_MEMORY)
+        device->used_when_short = device->used;
+    if (trouble > device->trouble)
+        device->trouble = trouble;
+}
+
+enum device_trouble device_take_trouble(struct device *device)
+{
+    enum device_trouble trouble = device->trouble;
+    device->trouble = TROUBLE_NONE;
+    return trouble;
+}
+
+enum clat_status device_reopen(struct device *device)
+{
+    close_context(device);
+    device_take_trouble(device);
+    return open_context(device);
+}
+
+enum clat_status device_move(struct device *device)
+{
+    enum clat_status status;
+    TRY(platform_next(&device->id, &device->facts, &device->quirks));
+    device->matrix_unit = device->facts.matrix_unit;
+    TRY(device_reopen(device));
+    learn(device);
+out:
+    return status;
 }
 
 const struct device_facts *device_facts(const struct device *device)
@@ -142,6 +200,13 @@ void device_on_build(
     device->building_user = user;
 }
 
+void device_on_warning(
+    struct device *device, void (*warn)(void *user, const char *sentence), void *user)
+{
+    device->warn = warn;
+    device->warn_user = user;
+}
+
 void device_count_work(struct device *device, double flop)
 {
     device->work += flop;
@@ -160,6 +225,11 @@ size_t device_memory_used(const struct device *device)
 size_t device_memory_peak(const struct device *device)
 {
     return device->peak;
+}
+
+size_t device_memory_short(const struct device *device)
+{
+    return device->used_when_short;
 }
 
 void device_memory_peak_reset(struct device *device)

@@ -32,6 +32,7 @@ struct device_facts {
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
     size_t local_memory;     /* in bytes per work-group; 32 KiB at least is assumed */
     size_t work_group_limit; /* work-items in one group; kernels here need at most 256 */
+    unsigned refused;        /* rows of fallback.c: files of kernels that did not build */
 };
 
 /* One row of `clatent devices`. */
@@ -57,6 +58,24 @@ void device_close(struct device *device); /* NULL is allowed */
 const struct device_facts *device_facts(const struct device *device);
 bool device_is_dry(const struct device *device);
 
+/* What a failure of the device calls for, besides the status that told of it. */
+enum device_trouble {
+    TROUBLE_NONE,
+    TROUBLE_MEMORY,  /* there is not as much as it says */
+    TROUBLE_REFUSED, /* a fast kernel did not build; what is loaded now takes a portable one */
+    TROUBLE_LOST     /* its context is dead: device_reopen() */
+};
+/* The worst since the last call, forgotten then. */
+enum device_trouble device_take_trouble(struct device *device);
+/* Bytes in buffers when memory last ran out. */
+size_t device_memory_short(const struct device *device);
+
+/* A new context on the same device, in place of one that is dead. All buffers must be freed. */
+enum clat_status device_reopen(struct device *device);
+/* The same on the next device in the order of "auto"; CLAT_ERROR_NO_DEVICE if there is none, and
+ * the device is as it was. */
+enum clat_status device_move(struct device *device);
+
 /* Waits until all queued work is done; reports the first fault of any of it. */
 enum clat_status device_finish(struct device *device);
 
@@ -67,6 +86,10 @@ void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void
 /* Called while a kernel program is built for the first time (n counts from 1). */
 void device_on_build(
     struct device *device, void (*building)(void *user, const char *program, int n), void *user);
+
+/* Told in a sentence when a kernel takes the place of one that does not build. */
+void device_on_warning(
+    struct device *device, void (*warn)(void *user, const char *sentence), void *user);
 
 /* Work counted so far by the ops (floating-point operations, a multiply-add counted as two). */
 void device_count_work(struct device *device, double flop);

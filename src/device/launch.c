@@ -4,6 +4,7 @@
  * and the mark before it is waited for. So a cancelled job stops soon, and a fault is seen near its
  * cause. */
 #include "device/launch.h"
+#include "device/fallback.h"
 #include "device/meter_launch.h"
 #include "device/prepare.h"
 #include "device/program.h"
@@ -93,9 +94,11 @@ static enum clat_status launch_fault(
     const char *name = kernel->function, *file = kernel->program->file;
     if (code != CL_INVALID_WORK_GROUP_SIZE)
         return opencl_fault(device, code, "kernel %s in cl/%s.cl", name, file);
-    return opencl_fault(device, code,
+    enum clat_status status = opencl_fault(device, code,
         "kernel %s in cl/%s.cl with work-groups of %zu, where the driver allows it %zu,", name,
         file, grid->local[0] * grid->local[1] * grid->local[2], kernel->work_group_limit);
+    fallback_take(device, file);
+    return status;
 }
 
 /* Makes `event` the mark and waits for the mark before it. */

@@ -95,7 +95,7 @@ void meter_launch(struct device *device, const struct kernel *kernel, cl_event e
 
 /* ---- the rows ------------------------------------------------------------------------------- */
 
-static enum clat_status ask_seconds(const struct device *device, struct launched *launched)
+static enum clat_status ask_seconds(struct device *device, struct launched *launched)
 {
     cl_ulong start, end;
     cl_int code = clGetEventProfilingInfo(
@@ -189,8 +189,7 @@ static void drop_empty(struct meter_row *rows, size_t *count)
     *count = kept;
 }
 
-static enum clat_status make_rows(
-    const struct device *device, struct meter_row **rows, size_t *count)
+static enum clat_status make_rows(struct device *device, struct meter_row **rows, size_t *count)
 {
     enum clat_status status;
     struct meter *meter = device->meter;

@@ -77,23 +77,33 @@ static bool means_memory(cl_int code)
            code == CL_INVALID_BUFFER_SIZE;
 }
 
-enum clat_status opencl_fault(const struct device *device, cl_int code, const char *format, ...)
+bool opencl_means_lost(cl_int code)
+{
+    return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES ||
+           code == CL_INVALID_CONTEXT || code == CL_INVALID_COMMAND_QUEUE || code == -9999 ||
+           code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
+}
+
+enum clat_status opencl_fault(struct device *device, cl_int code, const char *format, ...)
 {
     char what[512];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
+    if (opencl_means_lost(code))
+        device_set_trouble(device, TROUBLE_LOST);
     if (!means_memory(code))
         return status_set(CLAT_ERROR_DEVICE, "%s: %s failed: %s (%d)", device->facts.name, what,
             opencl_word(code), code);
+    device_set_trouble(device, TROUBLE_MEMORY);
     return status_set(CLAT_ERROR_MEMORY,
         "%s: %s failed: %s (%d); %zu bytes are in use of %zu that the device has",
         device->facts.name, what, opencl_word(code), code, device->used,
         device->facts.global_memory);
 }
 
-enum clat_status opencl_await(const struct device *device, cl_event event)
+enum clat_status opencl_await(struct device *device, cl_event event)
 {
     cl_int state = CL_COMPLETE;
     cl_int code = clWaitForEvents(1, &event);

@@ -30,6 +30,10 @@ struct device {
     void *cancelled_user;
     void (*building)(void *user, const char *program, int n);
     void *building_user;
+    void (*warn)(void *user, const char *sentence);
+    void *warn_user;
+    size_t used_when_short;          /* device_memory_short() */
+    enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
     int cache_hits;                  /* programs that came from the disk cache */
     struct program *programs;        /* list, newest first */
@@ -44,13 +48,18 @@ struct device {
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown code" for what no header knows. */
 const char *opencl_word(cl_int code);
 
-/* Sets the sentence "WHAT failed: WORD (code)". Codes that mean memory give CLAT_ERROR_MEMORY with
- * what is in use and what the device has; all others CLAT_ERROR_DEVICE. */
-enum clat_status opencl_fault(const struct device *device, cl_int code, const char *format, ...)
+/* After these a context does nothing any more. CL_OUT_OF_RESOURCES is also what drivers say of a
+ * launch that took too long, or of one before it that wrote beyond its buffer. */
+bool opencl_means_lost(cl_int code);
+
+/* Sets the sentence "WHAT failed: WORD (code)", and the trouble that the code means. Codes that
+ * mean memory give CLAT_ERROR_MEMORY with what is in use and what the device has; all others
+ * CLAT_ERROR_DEVICE. */
+enum clat_status opencl_fault(struct device *device, cl_int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Asks an event's own status: the queue reports only that something behind it failed. */
-enum clat_status opencl_await(const struct device *device, cl_event event);
+enum clat_status opencl_await(struct device *device, cl_event event);
 
 /* A string that the driver tells, cut to `size`; "" if it tells none. */
 void opencl_device_string(cl_device_id id, cl_device_info what, char *text, size_t size);
@@ -59,5 +68,9 @@ void opencl_platform_string(cl_platform_id id, cl_platform_info what, char *text
 /* A device found by the selector of device_open(). platform.c */
 enum clat_status platform_choose(
     const char *selector, cl_device_id *id, struct device_facts *facts, unsigned *quirks);
+/* The one that "auto" would take if *id and those before it were not there. */
+enum clat_status platform_next(cl_device_id *id, struct device_facts *facts, unsigned *quirks);
+
+void device_set_trouble(struct device *device, enum device_trouble trouble);
 
 #endif

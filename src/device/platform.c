@@ -227,6 +227,25 @@ static enum clat_status choose_best(const struct found *found, size_t *chosen)
     return status_set(CLAT_ERROR_NO_DEVICE, "no usable OpenCL device; found %s", list);
 }
 
+/* The best of those that are not better than the device in use; of equals, the later in the list.
+ */
+static enum clat_status choose_next(const struct found *found, cl_device_id used, size_t *chosen)
+{
+    size_t now = 0;
+    bool any = false;
+    while (now < found->count && found->ids[now] != used)
+        now++;
+    for (size_t i = 0; now < found->count && i < found->count; i++) {
+        const struct device_entry *entry = &found->entries[i], *in_use = &found->entries[now];
+        bool later = is_better(in_use, entry) || (!is_better(entry, in_use) && i > now);
+        if (entry->usable && later && (!any || is_better(entry, &found->entries[*chosen]))) {
+            *chosen = i;
+            any = true;
+        }
+    }
+    return any ? CLAT_OK : status_set(CLAT_ERROR_NO_DEVICE, "there is no other usable device");
+}
+
 static enum clat_status no_such(const struct found *found, const char *selector, const char *why)
 {
     char list[1024];
@@ -271,6 +290,14 @@ static enum clat_status choose(const struct found *found, const char *selector, 
     return choose_name(found, selector, chosen);
 }
 
+static void take(const struct found *found, size_t chosen, cl_device_id *id,
+    struct device_facts *facts, unsigned *quirks)
+{
+    *id = found->ids[chosen];
+    *facts = found->entries[chosen].facts;
+    *quirks = quirk_find(facts, NULL);
+}
+
 enum clat_status platform_choose(
     const char *selector, cl_device_id *id, struct device_facts *facts, unsigned *quirks)
 {
@@ -283,9 +310,20 @@ enum clat_status platform_choose(
     if (!entry->usable)
         FAIL(CLAT_ERROR_NO_DEVICE, "device %d (%s) cannot be used: %s", entry->index,
             entry->facts.name, entry->reason);
-    *id = found.ids[chosen];
-    *facts = entry->facts;
-    *quirks = quirk_find(facts, NULL);
+    take(&found, chosen, id, facts, quirks);
+out:
+    found_free(&found);
+    return status;
+}
+
+enum clat_status platform_next(cl_device_id *id, struct device_facts *facts, unsigned *quirks)
+{
+    size_t chosen = 0;
+    struct found found;
+    enum clat_status status;
+    TRY(find_all(&found));
+    TRY(choose_next(&found, *id, &chosen));
+    take(&found, chosen, id, facts, quirks);
 out:
     found_free(&found);
     return status;

@@ -5,6 +5,7 @@
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/program.h"
 #include "device/cache.h"
+#include "device/fallback.h"
 #include "device/launch.h"
 #include "device/quirk.h"
 #include "base/memory.h"
@@ -68,6 +69,8 @@ enum clat_status program_build(struct device *device, const char *file, const ch
     read_log(device, *handle, log, sizeof log);
     clReleaseProgram(*handle);
     *handle = NULL;
+    if (opencl_means_lost(code))
+        return opencl_fault(device, code, "building cl/%s.cl", file);
     return status_set(CLAT_ERROR_DEVICE,
         "%s: cl/%s.cl with options '%s' does not build: %s (%d): %s", device->facts.name, file,
         all_options, opencl_word(code), code, log);
@@ -187,6 +190,8 @@ enum clat_status program_find(
             return CLAT_OK;
         }
     enum clat_status status = program_new(device, file, options, &program);
+    if (status == CLAT_ERROR_DEVICE && device->trouble != TROUBLE_LOST)
+        fallback_take(device, file);
     if (status != CLAT_OK)
         return status;
     program->next = device->programs;

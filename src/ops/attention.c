@@ -4,6 +4,7 @@
  * products over bands of tokens (attention_wide.c). All else, and every GPU, takes the portable
  * kernel. */
 #include "ops/attention.h"
+#include "device/fallback.h"
 #include "device/launch.h"
 #include "device/meter.h"
 
@@ -107,6 +108,11 @@ static enum clat_status check_shapes(const struct attention *a)
     return CLAT_OK;
 }
 
+static bool uses(const struct device_facts *facts, const char *cpu_file)
+{
+    return facts->is_cpu && !fallback_is_taken(facts, cpu_file);
+}
+
 enum clat_status op_attention(struct pool *pool, const struct tensor *q, const struct tensor *k,
     const struct tensor *v, int heads, float scale, bool causal, const struct tensor *y)
 {
@@ -121,6 +127,7 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
         .width = heads > 0 ? q->c / heads : 0,
         .scale = scale,
         .causal = causal};
+    const struct device_facts *facts = device_facts(pool->device);
     int width = attention.width;
     enum clat_status status;
     TRY(check_shapes(&attention));
@@ -128,9 +135,9 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
         "attention", "%d x %d tokens, %d keys, width %d", attention.images * heads,
         attention.tokens, attention.keys, width);
     device_count_work(pool->device, 4.0 * q->n * attention.tokens * (double)attention.keys * q->c);
-    if (device_facts(pool->device)->is_cpu && width % 8 == 0 && width <= LANES_WIDEST)
+    if (uses(facts, "attention_cpu") && width % 8 == 0 && width <= LANES_WIDEST)
         return attention_lanes(pool, &attention);
-    if (device_facts(pool->device)->is_cpu && width > LANES_WIDEST && !causal)
+    if (uses(facts, "attention_wide") && width > LANES_WIDEST && !causal)
         return attention_wide(pool, &attention);
     return attention_groups(pool->device, &attention);
 out:

@@ -4,6 +4,7 @@
  * op could add to a model's own size; so no variant keeps them. Measured figures: docs/speed.md. */
 #include "ops/conv.h"
 #include "base/shares.h"
+#include "device/fallback.h"
 #include "device/meter.h"
 
 static const struct conv_engine *const engines[CONV_VARIANTS] = {
@@ -13,6 +14,16 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_NARROW] = &conv_narrow,
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
+};
+
+/* Of their kernels, in cl/. All variants of a CPU begin with conv_gather. */
+static const char *const files[CONV_VARIANTS] = {
+    [CONV_PLAIN] = "conv",
+    [CONV_TILED] = "conv_tiled",
+    [CONV_DIRECT] = "conv_direct",
+    [CONV_NARROW] = "conv_narrow",
+    [CONV_WINOGRAD] = "conv_winograd",
+    [CONV_WINOGRAD_FUSED] = "conv_winograd",
 };
 
 const struct conv_engine *conv_engine(enum conv_variant variant)
@@ -48,13 +59,20 @@ static const struct {
     {false, 0, 0, 0, 0, CONV_TILED},
 };
 
+static bool builds(const struct device_facts *facts, enum conv_variant variant)
+{
+    return !fallback_is_taken(facts, files[variant]) &&
+           !(facts->is_cpu && fallback_is_taken(facts, "conv_gather"));
+}
+
 enum conv_variant conv_choose(
     const struct device_facts *facts, int out, int in, int stride, int pixels)
 {
     size_t weights = (size_t)in * out;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
         if (choices[i].cpu == facts->is_cpu && conv_can(choices[i].variant, out, stride) &&
-            in >= choices[i].in && out >= choices[i].out && pixels >= choices[i].pixels &&
+            builds(facts, choices[i].variant) && in >= choices[i].in && out >= choices[i].out &&
+            pixels >= choices[i].pixels &&
             (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024))
             return choices[i].variant;
     return CONV_PLAIN;

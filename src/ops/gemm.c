@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/shares.h"
 #include "ops/packed.h"
+#include "device/fallback.h"
 #include "device/launch.h"
 #include "device/meter.h"
 
@@ -324,7 +325,8 @@ out:
 
 enum clat_status gemm_run(struct pool *pool, const struct product *product)
 {
-    if (device_facts(pool->device)->is_cpu)
+    const struct device_facts *facts = device_facts(pool->device);
+    if (facts->is_cpu && !fallback_is_taken(facts, "gemm_cpu"))
         return run_cpu(pool->device, product);
     return gemm_groups_run(pool, product);
 }

@@ -4,6 +4,7 @@
  * x are split as they are read. Three tile products stand for one of floats, to 16 bits: relative
  * L2 of a product about 2e-6, where float kernels stay below 1e-6. */
 #include "ops/gemm.h"
+#include "device/fallback.h"
 #include "device/launch.h"
 
 #include <limits.h>
@@ -25,8 +26,9 @@ static int blocks(int count, int block)
 
 bool gemm_tile_suits(const struct device *device, int out, int in)
 {
-    return device_facts(device)->matrix_unit != MATRIX_UNIT_NONE && !device_stores_half(device) &&
-           out >= FEWEST && in >= FEWEST && in <= INT_MAX - STEP;
+    const struct device_facts *facts = device_facts(device);
+    return facts->matrix_unit != MATRIX_UNIT_NONE && !fallback_is_taken(facts, "gemm_tile") &&
+           !device_stores_half(device) && out >= FEWEST && in >= FEWEST && in <= INT_MAX - STEP;
 }
 
 int gemm_tile_depth(int in)

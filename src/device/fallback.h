@@ -1,0 +1,19 @@
+/* fallback.h - fast kernels that a driver cannot build, and what takes their place.
+ * SPDX-License-Identifier: MIT
+ *
+ * A file of kernels that does not build is refused from then on (device_facts.refused), with one
+ * warning, and ops choose as if it were not there. Weights may be packed for it already; the
+ * failure that comes with it (TROUBLE_REFUSED) asks for loading them anew. */
+#ifndef CLATENT_DEVICE_FALLBACK_H
+#define CLATENT_DEVICE_FALLBACK_H
+
+#include "device/device.h"
+
+/* Whether ops must do without the kernels of cl/FILE.cl; false for one that has no fallback. */
+bool fallback_is_taken(const struct device_facts *facts, const char *file);
+
+/* Notes that a file did not build, for the reason that status_text() has. Nothing if all depends on
+ * it. */
+void fallback_take(struct device *device, const char *file);
+
+#endif
