@@ -82,10 +82,19 @@ static enum clat_status on_image(void *user, int index, uint64_t seed, const cha
     return run->opened.job.output ? output_add(&run->output, &image) : CLAT_OK;
 }
 
+static void on_warning(void *user, const char *sentence)
+{
+    const struct run *run = user;
+    context_log(run->context, "warning: %s", sentence);
+}
+
 static struct pipeline_events events_of(struct run *run)
 {
-    return (struct pipeline_events){
-        .user = run, .phase = on_phase, .cancelled = on_cancelled, .image = on_image};
+    return (struct pipeline_events){.user = run,
+        .phase = on_phase,
+        .warn = on_warning,
+        .cancelled = on_cancelled,
+        .image = on_image};
 }
 
 /* ---- encode --------------------------------------------------------------------------------- */

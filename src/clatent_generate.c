@@ -144,6 +144,20 @@ static bool on_cancelled(void *user)
     return context_is_cancelled(run->context);
 }
 
+static void on_warning(void *user, const char *sentence)
+{
+    const struct run *run = user;
+    context_log(run->context, "warning: %s", sentence);
+}
+
+/* What an image records is what it was made with. */
+static void on_precision(void *user, const char *precision)
+{
+    struct run *run = user;
+    if (job_values_set(&run->opened.values, "precision", precision, "memory", false) != CLAT_OK)
+        context_log(run->context, "warning: %s", status_text());
+}
+
 static enum clat_status on_image(void *user, int index, uint64_t seed, const char *item, int height,
     int width, const float *rgb, int channels, int h, int w, const float *latents)
 {
@@ -167,6 +181,8 @@ static enum clat_status run_job(struct run *run)
         .phase = on_phase,
         .step = on_step,
         .cancelled = on_cancelled,
+        .warn = on_warning,
+        .precision = on_precision,
         .image = on_image,
         .trace = run->trace ? on_trace : NULL};
     TRY(opened_device(run->context, &run->opened));

@@ -245,10 +245,8 @@ static enum clat_status run_with_context(const struct places *places, const stru
     memcpy(run.context, context + (run.guided ? row : 0), row * sizeof *context);
     memcpy(run.context + row, context, row * sizeof *context);
     TRY(run_start_latents(&run));
-    TRY(run_load_unet(&run));
-    TRY(run_sample(&run, 0, 1));
-    TRY(run_load_decoder(&run));
-    TRY(run_decode(&run, 0, 1));
+    TRY(run_sample(&run));
+    TRY(run_decode(&run));
     TRY(run_trace(&run, "decoded", 4, (size_t[]){1, 3, (size_t)run.height, (size_t)run.width},
         run.decoded, NULL));
 out:

@@ -145,6 +145,8 @@ enum clat_status pipeline_encode(struct device *device, const struct model *mode
     *latents = (struct latents){.values = NULL};
     pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
+    device_on_warning(device, run.events->warn, run.events->user);
+    device_take_trouble(device);
     TRY(read_pictures(&run));
     TRY(run_check_autoencoder(&run, true));
     size_t count = (size_t)run.inputs.images.count * run.elements;
@@ -159,6 +161,7 @@ out:
     if (status != CLAT_OK)
         latents_free(latents);
     run_free(&run);
+    device_on_warning(device, NULL, NULL);
     device_on_cancel(device, NULL, NULL);
     return status;
 }
@@ -194,12 +197,15 @@ enum clat_status pipeline_decode(struct device *device, const struct model *mode
     struct run run = make_run(device, model, job, events, &row);
     pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
+    device_on_warning(device, run.events->warn, run.events->user);
+    device_take_trouble(device);
     TRY(take_latents(&run, latents));
     TRY(run_check_autoencoder(&run, false));
-    TRY(run_load_decoder(&run));
-    TRY(run_decode(&run, 0, run.images));
+    run.sampled = run.images;
+    TRY(run_decode(&run));
 out:
     run_free(&run);
+    device_on_warning(device, NULL, NULL);
     device_on_cancel(device, NULL, NULL);
     return status;
 }

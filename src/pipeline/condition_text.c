@@ -91,21 +91,32 @@ out:
     return status;
 }
 
-enum clat_status condition_encode_ids(struct run *run)
+static enum clat_status load_and_encode(struct run *run)
 {
     enum clat_status status;
     struct loading loading = {0};
     struct ldmbert bert = {0};
-    size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->context_width};
-    TRY(run_trace(run, "token_ids", 2, shape, NULL, run->ids));
     TRY(loading_open(
         &loading, run, COMPONENT_CONDITION, PHASE_LOAD_TEXT, run->memory.text_tensors));
     TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
     TRY(encode(run, loading.loader.weights, &bert));
-    TRY(run_trace(run, "text_embeddings", 3, shape, run->context, NULL));
 out:
     ldmbert_free(run->device, &bert);
     loading_close(&loading);
+    return status;
+}
+
+enum clat_status condition_encode_ids(struct run *run)
+{
+    enum clat_status status;
+    size_t shape[] = {(size_t)run->rows, (size_t)run->tokens, (size_t)run->context_width};
+    TRY(run_trace(run, "token_ids", 2, shape, NULL, run->ids));
+    do
+        status = load_and_encode(run);
+    while (run_recovers(run, &status));
+    if (status == CLAT_OK)
+        TRY(run_trace(run, "text_embeddings", 3, shape, run->context, NULL));
+out:
     return status;
 }
 

@@ -12,7 +12,7 @@ struct picture {
     struct pool pool;
     struct tensor latents, image; /* on the device */
     float *scaled;                /* [channels][h][w], divided by the scaling factor */
-    float *pixels;                /* [height][width][3], about -1..1, then 0..1 */
+    float *pixels;                /* [height][width][3], about -1..1, then 0..1; NULL: not open */
 };
 
 static enum clat_status open_pool(struct run *run, struct pool *pool)
@@ -33,13 +33,16 @@ static enum clat_status picture_open(struct run *run, struct picture *picture)
     enum clat_status status;
     size_t values = 3 * (size_t)run->height * (size_t)run->width;
     struct pool *pool = &picture->pool;
+    if (picture->pixels)
+        return CLAT_OK;
+    TRY(run_load_decoder(run));
     TRY(open_pool(run, pool));
     TRY(pool_take(pool, POOL_FRONT, 1, run->h, run->w, run->channels, &picture->latents));
     TRY(pool_take(pool, POOL_FRONT, 1, run->height, run->width, 3, &picture->image));
     TRY(memory_new(run->elements, sizeof(float), &picture->scaled));
-    TRY(memory_new(values, sizeof(float), &picture->pixels));
     if (run->events->trace && !run->decoded)
         TRY(memory_new((size_t)run->images * values, sizeof(float), &run->decoded));
+    TRY(memory_new(values, sizeof(float), &picture->pixels));
 out:
     return status;
 }
@@ -49,6 +52,7 @@ static void picture_close(struct picture *picture)
     pool_close(&picture->pool);
     free(picture->scaled);
     free(picture->pixels);
+    *picture = (struct picture){.scaled = NULL};
 }
 
 /* The pixels, which are interleaved, as planes for the trace. */
@@ -61,11 +65,12 @@ static void keep(const struct run *run, int index, const float *pixels)
             planes[c * plane + i] = pixels[3 * i + c];
 }
 
-static enum clat_status decode(struct run *run, struct picture *picture, int index)
+static enum clat_status decode_once(struct run *run, struct picture *picture, int index)
 {
     enum clat_status status;
     const float *latents = run->latents + (size_t)index * run->elements;
     float factor = (float)(1 / (double)run->latents_scale);
+    TRY(picture_open(run, picture));
     for (size_t i = 0; i < run->elements; i++)
         picture->scaled[i] = factor * latents[i];
     TRY(tensor_write_nchw(run->device, &picture->latents, picture->scaled));
@@ -75,6 +80,18 @@ static enum clat_status decode(struct run *run, struct picture *picture, int ind
     TRY(check_finite(picture->pixels, 3 * (size_t)run->height * (size_t)run->width,
         "the decoder, image %d of %d,", index + 1, run->images));
 out:
+    return status;
+}
+
+/* After a fault, the same image again. */
+static enum clat_status decode(struct run *run, struct picture *picture, int index)
+{
+    enum clat_status status;
+    do {
+        status = decode_once(run, picture, index);
+        if (status != CLAT_OK)
+            picture_close(picture);
+    } while (run_recovers(run, &status));
     return status;
 }
 
@@ -93,18 +110,19 @@ static enum clat_status hand_out(struct run *run, struct picture *picture, int i
         run->latents + (size_t)index * run->elements);
 }
 
-enum clat_status run_decode(struct run *run, int first, int count)
+enum clat_status run_decode(struct run *run)
 {
-    enum clat_status status;
-    struct picture picture = {0};
-    run_phase(run, PHASE_DECODE, first, run->images);
-    TRY(picture_open(run, &picture));
-    for (int i = first; i < first + count; i++) {
+    enum clat_status status = CLAT_OK;
+    struct picture picture = {.scaled = NULL};
+    run_phase(run, PHASE_DECODE, run->finished, run->images);
+    while (run->finished < run->sampled) {
+        int i = run->finished;
         TRY(decode(run, &picture, i));
         if (run->decoded)
             keep(run, i, picture.pixels);
         TRY(hand_out(run, &picture, i));
-        run_phase(run, PHASE_DECODE, i + 1, run->images);
+        run->finished++;
+        run_phase(run, PHASE_DECODE, run->finished, run->images);
     }
 out:
     picture_close(&picture);

@@ -13,9 +13,13 @@
 
 struct group {
     struct run *run;
-    struct denoiser denoiser;
-    struct noise *noise;
     int first, count;
+    struct noise *noise;
+    int evaluations; /* by networks that are gone */
+
+    bool is_open; /* what follows is there: the network with the group's inputs */
+    struct pool pool;
+    struct denoiser denoiser;
     float *context, *channels; /* the group's share of the run's */
 };
 
@@ -31,13 +35,6 @@ static enum clat_status trace_images(
     else
         snprintf(text, sizeof text, "%s.%d", name, index);
     return run_trace(run, text, 4, shape, values, NULL);
-}
-
-static enum clat_status evaluate(
-    void *user, const float *sample, float divisor, double timestep, float *output)
-{
-    struct group *group = user;
-    return denoiser_evaluate(&group->denoiser, sample, divisor, timestep, output);
 }
 
 static enum clat_status draw_noise(void *user, float *values)
@@ -134,7 +131,7 @@ out:
 }
 
 /* A pool for the group, as large as its forward pass measures. */
-static enum clat_status open_pool(struct group *group, struct pool *pool)
+static enum clat_status open_pool(struct group *group)
 {
     enum clat_status status;
     struct run *run = group->run;
@@ -144,45 +141,103 @@ static enum clat_status open_pool(struct group *group, struct pool *pool)
     TRY(device_open_dry(device_facts(run->device), &dry));
     TRY(unet_measure(&run->unet, dry, rows, run->h, run->w, run->tokens,
         run->plan.count - run->plan.first, &bytes));
-    TRY(pool_open(run->device, bytes, pool));
+    TRY(pool_open(run->device, bytes, &group->pool));
 out:
     device_close(dry);
     return status;
 }
 
-enum clat_status run_sample(struct run *run, int first, int count)
+static enum clat_status open_network(struct group *group)
 {
-    enum clat_status status;
-    struct group group = {.run = run, .first = first, .count = count};
-    struct pool pool = {0};
-    float *sample = run->latents + (size_t)first * run->elements;
+    enum clat_status status = CLAT_OK;
+    struct run *run = group->run;
+    struct denoiser *denoiser = &group->denoiser;
     int planned;
     const double *timesteps = scheduler_timesteps(run->scheduler, &planned);
+    if (group->is_open)
+        return CLAT_OK;
+    TRY(run_load_unet(run));
+    TRY(gather_context(group));
+    TRY(gather_channels(group));
+    TRY(open_pool(group));
+    TRY(denoiser_open(denoiser, &group->pool, &run->unet, group->count, run->h, run->w,
+        run->job->guidance_scale, group->context, run->tokens));
+    TRY(unet_set_timesteps(&denoiser->run, &run->unet, timesteps, planned));
+    denoiser->unscaled = run->unscaled;
+    denoiser->scaled_beside = run->scaled_image;
+    denoiser->beside = group->channels;
+    denoiser->evaluated = run->events->trace ? evaluated : NULL;
+    denoiser->user = group;
+    denoiser->evaluations = group->evaluations;
+    group->is_open = true;
+out:
+    return status;
+}
+
+static void close_network(struct group *group)
+{
+    if (group->is_open)
+        group->evaluations = group->denoiser.evaluations;
+    denoiser_close(&group->denoiser);
+    pool_close(&group->pool);
+    free(group->context);
+    free(group->channels);
+    group->context = group->channels = NULL;
+    group->is_open = false;
+}
+
+/* After a fault the same evaluation is done again by a network that was loaded anew: samples and
+ * the scheduler's state are on the host, and nothing of them is lost. */
+static enum clat_status evaluate(
+    void *user, const float *sample, float divisor, double timestep, float *output)
+{
+    struct group *group = user;
+    enum clat_status status;
+    do {
+        status = open_network(group);
+        if (status == CLAT_OK)
+            status = denoiser_evaluate(&group->denoiser, sample, divisor, timestep, output);
+        if (status != CLAT_OK)
+            close_network(group);
+    } while (run_recovers(group->run, &status));
+    return status;
+}
+
+/* Begins a group of the images that are not yet sampled: as many as memory allows. */
+static enum clat_status open_group(struct group *group)
+{
+    enum clat_status status;
+    struct run *run = group->run;
+    int left = run->images - group->first;
+    do {
+        group->count = left < run->group ? left : run->group;
+        status = open_network(group);
+        if (status != CLAT_OK)
+            close_network(group);
+    } while (run_recovers(run, &status));
+    return status;
+}
+
+enum clat_status run_sample(struct run *run)
+{
+    enum clat_status status;
+    struct group group = {.run = run, .first = run->sampled};
+    float *sample = run->latents + (size_t)group.first * run->elements;
     struct sampler_host host = {.user = &group,
         .evaluate = evaluate,
         .step_done = step_done,
         .noise = draw_noise,
         .brownian = brownian_noise};
-    run_phase(run, PHASE_SAMPLE, first, run->images);
-    TRY(gather_context(&group));
-    TRY(gather_channels(&group));
-    TRY(open_pool(&group, &pool));
-    TRY(denoiser_open(&group.denoiser, &pool, &run->unet, count, run->h, run->w,
-        run->job->guidance_scale, group.context, run->tokens));
-    TRY(unet_set_timesteps(&group.denoiser.run, &run->unet, timesteps, planned));
-    group.denoiser.unscaled = run->unscaled;
-    group.denoiser.scaled_beside = run->scaled_image;
-    group.denoiser.beside = group.channels;
-    group.denoiser.evaluated = run->events->trace ? evaluated : NULL;
-    group.denoiser.user = &group;
+    TRY(open_group(&group));
+    run_phase(run, PHASE_SAMPLE, group.first, run->images);
     TRY(open_noise(&group));
-    TRY(scheduler_run(run->scheduler, &host, (size_t)count, run->elements, sample));
-    run_phase(run, PHASE_SAMPLE, first + count, run->images);
+    run->held = group.count;
+    TRY(scheduler_run(run->scheduler, &host, (size_t)group.count, run->elements, sample));
+    run->sampled += group.count;
+    run_phase(run, PHASE_SAMPLE, run->sampled, run->images);
 out:
-    denoiser_close(&group.denoiser);
+    run->held = 0;
+    close_network(&group);
     noise_close(group.noise);
-    pool_close(&pool);
-    free(group.context);
-    free(group.channels);
     return status;
 }

@@ -58,7 +58,7 @@ out:
     return status;
 }
 
-enum clat_status run_encode_pictures(
+static enum clat_status encode_pictures(
     struct run *run, const struct pictures *pictures, float *latents)
 {
     enum clat_status status;
@@ -86,5 +86,15 @@ out:
     pool_close(&encoding.pool);
     autoencoder_free(run->device, &encoding.encoder);
     loading_close(&loading);
+    return status;
+}
+
+enum clat_status run_encode_pictures(
+    struct run *run, const struct pictures *pictures, float *latents)
+{
+    enum clat_status status;
+    do
+        status = encode_pictures(run, pictures, latents);
+    while (run_recovers(run, &status));
     return status;
 }

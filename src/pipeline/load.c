@@ -35,7 +35,9 @@ void loading_close(struct loading *loading)
 enum clat_status run_load_unet(struct run *run)
 {
     enum clat_status status;
-    struct loading loading;
+    struct loading loading = {0};
+    if (run->unet.conv_in.in)
+        return CLAT_OK;
     TRY(loading_open(&loading, run, COMPONENT_UNET, PHASE_LOAD_UNET, run->memory.unet_tensors));
     TRY(unet_load(&loading.loader, &run->model->unet, &run->unet));
 out:
@@ -46,10 +48,14 @@ out:
 enum clat_status run_load_decoder(struct run *run)
 {
     enum clat_status status;
-    struct loading loading;
+    struct loading loading = {0};
+    if (run->decoder.conv_in.in)
+        return CLAT_OK;
     TRY(loading_open(
         &loading, run, COMPONENT_AUTOENCODER, PHASE_LOAD_DECODER, run->memory.decoder_tensors));
     TRY(decoder_load(&loading.loader, &run->model->autoencoder, &run->decoder));
+    if (run->rungs.bands)
+        run->decoder.bands.limit = 0;
 out:
     loading_close(&loading);
     return status;

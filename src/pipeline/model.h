@@ -109,7 +109,8 @@ struct model_memory {
     size_t unet_weights, unet_activations; /* at the given size, images and guidance */
     size_t decoder_weights, decoder_activations;
     size_t encoder_weights, encoder_activations; /* 0 where no picture goes in */
-    size_t peak;                                 /* the most at one time in a whole job */
+    size_t sampling, decoding;                   /* the most at one time in these stages */
+    size_t peak;                                 /* and in a whole job */
     size_t unet_tensors, decoder_tensors, text_tensors, encoder_tensors; /* that are loaded */
 };
 struct memory_request {
@@ -119,6 +120,7 @@ struct memory_request {
     bool guided;   /* two UNet rows per image */
     bool several;  /* more images follow: UNet and decoder stay side by side */
     bool half;     /* weights are kept as half */
+    bool bands;    /* the decoder works in bands of rows, whatever the size */
     bool encodes;  /* pictures are encoded first */
     bool alone;    /* one half of the autoencoder is all: the encoder if `encodes` */
     struct device

@@ -2,20 +2,25 @@
 #include "device/prepare.h"
 #include "pipeline/condition.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Samples the images first .. first+count, then decodes them. The UNet leaves before the last
- * decoding, so that a job of one group never holds both. */
-static enum clat_status make_group(struct run *run, int first, int count)
+/* Group by group. The UNet leaves before the last decoding, so that a job of one group never holds
+ * both networks. */
+static enum clat_status make_groups(struct run *run)
 {
-    enum clat_status status;
-    TRY(run_sample(run, first, count));
-    if (first + count == run->images)
-        unet_free(run->device, &run->unet);
-    if (first == 0)
-        TRY(run_load_decoder(run));
-    TRY(run_decode(run, first, count));
+    enum clat_status status = CLAT_OK;
+    while (run->finished < run->images) {
+        bool none = run->sampled == run->finished;
+        if (none || (run->rungs.apart && run->sampled < run->images)) {
+            TRY(run_sample(run));
+            continue;
+        }
+        if (run->sampled == run->images)
+            unet_free(run->device, &run->unet);
+        TRY(run_decode(run));
+    }
 out:
     return status;
 }
@@ -28,11 +33,7 @@ static enum clat_status make_images(struct run *run)
     TRY(run_check_memory(run));
     TRY(task_condition(run));
     TRY(run_start_latents(run));
-    TRY(run_load_unet(run));
-    for (int first = 0; first < run->images; first += run->group) {
-        int left = run->images - first, count = left < run->group ? left : run->group;
-        TRY(make_group(run, first, count));
-    }
+    TRY(make_groups(run));
     if (run->decoded)
         TRY(run_trace(run, "decoded", 4,
             (size_t[]){(size_t)run->images, 3, (size_t)run->height, (size_t)run->width},
@@ -79,19 +80,26 @@ enum clat_status pipeline_run(struct device *device, struct model *model, const 
         .device = device, .model = model, .job = job, .events = events ? events : &nobody};
     pipeline_prepare(device, job);
     device_on_cancel(device, run.events->cancelled, run.events->user);
+    device_on_warning(device, run.events->warn, run.events->user);
+    device_take_trouble(device);
     enum clat_status status = make_images(&run);
     run_free(&run);
     device_prepare_end(device);
+    device_on_warning(device, NULL, NULL);
     device_on_cancel(device, NULL, NULL);
     return status;
 }
 
+void run_release(struct run *run)
+{
+    unet_free(run->device, &run->unet);
+    autoencoder_free(run->device, &run->decoder);
+}
+
 void run_free(struct run *run)
 {
-    if (run->device) {
-        unet_free(run->device, &run->unet);
-        autoencoder_free(run->device, &run->decoder);
-    }
+    if (run->device)
+        run_release(run);
     scheduler_close(run->scheduler);
     free(run->seeds);
     free(run->ids);
@@ -109,6 +117,17 @@ void run_phase(struct run *run, enum pipeline_phase phase, int done, int total)
 {
     if (run->events->phase)
         run->events->phase(run->events->user, phase, done, total);
+}
+
+void run_warn(const struct run *run, const char *format, ...)
+{
+    char sentence[2560];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    if (run->events->warn)
+        run->events->warn(run->events->user, sentence);
 }
 
 enum clat_status run_trace(const struct run *run, const char *name, int rank, const size_t *shape,

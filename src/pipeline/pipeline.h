@@ -30,6 +30,10 @@ struct pipeline_events {
     /* `step` of `steps` are done, for the images first .. first+count of total */
     void (*step)(void *user, int step, int steps, int first, int count, int total);
     bool (*cancelled)(void *user);
+    /* Something is done otherwise than it should be, in a sentence. */
+    void (*warn)(void *user, const char *sentence);
+    /* Weights are kept in another precision than the job says, from now on. */
+    void (*precision)(void *user, const char *precision);
     /* One finished image: `item` is the prompt, class, file, ... it was made from ("" if nothing);
      * rgb [height][width][3] floats in 0..1, latents [c][h][w] as the decoder
      * got them before division by the scaling factor. The arrays are the pipeline's. */

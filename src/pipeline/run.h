@@ -21,6 +21,16 @@ struct inputs {
     int32_t layout_tokens[3 * LAYOUT_BOXES + 2];
 };
 
+/* What a job has given up for want of memory or after a fault. ladder.c */
+struct rungs {
+    size_t budget;    /* bytes that may be used, since more could not be had; 0: no limit */
+    bool apart;       /* all images are sampled before the first is decoded */
+    bool bands;       /* the decoder works in bands of rows */
+    bool float_only;  /* weights of 16 bits gave values that are no numbers */
+    bool rebuilt;     /* the device's context was lost, and made anew */
+    unsigned refused; /* kernels that were known not to build when memory was planned */
+};
+
 struct run {
     struct device *device;
     const struct model *model;
@@ -50,7 +60,11 @@ struct run {
     bool drawn;     /* noise was drawn from the seeds for them, not only a file read */
     float *decoded; /* [images][3][height][width], kept for the trace only */
 
+    struct memory_request request;
     struct model_memory memory; /* as predicted */
+    struct rungs rungs;
+    int sampled, finished; /* images that have latents, and that were handed out */
+    int held;              /* images in a sampling loop that is going on, or 0 */
     struct scheduler *scheduler;
     struct plan_outline plan;
     float start_scale;   /* of start noise */
@@ -70,23 +84,28 @@ struct run {
 enum clat_status run_settle(struct run *run);
 /* plan.c: the scheduler's steps, where they start, what is scaled. */
 enum clat_status run_plan(struct run *run);
-/* memory.c: predicts what the job needs, chooses `group`, refuses what does not fit. */
+/* ladder.c: predicts what the job needs, chooses `group` and rungs, refuses what does not fit. */
 enum clat_status run_check_memory(struct run *run);
 /* The same for one half of the autoencoder alone. */
 enum clat_status run_check_autoencoder(struct run *run, bool encodes);
+/* True if a stage that failed with *status, and has released what it made on the device, is to be
+ * done again: by now something is different. False after CLAT_OK too. */
+bool run_recovers(struct run *run, enum clat_status *status);
 /* encode.c: the pictures ([3][height][width] each, -1..1) as latents [count][channels][h][w], as
  * the first stage gives them: the mean of KL, unquantized of VQ, not scaled. */
 enum clat_status run_encode_pictures(
     struct run *run, const struct pictures *pictures, float *latents);
 /* latents.c */
 enum clat_status run_start_latents(struct run *run);
-/* load.c */
+/* load.c: nothing if it is there. */
 enum clat_status run_load_unet(struct run *run);
 enum clat_status run_load_decoder(struct run *run);
-/* denoise.c: samples the images first .. first+count. */
-enum clat_status run_sample(struct run *run, int first, int count);
-/* decode.c: decodes and hands out the same. */
-enum clat_status run_decode(struct run *run, int first, int count);
+/* denoise.c: samples the next group of images. */
+enum clat_status run_sample(struct run *run);
+/* decode.c: decodes and hands out what is sampled. */
+enum clat_status run_decode(struct run *run);
+/* Gives back the UNet and the decoder. */
+void run_release(struct run *run);
 void run_free(struct run *run);
 
 /* Loads one component with its progress as `phase`; used by load.c and condition.c. */
@@ -103,5 +122,6 @@ void run_phase(struct run *run, enum pipeline_phase phase, int done, int total);
 enum clat_status run_trace(const struct run *run, const char *name, int rank, const size_t *shape,
     const float *values, const int32_t *ids);
 bool run_is_cancelled(const struct run *run);
+void run_warn(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

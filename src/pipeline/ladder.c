@@ -1,0 +1,248 @@
+/* ladder.c - what a job gives up when memory is short, and how it goes on after a fault.
+ * SPDX-License-Identifier: MIT
+ *
+ * Memory is short if the prediction says so, or if an allocation fails: then no more may be used
+ * than was in use at that time. The rungs, each told in a warning: decoding waits until all images
+ * are sampled; fewer images at a time; the decoder in bands; weights of 16 bits, if the job leaves
+ * `precision` open; another device, if it leaves `device` open. Below the last one the job is
+ * refused. No rung but that of 16 bits changes a picture.
+ *
+ * After a fault, UNet and decoder are released, and the stage that failed is done again from what
+ * is on the host: with less memory, with other kernels, in a new context (once), or with float
+ * weights where half ones gave no numbers. */
+#include "pipeline/condition.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GROUP_LIMIT 8 /* images in one UNet call */
+
+/* ---- what there is -------------------------------------------------------------------------- */
+
+/* What the system has free for programs, in bytes; SIZE_MAX if it does not say. */
+static size_t system_memory_available(void)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[128];
+    unsigned long long kilobytes = 0;
+    bool found = false;
+    while (file && !found && fgets(line, sizeof line, file))
+        found = sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1;
+    if (file)
+        fclose(file);
+    return found ? (size_t)kilobytes * 1024 : SIZE_MAX;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A CPU device shares the system's memory with everything else that runs. */
+static size_t memory_free(const struct run *run)
+{
+    const struct device_facts *facts = device_facts(run->device);
+    size_t used = device_memory_used(run->device);
+    size_t left = facts->global_memory > used ? facts->global_memory - used : 0;
+    if (facts->is_cpu)
+        left = smaller(left, system_memory_available());
+    return run->rungs.budget ? smaller(left, run->rungs.budget) : left;
+}
+
+/* Activations stand in one buffer, with offsets below 2^32 elements. */
+static bool fits(const struct run *run, size_t bytes, size_t activations, size_t limit)
+{
+    return bytes <= limit && activations <= device_facts(run->device)->largest_buffer &&
+           activations / sizeof(float) < (size_t)UINT32_MAX;
+}
+
+static bool sampling_fits(const struct run *run, size_t limit)
+{
+    return fits(run, run->memory.sampling, run->memory.unet_activations, limit);
+}
+
+static bool decoding_fits(const struct run *run, size_t limit)
+{
+    return fits(run, run->memory.decoding, run->memory.decoder_activations, limit);
+}
+
+static bool all_fits(const struct run *run, size_t limit)
+{
+    return run->memory.peak <= limit && sampling_fits(run, limit) && decoding_fits(run, limit);
+}
+
+static double mebibytes(size_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static enum clat_status refuse(const struct run *run, size_t limit)
+{
+    const struct model_memory *memory = &run->memory;
+    return status_set(CLAT_ERROR_MEMORY,
+        "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f; UNet %.0f and its "
+        "activations %.0f; decoder %.0f and %.0f), but %.0f MiB are free, %.0f in one buffer: "
+        "choose a smaller height and width, or another device",
+        run->width, run->height, mebibytes(memory->peak), device_facts(run->device)->name,
+        mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),
+        mebibytes(memory->unet_activations), mebibytes(memory->decoder_weights),
+        mebibytes(memory->decoder_activations), mebibytes(limit),
+        mebibytes(device_facts(run->device)->largest_buffer));
+}
+
+/* ---- rungs ---------------------------------------------------------------------------------- */
+
+static void change_precision(struct run *run, bool half)
+{
+    device_store_half(run->device, half);
+    if (run->events->precision)
+        run->events->precision(run->events->user, half ? "f16" : "f32");
+}
+
+static bool can_store_half(const struct run *run)
+{
+    return !run->job->precision && !run->rungs.float_only && !device_stores_half(run->device);
+}
+
+/* One rung down; false on the last one. A sampling loop that is going on keeps its images. */
+static bool step_down(struct run *run, size_t limit)
+{
+    struct rungs *rungs = &run->rungs;
+    if (run->request.several)
+        rungs->apart = true;
+    else if (!sampling_fits(run, limit) && run->group > 1 && !run->held)
+        run->group = (run->group + 1) / 2;
+    else if (!decoding_fits(run, limit) && !rungs->bands)
+        rungs->bands = true;
+    else if (can_store_half(run))
+        change_precision(run, true);
+    else
+        return false;
+    return true;
+}
+
+/* The next device, as if the job began on it. */
+static bool move(struct run *run)
+{
+    const char *given = run->job->device;
+    char before[sizeof device_facts(run->device)->name];
+    snprintf(before, sizeof before, "%s", device_facts(run->device)->name);
+    if ((given && *given && strcmp(given, "auto") != 0) || device_move(run->device) != CLAT_OK)
+        return false;
+    run_warn(run, "'%s' has too little memory: '%s' takes its place", before,
+        device_facts(run->device)->name);
+    if (!run->job->precision && device_stores_half(run->device))
+        change_precision(run, false);
+    device_use_generic(run->device, run->job->kernels && strcmp(run->job->kernels, "generic") == 0);
+    run->rungs = (struct rungs){.float_only = run->rungs.float_only};
+    run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
+    return true;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------- */
+
+static enum clat_status predict(struct run *run)
+{
+    struct memory_request *request = &run->request;
+    request->images = run->held ? run->held : run->group;
+    request->several = !request->alone && run->group < run->images && !run->rungs.apart;
+    request->half = device_stores_half(run->device);
+    request->bands = run->rungs.bands;
+    return model_memory(run->model, device_facts(run->device), request, &run->memory);
+}
+
+/* The rungs that were taken since, in one line. */
+static void tell(const struct run *run, const struct rungs *before, int group, bool half)
+{
+    char words[256] = "";
+    size_t at = 0;
+    if (run->rungs.apart && !before->apart)
+        at += (size_t)sprintf(words + at, ", all sampling before the first decoding");
+    if (run->group < group)
+        at += (size_t)sprintf(words + at, ", %d at a time", run->group);
+    if (run->rungs.bands && !before->bands)
+        at += (size_t)sprintf(words + at, ", decoding in bands");
+    if (device_stores_half(run->device) && !half)
+        at += (size_t)sprintf(words + at, ", weights of 16 bits");
+    if (at)
+        run_warn(run, "memory is short on '%s' (%.0f MiB are free): %s",
+            device_facts(run->device)->name, mebibytes(memory_free(run)), words + 2);
+}
+
+static enum clat_status plan(struct run *run)
+{
+    enum clat_status status;
+    struct rungs before = run->rungs;
+    int group = run->group;
+    bool half = device_stores_half(run->device);
+    TRY(predict(run));
+    while (!all_fits(run, memory_free(run))) {
+        size_t limit = memory_free(run);
+        if (!step_down(run, limit) && !move(run))
+            return refuse(run, limit);
+        TRY(predict(run));
+    }
+    tell(run, &before, group, half);
+    run->rungs.refused = device_facts(run->device)->refused;
+out:
+    return status;
+}
+
+enum clat_status run_check_memory(struct run *run)
+{
+    run->request = (struct memory_request){.height = run->height,
+        .width = run->width,
+        .guided = run->guided,
+        .timesteps = run->plan.count - run->plan.first,
+        .prepares = run->device,
+        .encodes = run->inputs.images.count && run->task->encodes};
+    run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
+    return plan(run);
+}
+
+enum clat_status run_check_autoencoder(struct run *run, bool encodes)
+{
+    run->request = (struct memory_request){
+        .height = run->height, .width = run->width, .encodes = encodes, .alone = true};
+    run->group = 1;
+    return plan(run);
+}
+
+/* ---- after a fault -------------------------------------------------------------------------- */
+
+/* True if the device is fit for another try. */
+static bool repair(struct run *run, enum device_trouble trouble, enum clat_status *status)
+{
+    struct rungs *rungs = &run->rungs;
+    if (trouble == TROUBLE_LOST && !rungs->rebuilt) {
+        run_warn(run, "%s: the device is set up anew, and the work goes on", status_text());
+        rungs->rebuilt = true;
+        *status = device_reopen(run->device);
+        return *status == CLAT_OK;
+    }
+    if (trouble == TROUBLE_REFUSED && *status == CLAT_ERROR_DEVICE)
+        return device_facts(run->device)->refused != rungs->refused;
+    if (trouble == TROUBLE_MEMORY && *status == CLAT_ERROR_MEMORY) {
+        rungs->budget = device_memory_short(run->device);
+        return true;
+    }
+    if (*status == CLAT_ERROR_CHECK && device_stores_half(run->device)) {
+        run_warn(run, "%s; with weights of 16 bits: those of 32 take their place", status_text());
+        rungs->float_only = true;
+        change_precision(run, false);
+        return true;
+    }
+    return false;
+}
+
+bool run_recovers(struct run *run, enum clat_status *status)
+{
+    if (*status == CLAT_OK)
+        return false;
+    enum device_trouble trouble = device_take_trouble(run->device);
+    run_release(run);
+    if (!repair(run, trouble, status))
+        return false;
+    *status = plan(run);
+    return *status == CLAT_OK;
+}

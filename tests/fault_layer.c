@@ -1,0 +1,616 @@
+/* fault_layer.c - a layer between the OpenCL loader and the driver that makes things go wrong.
+ * SPDX-License-Identifier: MIT
+ *
+ * Loaded by the loader itself: OPENCL_LAYERS=.../fault_layer.so PROGRAM. What goes wrong stands in
+ * the environment; counts begin with 1, and a later one is always meant over the whole process:
+ *
+ *   CLFAULT=clCreateBuffer:-4:17      the 17th call of this function gives -4; 17+ is that one and
+ *                                     all later ones; several rules are separated by spaces, and
+ *                                     the function "any" counts all that can fail
+ *   CLFAULT_LOST="40:-9999 90:-5"     the 40th launch of a kernel gives -9999, and from then on
+ *                                     every call on its context fails
+ *   CLFAULT_BUILD=TEXT                programs whose source holds TEXT do not build
+ *   CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds TEXT, OLD is replaced by NEW
+ *   CLFAULT_LIMITS="local=32768 group=256 memory=1073741824 gpu=1"
+ *                                     what devices say of themselves
+ *   CLFAULT_CAPACITY=BYTES            buffers beyond so many bytes in all give -4
+ *   CLFAULT_LOG=FILE                  receives at exit: faults, calls by function, references to
+ *                                     objects that were never released
+ *
+ * A test that is in the process itself finds the functions of fault.h besides. */
+#include "fault.h"
+
+#include <CL/cl_layer.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static const cl_icd_dispatch *driver; /* the loader's own, behind this layer */
+static cl_icd_dispatch layer;
+
+/* ---- rules ---------------------------------------------------------------------------------- */
+
+#define CALLS(X)                                                                                   \
+    X(clCreateContext)                                                                             \
+    X(clCreateCommandQueue)                                                                        \
+    X(clCreateBuffer)                                                                              \
+    X(clCreateProgramWithSource)                                                                   \
+    X(clBuildProgram)                                                                              \
+    X(clCreateKernel)                                                                              \
+    X(clSetKernelArg)                                                                              \
+    X(clEnqueueNDRangeKernel)                                                                      \
+    X(clEnqueueMapBuffer)                                                                          \
+    X(clEnqueueUnmapMemObject)                                                                     \
+    X(clEnqueueReadBuffer)                                                                         \
+    X(clEnqueueWriteBuffer)                                                                        \
+    X(clEnqueueReadBufferRect)                                                                     \
+    X(clEnqueueWriteBufferRect)                                                                    \
+    X(clEnqueueFillBuffer)                                                                         \
+    X(clWaitForEvents)                                                                             \
+    X(clFinish)
+
+#define NAME(call) CALL_##call,
+enum call { CALLS(NAME) CALL_COUNT };
+#undef NAME
+#define NAME(call) #call,
+static const char *const call_names[CALL_COUNT] = {CALLS(NAME)};
+#undef NAME
+
+static atomic_int counts[CALL_COUNT], total, fired;
+
+#define RULES 8
+static struct rule {
+    int call; /* CALL_COUNT: any */
+    int code, first;
+    int last; /* the same, or INT_MAX */
+} rules[RULES];
+static int rule_count;
+
+static struct loss {
+    int launch, code;
+} losses[RULES];
+static int loss_count;
+
+static int find_call(const char *name)
+{
+    int call = 0;
+    while (call < CALL_COUNT && strcmp(call_names[call], name) != 0)
+        call++;
+    if (call == CALL_COUNT && strcmp(name, "any") != 0) {
+        fprintf(stderr, "fault_layer: no function '%s'\n", name);
+        exit(99);
+    }
+    return call;
+}
+
+/* The words of an environment variable, one by one. */
+static void each_word(const char *variable, void (*take)(const char *word))
+{
+    const char *value = getenv(variable);
+    char *copy = value ? strdup(value) : NULL, *rest = copy, *word;
+    while (rest && (word = strsep(&rest, " ")))
+        if (*word)
+            take(word);
+    free(copy);
+}
+
+static void add_rule(const char *word)
+{
+    char name[64] = "", plus = 0;
+    struct rule rule;
+    if (sscanf(word, "%63[^:]:%d:%d%c", name, &rule.code, &rule.first, &plus) < 3 ||
+        rule_count == RULES)
+        exit(99);
+    rule.call = find_call(name);
+    rule.last = plus == '+' ? 1 << 30 : rule.first;
+    rules[rule_count++] = rule;
+}
+
+static void add_loss(const char *word)
+{
+    struct loss loss;
+    if (sscanf(word, "%d:%d", &loss.launch, &loss.code) != 2 || loss_count == RULES)
+        exit(99);
+    losses[loss_count++] = loss;
+}
+
+/* ---- contexts that are lost ----------------------------------------------------------------- */
+
+static cl_context lost_contexts[RULES];
+
+static cl_context *find_lost(cl_context context)
+{
+    for (int i = 0; i < RULES; i++)
+        if (context && lost_contexts[i] == context)
+            return &lost_contexts[i];
+    return NULL;
+}
+
+static void lose(cl_context context)
+{
+    for (int i = 0; i < RULES; i++)
+        if (!lost_contexts[i]) {
+            lost_contexts[i] = context;
+            return;
+        }
+}
+
+static cl_context context_of_queue(cl_command_queue queue)
+{
+    cl_context context = NULL;
+    driver->clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL);
+    return context;
+}
+
+static cl_context context_of_program(cl_program program)
+{
+    cl_context context = NULL;
+    driver->clGetProgramInfo(program, CL_PROGRAM_CONTEXT, sizeof context, &context, NULL);
+    return context;
+}
+
+/* The code that this call fails with, or CL_SUCCESS. */
+static cl_int fault(enum call call, cl_context context)
+{
+    int count = ++counts[call], any = ++total;
+    if (find_lost(context))
+        return CL_INVALID_COMMAND_QUEUE;
+    for (int i = 0; i < rule_count; i++) {
+        int n = rules[i].call == CALL_COUNT ? any : count;
+        bool same = rules[i].call == CALL_COUNT || rules[i].call == (int)call;
+        if (same && n >= rules[i].first && n <= rules[i].last) {
+            fired++;
+            return rules[i].code;
+        }
+    }
+    for (int i = 0; call == CALL_clEnqueueNDRangeKernel && i < loss_count; i++)
+        if (losses[i].launch == count) {
+            fired++;
+            lose(context);
+            return losses[i].code;
+        }
+    return CL_SUCCESS;
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+enum kind { CONTEXTS, QUEUES, BUFFERS, PROGRAMS, KERNELS, EVENTS, KINDS };
+static const char *const kind_names[KINDS] = {
+    "contexts", "queues", "buffers", "programs", "kernels", "events"};
+static atomic_int references[KINDS];
+
+#define RETAIN(function, type, kind)                                                               \
+    static cl_int CL_API_CALL Retain##function(type object)                                        \
+    {                                                                                              \
+        cl_int code = driver->clRetain##function(object);                                          \
+        references[kind] += code == CL_SUCCESS;                                                    \
+        return code;                                                                               \
+    }
+#define RELEASE(function, type, kind)                                                              \
+    static cl_int CL_API_CALL Release##function(type object)                                       \
+    {                                                                                              \
+        cl_int code = driver->clRelease##function(object);                                         \
+        references[kind] -= code == CL_SUCCESS;                                                    \
+        return code;                                                                               \
+    }
+RETAIN(Context, cl_context, CONTEXTS)
+RELEASE(Context, cl_context, CONTEXTS)
+RETAIN(CommandQueue, cl_command_queue, QUEUES)
+RELEASE(CommandQueue, cl_command_queue, QUEUES)
+RETAIN(MemObject, cl_mem, BUFFERS)
+RETAIN(Program, cl_program, PROGRAMS)
+RELEASE(Program, cl_program, PROGRAMS)
+RETAIN(Kernel, cl_kernel, KERNELS)
+RELEASE(Kernel, cl_kernel, KERNELS)
+RETAIN(Event, cl_event, EVENTS)
+RELEASE(Event, cl_event, EVENTS)
+
+/* What a call that makes an object gives: the fault, or the object, counted. */
+static void *created(void *object, enum kind kind)
+{
+    references[kind] += object != NULL;
+    return object;
+}
+
+static void *refused(cl_int code, cl_int *out)
+{
+    if (out)
+        *out = code;
+    return NULL;
+}
+
+static cl_context CL_API_CALL CreateContext(const cl_context_properties *properties, cl_uint count,
+    const cl_device_id *ids, void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
+    void *user, cl_int *out)
+{
+    cl_int code = fault(CALL_clCreateContext, NULL);
+    if (code)
+        return refused(code, out);
+    cl_context context = driver->clCreateContext(properties, count, ids, notify, user, out);
+    cl_context *reused = find_lost(context); /* the address of one that is gone */
+    if (reused)
+        *reused = NULL;
+    return created(context, CONTEXTS);
+}
+
+static cl_command_queue CL_API_CALL CreateCommandQueue(
+    cl_context context, cl_device_id id, cl_command_queue_properties properties, cl_int *out)
+{
+    cl_int code = fault(CALL_clCreateCommandQueue, context);
+    if (code)
+        return refused(code, out);
+    return created(driver->clCreateCommandQueue(context, id, properties, out), QUEUES);
+}
+
+/* ---- buffers: a device may be smaller than it says ------------------------------------------ */
+
+#define SLOTS 8192
+static struct {
+    cl_mem memory;
+    size_t size;
+} slots[SLOTS];
+static size_t in_use;
+
+static void note_buffer(cl_mem memory, size_t size)
+{
+    for (int i = 0; memory && i < SLOTS; i++)
+        if (!slots[i].memory) {
+            slots[i].memory = memory;
+            slots[i].size = size;
+            in_use += size;
+            return;
+        }
+}
+
+static void forget_buffer(cl_mem memory)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (slots[i].memory == memory) {
+            in_use -= slots[i].size;
+            slots[i].memory = NULL;
+            return;
+        }
+}
+
+static bool is_full(size_t size)
+{
+    const char *capacity = getenv("CLFAULT_CAPACITY");
+    bool full = capacity && in_use + size > strtoull(capacity, NULL, 10);
+    fired += full;
+    return full;
+}
+
+static cl_mem CL_API_CALL CreateBuffer(
+    cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *out)
+{
+    cl_int code = fault(CALL_clCreateBuffer, context);
+    if (code || is_full(size))
+        return refused(code ? code : CL_MEM_OBJECT_ALLOCATION_FAILURE, out);
+    cl_mem memory = driver->clCreateBuffer(context, flags, size, host, out);
+    note_buffer(memory, size);
+    return created(memory, BUFFERS);
+}
+
+static cl_int CL_API_CALL ReleaseMemObject(cl_mem memory)
+{
+    forget_buffer(memory);
+    cl_int code = driver->clReleaseMemObject(memory);
+    references[BUFFERS] -= code == CL_SUCCESS;
+    return code;
+}
+
+/* ---- programs: those that do not build, and those that are changed -------------------------- */
+
+static char mutated_in[256], mutated_from[256], mutated_to[256];
+
+static void read_mutation(void)
+{
+    const char *value = getenv("CLFAULT_MUTATE");
+    if (value &&
+        sscanf(value, "%255[^|]|%255[^|]|%255[^|]", mutated_in, mutated_from, mutated_to) != 3)
+        exit(99);
+}
+
+/* A copy of the text with every OLD replaced by NEW. */
+static char *mutate(const char *text)
+{
+    size_t step = strlen(mutated_from), size;
+    char *copy = NULL;
+    FILE *stream = open_memstream(&copy, &size);
+    while (stream && *text) {
+        bool here = strncmp(text, mutated_from, step) == 0;
+        if (here)
+            fputs(mutated_to, stream);
+        else
+            fputc(*text, stream);
+        text += here ? step : 1;
+        fired += here;
+    }
+    if (stream)
+        fclose(stream);
+    return copy;
+}
+
+static cl_program CL_API_CALL CreateProgramWithSource(
+    cl_context context, cl_uint count, const char **texts, const size_t *sizes, cl_int *out)
+{
+    cl_int code = fault(CALL_clCreateProgramWithSource, context);
+    if (code)
+        return refused(code, out);
+    bool changes = count == 1 && !sizes && *mutated_in && strstr(texts[0], mutated_in);
+    char *changed = changes ? mutate(texts[0]) : NULL;
+    const char *text = changed ? changed : texts[0];
+    cl_program program =
+        driver->clCreateProgramWithSource(context, count, changed ? &text : texts, sizes, out);
+    free(changed);
+    return created(program, PROGRAMS);
+}
+
+static bool must_not_build(cl_program program)
+{
+    const char *word = getenv("CLFAULT_BUILD");
+    size_t size = 0;
+    char *text = NULL;
+    if (word && !driver->clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, NULL, &size))
+        text = calloc(size + 1, 1);
+    bool found = text && !driver->clGetProgramInfo(program, CL_PROGRAM_SOURCE, size, text, NULL) &&
+                 strstr(text, word);
+    free(text);
+    fired += found;
+    return found;
+}
+
+static cl_int CL_API_CALL BuildProgram(cl_program program, cl_uint count, const cl_device_id *ids,
+    const char *options, void(CL_CALLBACK *notify)(cl_program, void *), void *user)
+{
+    cl_int code = fault(CALL_clBuildProgram, context_of_program(program));
+    if (!code && must_not_build(program))
+        code = CL_BUILD_PROGRAM_FAILURE;
+    return code ? code : driver->clBuildProgram(program, count, ids, options, notify, user);
+}
+
+static cl_kernel CL_API_CALL CreateKernel(cl_program program, const char *name, cl_int *out)
+{
+    cl_int code = fault(CALL_clCreateKernel, context_of_program(program));
+    if (code)
+        return refused(code, out);
+    return created(driver->clCreateKernel(program, name, out), KERNELS);
+}
+
+static cl_int CL_API_CALL SetKernelArg(
+    cl_kernel kernel, cl_uint index, size_t size, const void *value)
+{
+    cl_int code = fault(CALL_clSetKernelArg, NULL);
+    return code ? code : driver->clSetKernelArg(kernel, index, size, value);
+}
+
+/* ---- the queue ------------------------------------------------------------------------------ */
+
+/* Each of these: the fault, or what the driver gives, with its event counted. */
+#define QUEUE_CALL(function, parameters, arguments)                                                \
+    static cl_int CL_API_CALL function parameters                                                  \
+    {                                                                                              \
+        cl_int code = fault(CALL_cl##function, context_of_queue(queue));                           \
+        if (!code)                                                                                 \
+            code = driver->cl##function arguments;                                                 \
+        references[EVENTS] += !code && event;                                                      \
+        return code;                                                                               \
+    }
+QUEUE_CALL(EnqueueNDRangeKernel,
+    (cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *offset,
+        const size_t *global, const size_t *local, cl_uint count, const cl_event *list,
+        cl_event *event),
+    (queue, kernel, dimensions, offset, global, local, count, list, event))
+QUEUE_CALL(EnqueueUnmapMemObject,
+    (cl_command_queue queue, cl_mem memory, void *mapped, cl_uint count, const cl_event *list,
+        cl_event *event),
+    (queue, memory, mapped, count, list, event))
+QUEUE_CALL(EnqueueReadBuffer,
+    (cl_command_queue queue, cl_mem memory, cl_bool wait, size_t offset, size_t size, void *to,
+        cl_uint count, const cl_event *list, cl_event *event),
+    (queue, memory, wait, offset, size, to, count, list, event))
+QUEUE_CALL(EnqueueWriteBuffer,
+    (cl_command_queue queue, cl_mem memory, cl_bool wait, size_t offset, size_t size,
+        const void *from, cl_uint count, const cl_event *list, cl_event *event),
+    (queue, memory, wait, offset, size, from, count, list, event))
+QUEUE_CALL(EnqueueReadBufferRect,
+    (cl_command_queue queue, cl_mem memory, cl_bool wait, const size_t *origin, const size_t *host,
+        const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice,
+        void *to, cl_uint count, const cl_event *list, cl_event *event),
+    (queue, memory, wait, origin, host, region, row, slice, host_row, host_slice, to, count, list,
+        event))
+QUEUE_CALL(EnqueueWriteBufferRect,
+    (cl_command_queue queue, cl_mem memory, cl_bool wait, const size_t *origin, const size_t *host,
+        const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice,
+        const void *from, cl_uint count, const cl_event *list, cl_event *event),
+    (queue, memory, wait, origin, host, region, row, slice, host_row, host_slice, from, count, list,
+        event))
+QUEUE_CALL(EnqueueFillBuffer,
+    (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size, size_t offset,
+        size_t size, cl_uint count, const cl_event *list, cl_event *event),
+    (queue, memory, pattern, pattern_size, offset, size, count, list, event))
+
+static void *CL_API_CALL EnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool wait,
+    cl_map_flags flags, size_t offset, size_t size, cl_uint count, const cl_event *list,
+    cl_event *event, cl_int *out)
+{
+    cl_int code = fault(CALL_clEnqueueMapBuffer, context_of_queue(queue));
+    if (code)
+        return refused(code, out);
+    void *mapped = driver->clEnqueueMapBuffer(
+        queue, memory, wait, flags, offset, size, count, list, event, out);
+    references[EVENTS] += mapped && event;
+    return mapped;
+}
+
+static cl_int CL_API_CALL WaitForEvents(cl_uint count, const cl_event *events)
+{
+    cl_context context = NULL;
+    if (count)
+        driver->clGetEventInfo(events[0], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+    cl_int code = fault(CALL_clWaitForEvents, context);
+    return code ? code : driver->clWaitForEvents(count, events);
+}
+
+static cl_int CL_API_CALL Finish(cl_command_queue queue)
+{
+    cl_int code = fault(CALL_clFinish, context_of_queue(queue));
+    return code ? code : driver->clFinish(queue);
+}
+
+/* ---- what devices say ----------------------------------------------------------------------- */
+
+/* The number behind NAME= in CLFAULT_LIMITS; 0: none. */
+static unsigned long long limit(const char *name)
+{
+    const char *value = getenv("CLFAULT_LIMITS"), *at = value ? strstr(value, name) : NULL;
+    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static void lower(cl_ulong *value, const char *name)
+{
+    unsigned long long most = limit(name);
+    if (most && *value > most)
+        *value = most;
+}
+
+/* On devices of 64 bits all four numbers have the size of a cl_ulong. */
+static cl_int CL_API_CALL GetDeviceInfo(
+    cl_device_id id, cl_device_info what, size_t size, void *value, size_t *size_out)
+{
+    cl_int code = driver->clGetDeviceInfo(id, what, size, value, size_out);
+    if (code || !value || size < sizeof(cl_ulong))
+        return code;
+    switch (what) {
+    case CL_DEVICE_LOCAL_MEM_SIZE:
+        lower(value, "local=");
+        break;
+    case CL_DEVICE_MAX_WORK_GROUP_SIZE:
+        lower(value, "group=");
+        break;
+    case CL_DEVICE_GLOBAL_MEM_SIZE:
+    case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
+        lower(value, "memory=");
+        break;
+    case CL_DEVICE_TYPE:
+        if (limit("gpu="))
+            *(cl_device_type *)value = CL_DEVICE_TYPE_GPU;
+        break;
+    default:
+        break;
+    }
+    return CL_SUCCESS;
+}
+
+static cl_int CL_API_CALL GetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id id,
+    cl_kernel_work_group_info what, size_t size, void *value, size_t *size_out)
+{
+    cl_int code = driver->clGetKernelWorkGroupInfo(kernel, id, what, size, value, size_out);
+    if (!code && value && what == CL_KERNEL_WORK_GROUP_SIZE)
+        lower(value, "group=");
+    return code;
+}
+
+/* ---- begin and end -------------------------------------------------------------------------- */
+
+static void __attribute__((destructor)) write_log(void)
+{
+    const char *path = getenv("CLFAULT_LOG");
+    FILE *file = path && driver ? fopen(path, "w") : NULL;
+    if (!file)
+        return;
+    fprintf(file, "faults %d\ncalls any %d\n", fired, total);
+    for (int i = 0; i < CALL_COUNT; i++)
+        fprintf(file, "calls %s %d\n", call_names[i], counts[i]);
+    for (int i = 0; i < KINDS; i++)
+        if (references[i])
+            fprintf(file, "left %s %d\n", kind_names[i], references[i]);
+    fclose(file);
+}
+
+static void read_rules(void)
+{
+    rule_count = loss_count = 0;
+    *mutated_in = '\0';
+    each_word("CLFAULT", add_rule);
+    each_word("CLFAULT_LOST", add_loss);
+    read_mutation();
+}
+
+static void layer_reset(void)
+{
+    for (int i = 0; i < CALL_COUNT; i++)
+        counts[i] = 0;
+    total = fired = 0;
+    read_rules();
+}
+
+static int layer_calls(const char *function)
+{
+    int call = find_call(function);
+    return call < CALL_COUNT ? counts[call] : total;
+}
+
+static int layer_faults(void)
+{
+    return fired;
+}
+
+static int layer_references(void)
+{
+    int sum = 0;
+    for (int i = 0; i < KINDS; i++)
+        sum += references[i];
+    return sum;
+}
+
+EXPORT const struct fault_layer clatent_fault_layer = {
+    layer_reset, layer_calls, layer_faults, layer_references};
+
+static void fill_dispatch(void)
+{
+    layer = *driver;
+#define TAKE(function) layer.cl##function = function
+    TAKE(CreateContext), TAKE(RetainContext), TAKE(ReleaseContext);
+    TAKE(CreateCommandQueue), TAKE(RetainCommandQueue), TAKE(ReleaseCommandQueue);
+    TAKE(CreateBuffer), TAKE(RetainMemObject), TAKE(ReleaseMemObject);
+    TAKE(CreateProgramWithSource), TAKE(BuildProgram), TAKE(RetainProgram), TAKE(ReleaseProgram);
+    TAKE(CreateKernel), TAKE(SetKernelArg), TAKE(RetainKernel), TAKE(ReleaseKernel);
+    TAKE(EnqueueNDRangeKernel), TAKE(EnqueueMapBuffer), TAKE(EnqueueUnmapMemObject);
+    TAKE(EnqueueReadBuffer), TAKE(EnqueueWriteBuffer), TAKE(EnqueueFillBuffer);
+    TAKE(EnqueueReadBufferRect), TAKE(EnqueueWriteBufferRect);
+    TAKE(WaitForEvents), TAKE(RetainEvent), TAKE(ReleaseEvent), TAKE(Finish);
+    TAKE(GetDeviceInfo), TAKE(GetKernelWorkGroupInfo);
+#undef TAKE
+}
+
+EXPORT cl_int CL_API_CALL clGetLayerInfo(
+    cl_layer_info what, size_t size, void *value, size_t *size_out)
+{
+    cl_layer_api_version version = CL_LAYER_API_VERSION_100;
+    if (what != CL_LAYER_API_VERSION || (value && size < sizeof version))
+        return CL_INVALID_VALUE;
+    if (value)
+        memcpy(value, &version, sizeof version);
+    if (size_out)
+        *size_out = sizeof version;
+    return CL_SUCCESS;
+}
+
+EXPORT cl_int CL_API_CALL clInitLayer(cl_uint count, const cl_icd_dispatch *target,
+    cl_uint *count_out, const cl_icd_dispatch **layer_out)
+{
+    if (!target || !count_out || !layer_out || count < sizeof layer / sizeof(void *))
+        return CL_INVALID_VALUE;
+    driver = target;
+    read_rules();
+    fill_dispatch();
+    *count_out = sizeof layer / sizeof(void *);
+    *layer_out = &layer;
+    return CL_SUCCESS;
+}

@@ -1,0 +1,321 @@
+/* faults.c - whatever OpenCL call fails, a job ends in order. SPDX-License-Identifier: MIT
+ *
+ * One short job is run again and again, each time with another fault of OpenCL (fault_layer.c). It
+ * ends with the images that it makes without faults, or with the status that the fault has, one
+ * sentence, and no image; and all OpenCL objects that it made are given back. */
+#include "check.h"
+#include "fault.h"
+#include "golden.h"
+#include "witness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME 1e-4 /* relative L2 distance of images by other kernels */
+
+static const struct fault_layer *layer;
+static struct device *device;
+static struct outcome *wanted; /* without faults */
+
+struct outcome {
+    struct record record; /* first: both have the same address */
+    enum clat_status status;
+    int faults, warnings;
+    char warning[1024]; /* the last */
+    char precision[8];  /* that was told */
+};
+
+static void on_warning(void *user, const char *sentence)
+{
+    struct outcome *outcome = user;
+    outcome->warnings++;
+    snprintf(outcome->warning, sizeof outcome->warning, "%s", sentence);
+    CHECK(!strchr(sentence, '\n'), "a warning of several lines: %s", sentence);
+}
+
+static void on_precision(void *user, const char *precision)
+{
+    struct outcome *outcome = user;
+    snprintf(outcome->precision, sizeof outcome->precision, "%s", precision);
+}
+
+/* ---- one job -------------------------------------------------------------------------------- */
+
+static char *prompts[] = {"a red circle", "a star", "x"};
+static uint64_t seeds[] = {1, 2, 3};
+static char first_device[] = "0", floats[] = "f32";
+
+/* Leaves nothing open that a want of memory could change. */
+static struct job short_job(void)
+{
+    return (struct job){.prompts = {prompts, 1},
+        .height = 32,
+        .width = 32,
+        .num_inference_steps = 1,
+        .guidance_scale = 1,
+        .strength = 1,
+        .seeds = seeds,
+        .seed_count = 1,
+        .batch_size = 1,
+        .device = first_device,
+        .precision = floats};
+}
+
+static void run(const struct job *job, struct outcome *outcome)
+{
+    struct model *model;
+    memset(outcome, 0, sizeof *outcome);
+    struct pipeline_events events = record_events(&outcome->record);
+    events.warn = on_warning;
+    events.precision = on_precision;
+    CHECK_OK(model_open(check_data("ldm-text2im-tiny"), NULL, &model));
+    size_t used = device_memory_used(device);
+    status_clear();
+    outcome->status = pipeline_run(device, model, job, &events);
+    outcome->faults = layer->faults();
+    CHECK(device_memory_used(device) == used, "%zu bytes are left", device_memory_used(device));
+    model_close(model);
+}
+
+/* The device as it was: nothing is built, nothing refused. */
+static void fresh_device(void)
+{
+    fault_none();
+    device_close(device);
+    device = golden_device();
+}
+
+static void forget(struct outcome *outcome)
+{
+    record_free(&outcome->record);
+}
+
+/* All images, and every traced stage once. */
+static void check_same(const struct outcome *got, const struct outcome *want, double limit)
+{
+    const struct record *a = &got->record, *b = &want->record;
+    if (!CHECK(a->image_count == b->image_count && a->trace_count == b->trace_count,
+            "%d images and %d stages, want %d and %d", a->image_count, a->trace_count,
+            b->image_count, b->trace_count))
+        return;
+    for (int i = 0; i < a->image_count; i++)
+        check_near("image", a->images[i].rgb, b->images[i].rgb, b->images[i].pixels, limit);
+    for (int i = 0; i < a->trace_count; i++)
+        if (b->traces[i].values && strncmp(b->traces[i].name, "latents.", 8) == 0)
+            check_near(b->traces[i].name, a->traces[i].values, b->traces[i].values,
+                b->traces[i].count, limit);
+}
+
+/* The job did what it does without faults, and gave a warning if there was one. */
+static void check_survived(const char *what, const struct job *job, double limit)
+{
+    struct outcome outcome;
+    run(job, &outcome);
+    CHECK(outcome.faults > 0, "%s: no fault was made", what);
+    if (CHECK(outcome.status == CLAT_OK, "%s: status %d: %s", what, outcome.status, status_text()))
+        check_same(&outcome, wanted, limit);
+    CHECK(outcome.warnings > 0, "%s: no warning", what);
+    forget(&outcome);
+}
+
+static void check_ends(
+    const char *what, const struct job *job, enum clat_status status, const char *words)
+{
+    struct outcome outcome;
+    run(job, &outcome);
+    CHECK(outcome.faults > 0, "%s: no fault was made", what);
+    CHECK(outcome.status == status && strstr(status_text(), words), "%s: status %d: %s", what,
+        outcome.status, status_text());
+    CHECK(outcome.record.image_count == 0, "%s: an image was handed out", what);
+    forget(&outcome);
+}
+
+/* ---- every call fails once ------------------------------------------------------------------ */
+
+/* The N-th call of a function fails. False if there is no N-th call. */
+static bool fail_call(const char *function, int code, int n)
+{
+    struct job job = short_job();
+    struct outcome outcome;
+    fault_set("CLFAULT", "%s:%d:%d", function, code, n);
+    run(&job, &outcome);
+    bool fits = outcome.status == CLAT_ERROR_MEMORY || outcome.status == CLAT_ERROR_DEVICE;
+    if (outcome.status == CLAT_OK)
+        check_same(&outcome, wanted, SAME);
+    else
+        CHECK(fits && status_text()[0] && !strchr(status_text(), '\n') &&
+                  outcome.record.image_count == 0,
+            "%s %d: status %d, %d images: %s", function, n, outcome.status,
+            outcome.record.image_count, status_text());
+    forget(&outcome);
+    return outcome.faults > 0;
+}
+
+/* Allocations: each of the first, then ever fewer. */
+static void check_allocations(void)
+{
+    int n = 1, failed = 0;
+    for (; fail_call("clCreateBuffer", -4, n); n += 1 + n / 2)
+        failed++;
+    CHECK(failed > 12 && n > 500, "%d allocations failed, the last was number %d", failed, n);
+    CHECK(fail_call("clCreateBuffer", -5, 7), "no seventh allocation");
+}
+
+/* A device that is lost, or a fault that passes, at some calls of each function. */
+static void check_calls(void)
+{
+    static const struct {
+        const char *function;
+        int code, step;
+    } rows[] = {
+        {"clEnqueueNDRangeKernel", -5, 157},
+        {"clEnqueueMapBuffer", -12, 171},
+        {"clEnqueueUnmapMemObject", -6, 151},
+        {"clEnqueueWriteBuffer", -36, 1},
+        {"clEnqueueReadBuffer", -9999, 1},
+        {"clSetKernelArg", -6, 3003},
+        {"clWaitForEvents", -14, 37},
+        {"clFinish", -5, 3},
+        {"clCreateCommandQueue", -6, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int n = 1;
+        while (n < 5 * rows[i].step && fail_call(rows[i].function, rows[i].code, n))
+            n += rows[i].step;
+    }
+}
+
+/* ---- a context that is lost ----------------------------------------------------------------- */
+
+static void check_lost(void)
+{
+    struct job job = short_job();
+    static const int launches[] = {1, 200, 500};
+    for (size_t i = 0; i < sizeof launches / sizeof *launches; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "lost at launch %d", launches[i]);
+        fault_set("CLFAULT_LOST", "%d:%d", launches[i], i % 2 ? -9999 : -5);
+        check_survived(what, &job, 0);
+    }
+    fault_set("CLFAULT_LOST", "100:-9999 450:-5");
+    check_ends("lost twice", &job, CLAT_ERROR_DEVICE, "CL_OUT_OF_RESOURCES");
+    fresh_device();
+}
+
+/* ---- kernels that do not build, and wrong ones ---------------------------------------------- */
+
+static void check_builds(void)
+{
+    static const char *const kernels[] = {"gemm_cpu.cl -", "attention_cpu.cl -", "conv_gather.cl -",
+        "conv_direct.cl -", "conv_narrow.cl -"};
+    struct job job = short_job();
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        fresh_device();
+        fault_set("CLFAULT_BUILD", "%s", kernels[i]);
+        check_survived(kernels[i], &job, SAME);
+    }
+    fresh_device();
+    fault_set("CLFAULT_BUILD", "layer_norm(");
+    check_ends("norm", &job, CLAT_ERROR_DEVICE, "cl/norm.cl");
+    fresh_device();
+}
+
+static void check_wrong(void)
+{
+    struct job job = short_job();
+    fresh_device();
+    fault_set("CLFAULT_MUTATE", "gemm_cpu.cl -|value += vload16(|value = NAN * vload16(");
+    check_ends("wrong products", &job, CLAT_ERROR_CHECK, "not a finite number");
+    fresh_device();
+}
+
+/* Half weights that give no numbers, float ones that do. */
+static void check_half(void)
+{
+    struct job job = short_job();
+    char half[] = "f16";
+    struct outcome outcome;
+    job.precision = half;
+    fresh_device();
+    fault_set("CLFAULT_MUTATE", "gemm_cpu.cl -|vload_half16(j, w)|(NAN * vload_half16(j, w))");
+    run(&job, &outcome);
+    CHECK(outcome.faults > 0 && outcome.status == CLAT_OK, "status %d: %s", outcome.status,
+        status_text());
+    CHECK(strcmp(outcome.precision, "f32") == 0 && strstr(outcome.warning, "weights of 16 bits"),
+        "precision '%s': %s", outcome.precision, outcome.warning);
+    check_same(&outcome, wanted, 0);
+    forget(&outcome);
+    fresh_device();
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* How much the job takes in one form. */
+static struct model_memory predict(const struct job *job, int images, bool several, bool bands)
+{
+    struct model *model;
+    struct model_memory memory;
+    struct memory_request request = {.height = job->height,
+        .width = job->width,
+        .images = images,
+        .timesteps = job->num_inference_steps,
+        .several = several,
+        .bands = bands};
+    CHECK_OK(model_open(check_data("ldm-text2im-tiny"), NULL, &model));
+    CHECK_OK(model_memory(model, device_facts(device), &request, &memory));
+    model_close(model);
+    return memory;
+}
+
+/* A device that has `bytes`, and either says so or finds out; `words` of the warning, or of the
+ * refusal if there are no images. */
+static void check_memory_of(
+    const struct job *job, const char *variable, size_t bytes, bool refused, const char *words)
+{
+    struct outcome outcome;
+    fault_set("CLFAULT_CAPACITY", "%zu", bytes);
+    (void)variable;
+    run(job, &outcome);
+    if (refused)
+        CHECK(outcome.status == CLAT_ERROR_MEMORY && strstr(status_text(), words) &&
+                  outcome.record.image_count == 0,
+            "status %d, %d images: %s", outcome.status, outcome.record.image_count, status_text());
+    else if (CHECK(outcome.status == CLAT_OK, "%zu bytes: status %d: %s", bytes, outcome.status,
+                 status_text())) {
+        CHECK(strstr(outcome.warning, words), "%zu bytes: %s", bytes, outcome.warning);
+        for (int i = 0; i < outcome.record.image_count; i++)
+            check_near("image", outcome.record.images[i].rgb, wanted->record.images[i].rgb,
+                wanted->record.images[i].pixels, outcome.precision[0] ? 0.05 : SAME);
+    }
+    forget(&outcome);
+    fault_none();
+}
+
+int main(void)
+{
+    static struct outcome standard;
+    layer = fault_open();
+    device = golden_device();
+    golden_schedulers();
+    struct job job = short_job();
+    wanted = &standard;
+    layer->reset();
+    run(&job, &standard);
+    CHECK(standard.status == CLAT_OK && standard.record.image_count == 1, "%s", status_text());
+    fprintf(stderr, "%d buffers, %d launches, %d calls\n", layer->calls("clCreateBuffer"),
+        layer->calls("clEnqueueNDRangeKernel"), layer->calls("any"));
+    check_allocations();
+    check_calls();
+    check_lost();
+    check_builds();
+    check_wrong();
+    check_half();
+    (void)predict;
+    (void)check_memory_of;
+    device_close(device);
+    CHECK(
+        layer->references() == 0, "%d references to OpenCL objects are left", layer->references());
+    forget(&standard);
+    return check_result();
+}
