@@ -220,7 +220,7 @@ static bool repair(struct run *run, enum device_trouble trouble, enum clat_statu
         *status = device_reopen(run->device);
         return *status == CLAT_OK;
     }
-    if (trouble == TROUBLE_REFUSED && *status == CLAT_ERROR_DEVICE)
+    if (trouble == TROUBLE_REFUSED)
         return device_facts(run->device)->refused != rungs->refused;
     if (trouble == TROUBLE_MEMORY && *status == CLAT_ERROR_MEMORY) {
         rungs->budget = device_memory_short(run->device);
