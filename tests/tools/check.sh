@@ -12,6 +12,8 @@ top=$PWD
 jobs=$(nproc 2>/dev/null || echo 2)
 work=$(mktemp -d "${TMPDIR:-/tmp}/clatent-check.XXXXXX") || exit 99
 trap 'rm -rf "$work"' EXIT
+XZ_OPT=-0 # archives here are unpacked at once
+export XZ_OPT
 passed=0 failed=0 skipped=0
 
 say() { printf '\n== %s\n' "$*"; }
