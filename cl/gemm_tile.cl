@@ -93,38 +93,13 @@ static inline void fetch_ahead(struct ahead *ahead, const struct finish *finish,
         fetch_place(finish, ahead->row, column);
 }
 
-static inline __attribute__((always_inline)) void load_sums(
-    struct tiles *tiles, global const float *sums)
-{
-    TILE_LOAD(tiles, 0, sums, BLOCK);
-    TILE_LOAD(tiles, 1, sums + 16, BLOCK);
-    TILE_LOAD(tiles, 2, sums + 16 * BLOCK, BLOCK);
-    TILE_LOAD(tiles, 3, sums + 16 * BLOCK + 16, BLOCK);
-}
-
-#define STORE_SUMS(tiles, sums)                                                                    \
-    do {                                                                                           \
-        TILE_STORE(tiles, 0, sums, BLOCK);                                                         \
-        TILE_STORE(tiles, 1, (sums) + 16, BLOCK);                                                  \
-        TILE_STORE(tiles, 2, (sums) + 16 * BLOCK, BLOCK);                                          \
-        TILE_STORE(tiles, 3, (sums) + 16 * BLOCK + 16, BLOCK);                                     \
-    } while (0)
-
-static inline __attribute__((always_inline)) void zero_sums(struct tiles *tiles)
-{
-    TILE_ZERO(tiles, 0);
-    TILE_ZERO(tiles, 1);
-    TILE_ZERO(tiles, 2);
-    TILE_ZERO(tiles, 3);
-}
-
 /* The whole sums of one block, from the tiles to y. */
 static inline __attribute__((always_inline)) void finish_block(
     struct tiles *tiles, const struct finish *finish, int row, int rows, int column)
 {
     float16 aligned[BLOCK * VECTORS];
     float *values = (float *)aligned;
-    STORE_SUMS(tiles, values);
+    TILES_STORE_SUMS(tiles, values, BLOCK);
     for (int i = 0; i < min(rows - row, BLOCK); i++)
         store_row(values + i * BLOCK, finish, row + i, column);
 }
@@ -152,15 +127,15 @@ static inline __attribute__((always_inline)) void multiply_block(struct tiles *t
     const struct block *block, const struct finish *finish, struct ahead ahead)
 {
     if (block->before)
-        load_sums(tiles, block->before);
+        TILES_LOAD_SUMS(tiles, block->before, BLOCK);
     else
-        zero_sums(tiles);
+        TILES_ZERO_SUMS(tiles);
     if (block->rows - block->row > TILE_ROWS)
         multiply_steps(tiles, block, true, finish, ahead);
     else
         multiply_steps(tiles, block, false, finish, ahead);
     if (block->after)
-        STORE_SUMS(tiles, block->after);
+        TILES_STORE_SUMS(tiles, block->after, BLOCK);
     else
         finish_block(tiles, finish, block->row, block->rows, block->column);
 }

@@ -108,26 +108,50 @@ static inline void bf16_split(float16 u, float16 v, uint16 *hi, uint16 *lo)
     *lo = (u_lo >> 16) | v_lo;
 }
 
-/* sums += a b over one step of k for 32 x 32 sums (row halves: tiles 0, 1 and 2, 3), or only the upper
- * 16 x 32 unless `both`. a: [lo, hi][2 of 16 rows][TILE_WORDS], b: [hi, lo][2 of 16 columns][TILE_WORDS].
- * Tiles 4 to 7 are the factors' own. */
-#define TILES_STEP(tiles, a, b, both)                                                              \
+/* ---- blocks of 32 x 32 sums: tiles 0, 1 are the upper rows, 2, 3 the lower; 4 to 7 the factors' ---- */
+
+#define TILES_ZERO_SUMS(tiles)                                                                     \
+    do {                                                                                           \
+        TILE_ZERO(tiles, 0);                                                                       \
+        TILE_ZERO(tiles, 1);                                                                       \
+        TILE_ZERO(tiles, 2);                                                                       \
+        TILE_ZERO(tiles, 3);                                                                       \
+    } while (0)
+#define TILES_LOAD_SUMS(tiles, sums, stride)                                                       \
+    do {                                                                                           \
+        TILE_LOAD(tiles, 0, sums, stride);                                                         \
+        TILE_LOAD(tiles, 1, (sums) + 16, stride);                                                  \
+        TILE_LOAD(tiles, 2, (sums) + 16 * (stride), stride);                                       \
+        TILE_LOAD(tiles, 3, (sums) + 16 * (stride) + 16, stride);                                  \
+    } while (0)
+#define TILES_STORE_SUMS(tiles, sums, stride)                                                      \
+    do {                                                                                           \
+        TILE_STORE(tiles, 0, sums, stride);                                                        \
+        TILE_STORE(tiles, 1, (sums) + 16, stride);                                                 \
+        TILE_STORE(tiles, 2, (sums) + 16 * (stride), stride);                                      \
+        TILE_STORE(tiles, 3, (sums) + 16 * (stride) + 16, stride);                                 \
+    } while (0)
+
+/* sums += a b over one step of k, or only the upper 16 rows unless `both`. b: [hi, lo][2 of 16
+ * columns][TILE_WORDS]. The four tiles of a are anywhere, upper and lower rows of either part, their
+ * rows `stride` words apart. */
+#define TILES_STEP_AT(tiles, hi, hi_below, lo, lo_below, stride, b, both)                          \
     do {                                                                                           \
         TILE_LOAD(tiles, 6, b, 16);                                                                \
         TILE_LOAD(tiles, 7, (b) + TILE_WORDS, 16);                                                 \
-        TILE_LOAD(tiles, 4, a, 16);                                                                \
+        TILE_LOAD(tiles, 4, lo, stride);                                                           \
         TILE_MULTIPLY(tiles, 0, 4, 6);                                                             \
         TILE_MULTIPLY(tiles, 1, 4, 7);                                                             \
         if (both) {                                                                                \
-            TILE_LOAD(tiles, 5, (a) + TILE_WORDS, 16);                                             \
+            TILE_LOAD(tiles, 5, lo_below, stride);                                                 \
             TILE_MULTIPLY(tiles, 2, 5, 6);                                                         \
             TILE_MULTIPLY(tiles, 3, 5, 7);                                                         \
         }                                                                                          \
-        TILE_LOAD(tiles, 4, (a) + 2 * TILE_WORDS, 16);                                             \
+        TILE_LOAD(tiles, 4, hi, stride);                                                           \
         TILE_MULTIPLY(tiles, 0, 4, 6);                                                             \
         TILE_MULTIPLY(tiles, 1, 4, 7);                                                             \
         if (both) {                                                                                \
-            TILE_LOAD(tiles, 5, (a) + 3 * TILE_WORDS, 16);                                         \
+            TILE_LOAD(tiles, 5, hi_below, stride);                                                 \
             TILE_MULTIPLY(tiles, 2, 5, 6);                                                         \
             TILE_MULTIPLY(tiles, 3, 5, 7);                                                         \
         }                                                                                          \
@@ -140,3 +164,7 @@ static inline void bf16_split(float16 u, float16 v, uint16 *hi, uint16 *lo)
             TILE_MULTIPLY(tiles, 3, 5, 7);                                                         \
         }                                                                                          \
     } while (0)
+
+/* The same for a as [lo, hi][2 of 16 rows][TILE_WORDS]. */
+#define TILES_STEP(tiles, a, b, both)                                                              \
+    TILES_STEP_AT(tiles, (a) + 2 * TILE_WORDS, (a) + 3 * TILE_WORDS, a, (a) + TILE_WORDS, 16, b, both)

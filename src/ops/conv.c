@@ -14,6 +14,7 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_NARROW] = &conv_narrow,
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
+    [CONV_UNIT] = &conv_unit,
 };
 
 /* Of their kernels, in cl/. All variants of a CPU begin with conv_gather. */
@@ -24,6 +25,7 @@ static const char *const files[CONV_VARIANTS] = {
     [CONV_NARROW] = "conv_narrow",
     [CONV_WINOGRAD] = "conv_winograd",
     [CONV_WINOGRAD_FUSED] = "conv_winograd",
+    [CONV_UNIT] = "conv_unit",
 };
 
 const struct conv_engine *conv_engine(enum conv_variant variant)
@@ -31,9 +33,12 @@ const struct conv_engine *conv_engine(enum conv_variant variant)
     return engines[variant];
 }
 
-bool conv_can(enum conv_variant variant, int out, int stride)
+bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride)
 {
     const struct conv_engine *engine = engines[variant];
+    if (engine->unit &&
+        (device_facts(device)->matrix_unit == MATRIX_UNIT_NONE || device_stores_half(device)))
+        return false;
     return stride <= engine->strides && (!engine->outputs || out <= engine->outputs);
 }
 
@@ -50,6 +55,8 @@ static const struct {
     /* From 64x64 on, transforming all weights takes less than a fifth of a call; the limit keeps
      * them, in scratch, below 64 MB. */
     {true, 32, 32, 4096, 448, CONV_WINOGRAD},
+    /* 1.15 to 1.4 times the fused form from 16x16 on; below, its sums in vain outweigh that. */
+    {true, 32, 32, 256, 0, CONV_UNIT},
     /* Below, their way through memory costs more than transforming what a job needs in its cache.
      */
     {true, 32, 32, 64, 0, CONV_WINOGRAD_FUSED},
@@ -65,14 +72,14 @@ static bool builds(const struct device_facts *facts, enum conv_variant variant)
            !(facts->is_cpu && fallback_is_taken(facts, "conv_gather"));
 }
 
-enum conv_variant conv_choose(
-    const struct device_facts *facts, int out, int in, int stride, int pixels)
+enum conv_variant conv_choose(const struct device *device, int out, int in, int stride, int pixels)
 {
+    bool is_cpu = device_facts(device)->is_cpu;
     size_t weights = (size_t)in * out;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        if (choices[i].cpu == facts->is_cpu && conv_can(choices[i].variant, out, stride) &&
-            builds(facts, choices[i].variant) && in >= choices[i].in && out >= choices[i].out &&
-            pixels >= choices[i].pixels &&
+        if (choices[i].cpu == is_cpu && conv_can(device, choices[i].variant, out, stride) &&
+            builds(device_facts(device), choices[i].variant) && in >= choices[i].in &&
+            out >= choices[i].out && pixels >= choices[i].pixels &&
             (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024))
             return choices[i].variant;
     return CONV_PLAIN;
@@ -178,7 +185,7 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
     struct filling weights = {conv, weight, engines[variant]->count(conv)};
     struct filling biases = {
         conv, bias, conv_round_up(out, 16)}; /* kernels read sixteen at a time */
-    if (stride < 1 || !conv_can(variant, out, stride))
+    if (stride < 1 || !conv_can(device, variant, out, stride))
         FAIL(CLAT_ERROR_INTERNAL, "convolution variant %s: no stride %d to %d channels",
             engines[variant]->name, stride, out);
     TRY(buffer_new(device, weights.count * packed_size(conv->half), &conv->weight));
@@ -195,7 +202,7 @@ out:
 enum clat_status conv_load(struct device *device, const float *weight, const float *bias, int out,
     int in, int stride, int pad_before, int pixels, struct conv *conv)
 {
-    enum conv_variant variant = conv_choose(device_facts(device), out, in, stride, pixels);
+    enum conv_variant variant = conv_choose(device, out, in, stride, pixels);
     return conv_load_as(device, variant, weight, bias, out, in, stride, pad_before, conv);
 }
 

@@ -19,6 +19,7 @@ enum conv_variant {
     CONV_NARROW,         /* lanes are input channels: at most 16 output channels; CPU */
     CONV_WINOGRAD,       /* F(4x4) in whole, for large maps; CPU, stride 1 */
     CONV_WINOGRAD_FUSED, /* F(4x4) job by job, for small maps; CPU, stride 1 */
+    CONV_UNIT,           /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
     CONV_VARIANTS
 };
 
@@ -26,6 +27,7 @@ struct conv_engine {
     const char *name;
     int strides; /* largest stride */
     int outputs; /* most output channels; 0: any */
+    bool unit;   /* needs a matrix unit, and weights that are not half */
     /* Numbers in the packed weights of [out][in][3][3], and the packing itself. */
     size_t (*count)(const struct conv *conv);
     void (*pack)(const struct conv *conv, const float *weight, const struct packed *packed);
@@ -34,14 +36,13 @@ struct conv_engine {
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
 extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_narrow, conv_winograd,
-    conv_winograd_fused;
+    conv_winograd_fused, conv_unit;
 const struct conv_engine *conv_engine(enum conv_variant variant);
-/* Whether the variant can do such a layer. */
-bool conv_can(enum conv_variant variant, int out, int stride);
+/* Whether the variant can do such a layer, loaded now. */
+bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride);
 
 /* The variant that conv_load takes, and conv_load with another one (tests, benches). */
-enum conv_variant conv_choose(
-    const struct device_facts *facts, int out, int in, int stride, int pixels);
+enum conv_variant conv_choose(const struct device *device, int out, int in, int stride, int pixels);
 enum clat_status conv_load_as(struct device *device, enum conv_variant variant, const float *weight,
     const float *bias, int out, int in, int stride, int pad_before, struct conv *conv);
 

@@ -70,4 +70,4 @@ out:
     return status;
 }
 
-const struct conv_engine conv_narrow = {"narrow", 2, 16, count_weights, pack, run};
+const struct conv_engine conv_narrow = {"narrow", 2, 16, false, count_weights, pack, run};

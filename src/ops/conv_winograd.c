@@ -296,5 +296,6 @@ out:
     return status;
 }
 
-const struct conv_engine conv_winograd = {"winograd", 1, 0, count_weights, pack, run};
-const struct conv_engine conv_winograd_fused = {"winograd fused", 1, 0, count_weights, pack, run};
+const struct conv_engine conv_winograd = {"winograd", 1, 0, false, count_weights, pack, run};
+const struct conv_engine conv_winograd_fused = {
+    "winograd fused", 1, 0, false, count_weights, pack, run};

@@ -66,6 +66,9 @@ bool gemm_tile_suits(const struct device *device, int out, int in);
 
 /* Words per packed column. */
 int gemm_tile_depth(int in);
+/* One column of a step of 32 values: word w of 16, 16 words apart, has values w and w + 16; hi, and
+ * two tiles (512 words) later lo. */
+void gemm_tile_pack_column(const float values[32], uint32_t *words);
 /* Packs columns from first_column up to `end`, multiples of 32, of weights as linear_load() gets
  * them: words [columns/32][depth/32][hi, lo][2][16][16] */
 void gemm_tile_pack(

@@ -54,8 +54,7 @@ static inline void split(float value, uint32_t *hi, uint32_t *lo)
     *lo = round_bits(value - rounded);
 }
 
-/* One column of a step: word w holds values w and w + 16, hi first, lo two tiles later. */
-static inline void pack_column(const float *values, uint32_t *words)
+void gemm_tile_pack_column(const float values[STEP], uint32_t *words)
 {
     for (int w = 0; w < 16; w++) {
         uint32_t hi, lo, next_hi, next_lo;
@@ -79,7 +78,7 @@ void gemm_tile_pack(
             float values[STEP] = {0};
             if (row >= 0)
                 memcpy(values, weight + (size_t)row * in + first, count * sizeof *values);
-            pack_column(values, place + (size_t)step * WORDS);
+            gemm_tile_pack_column(values, place + (size_t)step * WORDS);
         }
     }
 }

@@ -160,7 +160,9 @@ static bool is_portable(enum conv_variant variant)
 
 static double limit_of(enum conv_variant variant)
 {
-    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED ? 8e-6 : 4e-6;
+    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED || variant == CONV_UNIT
+               ? 8e-6
+               : 4e-6;
 }
 
 static enum clat_status judge_variant(
@@ -196,7 +198,7 @@ static enum clat_status check_layer(struct trial *trial, const void *row)
     TRY(make_want(trial, &data));
     for (int variant = 0; variant < CONV_VARIANTS; variant++) {
         bool portable = is_portable((enum conv_variant)variant);
-        if (!conv_can((enum conv_variant)variant, l->out, l->stride) ||
+        if (!conv_can(trial->device, (enum conv_variant)variant, l->out, l->stride) ||
             (!portable && !trial->has_cpu_shape) ||
             (portable && trial->has_cpu_shape && work_of(&data.conv) > PORTABLE_WORK))
             continue;

@@ -62,7 +62,7 @@ static void add_layer(struct pool *pool, struct layer *layer, int in, int out, i
     float *weight = malloc((size_t)in * out * 9 * sizeof *weight);
     fill(weight, (size_t)in * out * 9);
     if (variant < 0)
-        variant = conv_choose(device_facts(device), out, in, stride, pixels);
+        variant = conv_choose(device, out, in, stride, pixels);
     require(conv_load_as(device, variant, weight, NULL, out, in, stride, 1, &layer->conv));
     free(weight);
     take(pool, batch, side, side, in, &layer->x);
