@@ -55,13 +55,14 @@ static void test_defaults(void)
 static void test_everything(void)
 {
     struct job job = {0};
-    CHECK_OK(build(
-        "model: hf:a/b\nprompt: [one, two]\nheight: 64\nwidth: 128\nsteps: 20\n"
-        "guidance_scale: 7.5\neta: 0.25\nseed: [18446744073709551615, 0, 3, 4]\n"
-        "batch_size: 2\nscheduler:\n  name: ddim\n  clip_sample: no\n  list: [1, 2]\n"
-        "latents: l.npy\nstrength: 0.7\nrng: numpy\ngenerator: image\ncompat: diffusers\n"
-        "output: x-{index}.png\noverwrite: true\nmetadata: False\ngemm: own\nkernels: generic\n",
-        &job));
+    CHECK_OK(
+        build("model: hf:a/b\nprompt: [one, two]\nheight: 64\nwidth: 128\nsteps: 20\n"
+              "guidance_scale: 7.5\neta: 0.25\nseed: [18446744073709551615, 0, 3, 4]\n"
+              "batch_size: 2\nscheduler:\n  name: ddim\n  clip_sample: no\n  list: [1, 2]\n"
+              "latents: l.npy\nstrength: 0.7\nrng: numpy\ngenerator: image\ncompat: diffusers\n"
+              "output: x-{index}.png\noverwrite: true\nmetadata: False\ngemm: "
+              "own\nfloat32_matmul_precision: high\n",
+            &job));
     CHECK(strcmp(job.model, "hf:a/b") == 0, "model %s", job.model);
     CHECK(job.prompts.count == 2 && strcmp(job.prompts.items[1], "two") == 0, "prompts");
     CHECK(job.height == 64 && job.width == 128 && job.num_inference_steps == 20, "sizes");
@@ -77,7 +78,7 @@ static void test_everything(void)
     CHECK((int)(job.strength * 10) == 7, "strength is a double: %.17g", job.strength);
     CHECK(strcmp(job.rng, "numpy") == 0 && strcmp(job.compat, "diffusers") == 0, "noise");
     CHECK(job.overwrite && !job.metadata && strcmp(job.gemm, "own") == 0 &&
-              strcmp(job.kernels, "generic") == 0,
+              strcmp(job.float32_matmul_precision, "high") == 0,
         "flags");
     job_free(&job);
 }
@@ -107,7 +108,8 @@ static void test_refused(void)
         {"prompt: a\noverwrite: yes", 2, "overwrite must be true or false, found 'yes'"},
         {"prompt: a\nprecision: f8", 2, "precision must be one of f32, f16, found 'f8'"},
         {"prompt: a\ngemm: fast", 2, "gemm must be one of auto, own, clblast"},
-        {"prompt: a\nkernels: fast", 2, "kernels must be one of auto, generic"},
+        {"prompt: a\nfloat32_matmul_precision: low", 2,
+            "float32_matmul_precision must be one of highest, high"},
         {"prompt: a\nrng: mersenne", 2,
             "rng must be one of torch, numpy, philox, found 'mersenne'"},
         {"prompt: a\ngenerator: each", 2, "generator must be one of image, batch, found 'each'"},

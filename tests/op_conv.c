@@ -309,7 +309,7 @@ static void run_emulated(struct pool *pool, struct reference_conv conv, const st
     device_force_matrix_unit(pool->device, MATRIX_UNIT_EMULATED);
     if (conv_can(pool->device, CONV_UNIT, conv.out, conv.stride))
         run_variant(pool, &conv, CONV_UNIT, values->weight);
-    device_use_generic(pool->device, false);
+    device_allow_matrix_unit(pool->device, false);
 }
 
 static void test_layers(struct device *device)

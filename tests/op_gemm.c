@@ -155,7 +155,7 @@ static void check_tiles(const char *form, enum matrix_unit unit, size_t count)
     tolerance = 8e-6;
     check_form(form, true, GEMM_AUTO, false, count);
     tolerance = 1e-6;
-    device_use_generic(device, true);
+    device_allow_matrix_unit(device, false);
 }
 
 /* Every packed column comes from the row that the kernels take it for. */
@@ -221,12 +221,13 @@ int main(void)
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("%s", status_text());
     CHECK_OK(pool_open(device, tiny ? TINY_POOL_BYTES : POOL_BYTES, &pool));
+    device_allow_matrix_unit(device, true);
     if (device_facts(device)->matrix_unit)
         check_tiles("matrix unit", MATRIX_UNIT_TILES, count);
     else
         fprintf(stderr, "op_gemm: no matrix unit here, only its emulation is run\n");
     check_tiles("emulated matrix unit", MATRIX_UNIT_EMULATED, count);
-    device_use_generic(device, true);
+    device_allow_matrix_unit(device, false);
     check_form("portable", false, GEMM_OWN, false, count);
     check_form("portable, half", false, GEMM_OWN, true, count);
     check_form("cpu", true, GEMM_AUTO, false, count);

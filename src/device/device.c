@@ -81,14 +81,6 @@ out:
     return status;
 }
 
-/* What can be known of a device only when it is open, or asked for by its quirks. */
-static void learn(struct device *device)
-{
-    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
-    if (matrix_unit_expected(&device->facts, device->quirks))
-        matrix_unit_try(device);
-}
-
 enum clat_status device_open(const char *selector, struct device **out_device)
 {
     struct device *device = NULL;
@@ -96,8 +88,8 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     *out_device = NULL;
     TRY(memory_new(1, sizeof *device, &device));
     TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
+    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
     TRY(open_context(device));
-    learn(device);
     *out_device = device;
     device = NULL;
 out:
@@ -247,9 +239,13 @@ void device_force_shape(struct device *device, bool cpu)
     device->facts.is_cpu = cpu;
 }
 
-void device_use_generic(struct device *device, bool generic)
+void device_allow_matrix_unit(struct device *device, bool allowed)
 {
-    device->facts.matrix_unit = generic ? MATRIX_UNIT_NONE : device->matrix_unit;
+    if (allowed && !device->dry && !device->matrix_unit_tried) {
+        device->matrix_unit = matrix_unit_try(device);
+        device->matrix_unit_tried = true;
+    }
+    device->facts.matrix_unit = allowed ? device->matrix_unit : MATRIX_UNIT_NONE;
 }
 
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit)

@@ -26,7 +26,7 @@ struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
     bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
-    enum matrix_unit matrix_unit; /* proved by a trial when the device was opened */
+    enum matrix_unit matrix_unit; /* proved by a trial, and allowed now */
     int compute_units;
     size_t global_memory;    /* in bytes */
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
@@ -121,10 +121,12 @@ const struct buffer *device_counter(struct device *device);
 void device_store_half(struct device *device, bool half);
 bool device_stores_half(const struct device *device);
 
-/* Generic kernels only: what is loaded from now on uses no matrix unit. */
-void device_use_generic(struct device *device, bool generic);
+/* Whether what is loaded from now on may use a matrix unit, whose products are less exact than
+ * those of floats. Not allowed at first; the first time that it is, a trial shows if there is one.
+ */
+void device_allow_matrix_unit(struct device *device, bool allowed);
 
-/* For tests: a matrix unit in place of the one that was found, until device_use_generic(). */
+/* For tests: a matrix unit in place of the one that was found, until device_allow_matrix_unit(). */
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.

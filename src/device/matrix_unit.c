@@ -24,7 +24,7 @@
 #include <unistd.h>
 #define ARCH_REQ_XCOMP_PERM 0x1023
 
-bool matrix_unit_allowed(void)
+static bool is_present(void)
 {
     unsigned a, b, c, d, low, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) /* OSXSAVE: XGETBV works */
@@ -32,12 +32,20 @@ bool matrix_unit_allowed(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & HAS_TILES) != HAS_TILES)
         return false;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if ((low & TILE_STATE) != TILE_STATE)
-        return false;
+    return (low & TILE_STATE) == TILE_STATE;
+}
+
+static bool is_granted(void)
+{
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 #else
-bool matrix_unit_allowed(void)
+static bool is_present(void)
+{
+    return false;
+}
+
+static bool is_granted(void)
 {
     return false;
 }
@@ -45,7 +53,7 @@ bool matrix_unit_allowed(void)
 
 bool matrix_unit_expected(const struct device_facts *facts, unsigned quirks)
 {
-    return facts->is_cpu && (quirks & QUIRK_IN_PROCESS) && matrix_unit_allowed();
+    return facts->is_cpu && (quirks & QUIRK_IN_PROCESS) && is_present();
 }
 
 /* ---- the trial ------------------------------------------------------------------------------ */
@@ -162,20 +170,17 @@ out:
     return status;
 }
 
-void matrix_unit_try(struct device *device)
+enum matrix_unit matrix_unit_try(struct device *device)
 {
     struct trial trial = {0};
     bool allowed = false, right = false;
-    if (ask_state(device, &trial, &allowed) == CLAT_OK && allowed &&
-        multiply(device, &trial, &right) == CLAT_OK && right)
-        device->matrix_unit = MATRIX_UNIT_TILES;
-    device->facts.matrix_unit = device->matrix_unit;
+    if (!matrix_unit_expected(&device->facts, device->quirks) || !is_granted())
+        return MATRIX_UNIT_NONE;
+    if (ask_state(device, &trial, &allowed) == CLAT_OK && allowed)
+        right = multiply(device, &trial, &right) == CLAT_OK && right;
     buffer_free(device, &trial.a);
     buffer_free(device, &trial.b);
     buffer_free(device, &trial.sums);
     buffer_free(device, &trial.state);
-    programs_free(device->programs);
-    device->programs = NULL;
-    device->builds = device->cache_hits = 0;
-    device_memory_peak_reset(device);
+    return right ? MATRIX_UNIT_TILES : MATRIX_UNIT_NONE;
 }

@@ -9,13 +9,10 @@
 
 #include "device/device.h"
 
-/* Asks the processor and the system, which grants it to the whole process from then on. */
-bool matrix_unit_allowed(void);
-
-/* Whether a device of these facts and quirks is worth a trial. */
+/* Whether a device of these facts and quirks has one, and a system that knows it. */
 bool matrix_unit_expected(const struct device_facts *facts, unsigned quirks);
 
-/* Sets the device's fact by the trial. */
-void matrix_unit_try(struct device *device);
+/* The unit, if the system grants it (to the whole process, from then on) and the trial succeeds. */
+enum matrix_unit matrix_unit_try(struct device *device);
 
 #endif

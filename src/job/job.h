@@ -48,13 +48,13 @@ struct job {
     struct settings scheduler_options;
     char *
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
-    char *sheet;     /* .png: all images on one contact sheet, or NULL */
-    char *device;    /* selector, NULL: automatic */
-    char *precision; /* of the weights: "f32" or "f16" */
-    char *gemm;      /* "auto", "own" or "clblast" */
-    char *kernels;   /* "auto" or "generic": no matrix unit */
-    char *variant;   /* "fp16": which weight files; NULL: the plain ones */
-    char *trace;     /* .safetensors that receives every stage, or NULL */
+    char *sheet;                    /* .png: all images on one contact sheet, or NULL */
+    char *device;                   /* selector, NULL: automatic */
+    char *precision;                /* of the weights: "f32" or "f16" */
+    char *gemm;                     /* "auto", "own" or "clblast" */
+    char *float32_matmul_precision; /* "highest", or "high": pairs of bf16 will do */
+    char *variant;                  /* "fp16": which weight files; NULL: the plain ones */
+    char *trace;                    /* .safetensors that receives every stage, or NULL */
     bool overwrite;
     bool metadata, ai_mark; /* what an image file tells about itself; both default to true */
     bool quiet, json;       /* for the program */

@@ -8,7 +8,7 @@
 
 static const char *const precisions[] = {"f32", "f16", NULL};
 static const char *const engines[] = {"auto", "own", "clblast", NULL};
-static const char *const kernels[] = {"auto", "generic", NULL};
+static const char *const products[] = {"highest", "high", NULL};
 static const char *const streams[] = {"torch", "numpy", "philox", NULL};
 static const char *const generators[] = {"image", "batch", NULL};
 static const char *const manners[] = {"none", "diffusers", NULL};
@@ -113,9 +113,9 @@ const struct job_key job_keys[] = {
     {"gemm", .kind = KEY_CHOICE, .recorded = true, .choices = engines,
         .argument = "auto|own|clblast", .field = FIELD(gemm),
         .help = "which kernels multiply matrices; default auto"},
-    {"kernels", .kind = KEY_CHOICE, .recorded = true, .choices = kernels,
-        .argument = "auto|generic", .field = FIELD(kernels),
-        .help = "generic: no matrix unit, only what any device of its kind can do; default auto"},
+    {"float32_matmul_precision", .kind = KEY_CHOICE, .recorded = true, .choices = products,
+        .argument = "highest|high", .field = FIELD(float32_matmul_precision),
+        .help = "high: factors of 16 bits where a matrix unit has them; default highest"},
     {"variant", .kind = KEY_TEXT, .recorded = true, .argument = "NAME", .field = FIELD(variant),
         .help = "take the weight files of this variant, such as fp16"},
     {"trace", .kind = KEY_TEXT, .is_path = true, .argument = "FILE", .field = FIELD(trace),

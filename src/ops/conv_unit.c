@@ -2,6 +2,7 @@
  *
  * Factors are pairs of bf16 as in gemm_tile.c: packed weights take the bytes of float ones. */
 #include "ops/conv.h"
+#include "base/shares.h"
 #include "device/launch.h"
 #include "ops/gemm.h"
 
@@ -40,16 +41,37 @@ static void pack_tap(const struct conv *conv, const float *weight, int o, int ta
     }
 }
 
+struct packing {
+    const struct conv *conv;
+    const float *weight;
+    uint32_t *words;
+};
+
+static void pack_output(const struct packing *packing, int o)
+{
+    size_t tap_words = (size_t)steps_of(packing->conv) * STEP_WORDS;
+    uint32_t *words =
+        packing->words + (size_t)(o / BLOCK) * 9 * tap_words + o % BLOCK / 16 * 256 + o % 16;
+    for (int tap = 0; tap < 9; tap++)
+        pack_tap(packing->conv, packing->weight, o, tap, words + tap * tap_words);
+}
+
+/* Outputs that do not exist are zero. */
+static void pack_panels(void *user, size_t first, size_t last)
+{
+    const struct packing *packing = user;
+    size_t panel_words = (size_t)9 * steps_of(packing->conv) * STEP_WORDS;
+    for (size_t i = first * panel_words;
+         last * BLOCK > (size_t)packing->conv->out && i < last * panel_words; i++)
+        packing->words[i] = 0;
+    for (size_t o = first * BLOCK; o < last * BLOCK && o < (size_t)packing->conv->out; o++)
+        pack_output(packing, (int)o);
+}
+
 static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
-    uint32_t *words = packed->memory;
-    size_t tap_words = (size_t)steps_of(conv) * STEP_WORDS;
-    for (size_t i = 0; i < count_weights(conv); i++)
-        words[i] = 0;
-    for (int o = 0; o < conv->out; o++)
-        for (int tap = 0; tap < 9; tap++)
-            pack_tap(conv, weight, o, tap,
-                words + (size_t)(o / BLOCK * 9 + tap) * tap_words + o % BLOCK / 16 * 256 + o % 16);
+    struct packing packing = {conv, weight, packed->memory};
+    shares_run((size_t)blocks(conv->out, BLOCK), pack_panels, &packing);
 }
 
 /* How a band is cut. */

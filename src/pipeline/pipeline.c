@@ -46,7 +46,8 @@ void pipeline_prepare(struct device *device, const struct job *job)
 {
     const char *gemm = job->gemm, *precision = job->precision;
     device_store_half(device, precision && strcmp(precision, "f16") == 0);
-    device_use_generic(device, job->kernels && strcmp(job->kernels, "generic") == 0);
+    device_allow_matrix_unit(device,
+        job->float32_matmul_precision && strcmp(job->float32_matmul_precision, "high") == 0);
     if (gemm && strcmp(gemm, "own") == 0)
         gemm_set_engine(device, GEMM_OWN);
     else if (gemm && strcmp(gemm, "clblast") == 0)

@@ -54,8 +54,8 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
-/* How all networks loaded from now on are computed and kept: a job's `gemm` and `kernels`
- * (NULL is "auto") and `precision` (NULL is "f32"). */
+/* How all networks loaded from now on are computed and kept: a job's `gemm` (NULL is "auto"),
+ * `precision` (NULL is "f32") and `float32_matmul_precision` (NULL is "highest"). */
 void pipeline_prepare(struct device *device, const struct job *job);
 
 /* What a job comes to with its model. */

@@ -128,7 +128,7 @@ static enum clat_status check_unit(struct trial *trial)
 {
     enum clat_status status = CLAT_OK;
     const char *form = trial->form;
-    device_use_generic(trial->device, false);
+    device_allow_matrix_unit(trial->device, true);
     if (device_facts(trial->device)->is_cpu && device_facts(trial->device)->matrix_unit) {
         trial->form = "matrix unit";
         status = check_layers(trial);
@@ -143,7 +143,7 @@ enum clat_status selftest_linear(struct trial *trial)
     bool cpu = device_facts(trial->device)->is_cpu;
     device_store_half(trial->device, false);
     TRY(check_unit(trial));
-    device_use_generic(trial->device, true);
+    device_allow_matrix_unit(trial->device, false);
     TRY(check_layers(trial));
     if (!cpu && gemm_clblast_check() == CLAT_OK)
         TRY(check_clblast(trial));
@@ -151,6 +151,5 @@ enum clat_status selftest_linear(struct trial *trial)
     TRY(check_layers(trial));
 out:
     device_store_half(trial->device, false);
-    device_use_generic(trial->device, false);
     return status;
 }

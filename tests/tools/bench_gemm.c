@@ -6,7 +6,7 @@
  *   attention IMAGES TOKENS KEYS HEADS WIDTH -> "SLOT"
  *   pack OUT IN    -> seconds of one linear_load
  *   half 1         -> 1; layers from here on have half weights (0: float)
- *   generic 1      -> 1; layers from here on use no matrix unit (0: one if there is one)
+ *   unit 1         -> 1; layers from here on use a matrix unit if there is one (0: none)
  *   run SLOT COUNT -> best and median seconds of COUNT calls
  * A linear layer has a bias and, unless its activation is GEGLU, a residual. */
 #include "device/launch.h"
@@ -137,8 +137,8 @@ static void answer(struct pool *pool, const char *line)
     } else if (sscanf(line, "half %d", &a) == 1) {
         device_store_half(pool->device, a);
         printf("%d\n", a);
-    } else if (sscanf(line, "generic %d", &a) == 1) {
-        device_use_generic(pool->device, a);
+    } else if (sscanf(line, "unit %d", &a) == 1) {
+        device_allow_matrix_unit(pool->device, a);
         printf("%d\n", a);
     } else if (sscanf(line, "pack %d %d", &a, &b) == 2) {
         printf("%.6f\n", time_pack(pool->device, a, b));
