@@ -309,7 +309,7 @@ static void run_emulated(struct pool *pool, struct reference_conv conv, const st
     device_force_matrix_unit(pool->device, MATRIX_UNIT_EMULATED);
     if (conv_can(pool->device, CONV_UNIT, conv.out, conv.stride))
         run_variant(pool, &conv, CONV_UNIT, values->weight);
-    device_allow_matrix_unit(pool->device, false);
+    device_allow_matrix_unit(pool->device, true);
 }
 
 static void test_layers(struct device *device)
@@ -319,6 +319,7 @@ static void test_layers(struct device *device)
     size_t count = tiny ? TINY : sizeof layers / sizeof layers[0];
     if (!CHECK_OK(pool_open(device, (size_t)(tiny ? 8 : 512) << 20, &pool)))
         return;
+    device_allow_matrix_unit(device, true);
     for (size_t i = 0; i < count; i++) {
         struct values values;
         struct reference_conv conv = make_case(&layers[i], &values);

@@ -212,12 +212,14 @@ out:
 enum clat_status selftest_conv(struct trial *trial)
 {
     enum clat_status status = CLAT_OK;
+    device_allow_matrix_unit(trial->device, true);
     for (int half = 0; half <= 1; half++) {
         device_store_half(trial->device, half);
         TRY(trial_rows(
             trial, check_layer, layers, sizeof layers / sizeof layers[0], sizeof layers[0]));
     }
 out:
+    device_allow_matrix_unit(trial->device, false);
     device_store_half(trial->device, false);
     return status;
 }
