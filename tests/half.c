@@ -102,7 +102,6 @@ static bool run(char *precision, const char *variant, struct record *record)
         .seeds = &seed,
         .seed_count = 1,
         .precision = precision,
-        .kernels = "generic", /* a matrix unit takes no half weights, and rounds otherwise */
         .batch_size = 1};
     *record = (struct record){0};
     CHECK_OK(record_run(device, check_data("ldm-text2im-tiny"), variant, &job, record));
