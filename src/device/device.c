@@ -81,6 +81,14 @@ out:
     return status;
 }
 
+/* What follows from the facts and quirks of a device that was chosen. */
+static void begin(struct device *device)
+{
+    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
+    device->matrix_unit = MATRIX_UNIT_NONE;
+    device->matrix_unit_tried = false;
+}
+
 enum clat_status device_open(const char *selector, struct device **out_device)
 {
     struct device *device = NULL;
@@ -88,7 +96,7 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     *out_device = NULL;
     TRY(memory_new(1, sizeof *device, &device));
     TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
-    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
+    begin(device);
     TRY(open_context(device));
     *out_device = device;
     device = NULL;
@@ -145,9 +153,8 @@ enum clat_status device_move(struct device *device)
 {
     enum clat_status status;
     TRY(platform_next(&device->id, &device->facts, &device->quirks));
-    device->matrix_unit = device->facts.matrix_unit;
+    begin(device);
     TRY(device_reopen(device));
-    learn(device);
 out:
     return status;
 }
