@@ -29,7 +29,7 @@ static void CL_CALLBACK lent_return(cl_mem memory, void *user)
     free(lent);
 }
 
-static enum clat_status lent_new(struct device *device, size_t size, struct lent **out)
+static enum clat_status lent_new(size_t size, struct lent **out)
 {
     struct lent *lent;
     enum clat_status status = memory_new(1, sizeof *lent, &lent);
@@ -40,7 +40,6 @@ static enum clat_status lent_new(struct device *device, size_t size, struct lent
         mmap(NULL, lent->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (lent->memory == MAP_FAILED) {
         free(lent);
-        device_set_trouble(device, TROUBLE_MEMORY);
         return status_set(CLAT_ERROR_MEMORY, "no host memory for a buffer of %zu bytes", size);
     }
 #ifdef MADV_HUGEPAGE
@@ -55,7 +54,7 @@ static enum clat_status create_lent(struct device *device, size_t size, cl_mem *
 {
     struct lent *lent = NULL;
     cl_int code;
-    enum clat_status status = lent_new(device, size, &lent);
+    enum clat_status status = lent_new(size, &lent);
     if (status != CLAT_OK)
         return status;
     *memory = clCreateBuffer(
@@ -84,12 +83,9 @@ static enum clat_status create(struct device *device, size_t size, cl_mem *memor
     return CLAT_OK;
 }
 
-static enum clat_status check_fits(struct device *device, size_t size)
+static enum clat_status check_fits(const struct device *device, size_t size)
 {
     const struct device_facts *facts = &device->facts;
-    if (size > facts->largest_buffer || size > facts->global_memory ||
-        device->used > facts->global_memory - size)
-        device_set_trouble(device, TROUBLE_MEMORY);
     if (size > facts->largest_buffer)
         return status_set(CLAT_ERROR_MEMORY,
             "%s: a buffer of %zu bytes is needed, its largest is %zu bytes", facts->name, size,
@@ -101,16 +97,27 @@ static enum clat_status check_fits(struct device *device, size_t size)
     return CLAT_OK;
 }
 
+static enum clat_status make(struct device *device, size_t size, cl_mem *memory)
+{
+    enum clat_status status = check_fits(device, size);
+    if (status == CLAT_OK)
+        status = create(device, size, memory);
+    if (status == CLAT_ERROR_MEMORY) {
+        device_set_trouble(device, TROUBLE_MEMORY);
+        if (!size_add(device->used, size, &device->short_of))
+            device->short_of = SIZE_MAX;
+    }
+    return status;
+}
+
 enum clat_status buffer_new(struct device *device, size_t size, struct buffer *buffer)
 {
     enum clat_status status = CLAT_OK;
     *buffer = (struct buffer){NULL, 0};
     if (size == 0)
         size = 1;
-    if (!device->dry) {
-        TRY(check_fits(device, size));
-        TRY(create(device, size, &buffer->memory));
-    }
+    if (!device->dry)
+        TRY(make(device, size, &buffer->memory));
     buffer->size = size;
     device->used += size;
     if (device->used > device->peak)

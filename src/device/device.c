@@ -130,7 +130,7 @@ void device_close(struct device *device)
 void device_set_trouble(struct device *device, enum device_trouble trouble)
 {
     if (trouble == TROUBLE_MEMORY)
-        device->used_when_short = device->used;
+        device->short_of = device->used;
     if (trouble > device->trouble)
         device->trouble = trouble;
 }
@@ -228,7 +228,7 @@ size_t device_memory_peak(const struct device *device)
 
 size_t device_memory_short(const struct device *device)
 {
-    return device->used_when_short;
+    return device->short_of;
 }
 
 void device_memory_peak_reset(struct device *device)

@@ -67,7 +67,7 @@ enum device_trouble {
 };
 /* The worst since the last call, forgotten then. */
 enum device_trouble device_take_trouble(struct device *device);
-/* Bytes in buffers when memory last ran out. */
+/* Bytes in buffers, with the one that could not be made, when memory last ran out. */
 size_t device_memory_short(const struct device *device);
 
 /* A new context on the same device, in place of one that is dead. All buffers must be freed. */

@@ -33,7 +33,7 @@ struct device {
     void *building_user;
     void (*warn)(void *user, const char *sentence);
     void *warn_user;
-    size_t used_when_short;          /* device_memory_short() */
+    size_t short_of;                 /* device_memory_short() */
     enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
     int cache_hits;                  /* programs that came from the disk cache */

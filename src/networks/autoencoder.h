@@ -43,6 +43,8 @@ struct autoencoder {
 #define AUTOENCODER_BAND_BYTES ((size_t)32 << 20)
 enum clat_status decoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *decoder);
+/* From now on in bands, and small ones, whatever the size: least memory, most arithmetic. */
+void decoder_use_bands(struct autoencoder *decoder);
 enum clat_status encoder_load(
     struct loader *loader, const struct autoencoder_config *config, struct autoencoder *encoder);
 void autoencoder_free(struct device *device, struct autoencoder *autoencoder);

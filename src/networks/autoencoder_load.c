@@ -180,6 +180,12 @@ out:
     return status;
 }
 
+void decoder_use_bands(struct autoencoder *decoder)
+{
+    decoder->bands.limit = 0;
+    decoder->bands.bytes = 0;
+}
+
 void autoencoder_free(struct device *device, struct autoencoder *autoencoder)
 {
     for (int i = 0; i < CONFIG_LEVELS; i++) {

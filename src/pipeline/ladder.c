@@ -1,8 +1,8 @@
 /* ladder.c - what a job gives up when memory is short, and how it goes on after a fault.
  * SPDX-License-Identifier: MIT
  *
- * Memory is short if the prediction says so, or if an allocation fails: then no more may be used
- * than was in use at that time. The rungs, each told in a warning: decoding waits until all images
+ * Memory is short if the prediction says so, or if an allocation fails: then less may be used than
+ * was asked for at that time. The rungs, each told in a warning: decoding waits until all images
  * are sampled; fewer images at a time; the decoder in bands; weights of 16 bits, if the job leaves
  * `precision` open; another device, if it leaves `device` open. Below the last one the job is
  * refused. No rung but that of 16 bits changes a picture.
@@ -223,7 +223,7 @@ static bool repair(struct run *run, enum device_trouble trouble, enum clat_statu
     if (trouble == TROUBLE_REFUSED)
         return device_facts(run->device)->refused != rungs->refused;
     if (trouble == TROUBLE_MEMORY && *status == CLAT_ERROR_MEMORY) {
-        rungs->budget = device_memory_short(run->device);
+        rungs->budget = smaller(device_memory_short(run->device), run->memory.peak) - 1;
         return true;
     }
     if (*status == CLAT_ERROR_CHECK && device_stores_half(run->device)) {

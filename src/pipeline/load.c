@@ -55,7 +55,7 @@ enum clat_status run_load_decoder(struct run *run)
         &loading, run, COMPONENT_AUTOENCODER, PHASE_LOAD_DECODER, run->memory.decoder_tensors));
     TRY(decoder_load(&loading.loader, &run->model->autoencoder, &run->decoder));
     if (run->rungs.bands)
-        run->decoder.bands.limit = 0;
+        decoder_use_bands(&run->decoder);
 out:
     loading_close(&loading);
     return status;

@@ -71,7 +71,7 @@ static enum clat_status measure_decoder(const struct model *model, struct device
         model, COMPONENT_AUTOENCODER, dry, h * w, &memory->decoder_tensors, &loader));
     TRY(decoder_load(&loader, &model->autoencoder, &decoder));
     if (bands)
-        decoder.bands.limit = 0;
+        decoder_use_bands(&decoder);
     memory->decoder_weights = device_memory_used(dry);
     TRY(autoencoder_measure(&decoder, dry, 1, h, w, &memory->decoder_activations));
 out:
