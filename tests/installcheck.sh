@@ -26,7 +26,7 @@ cd "$work" || exit 99
 code_of() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/{/^\`\`\`/d;p;}" "$DESTDIR$docdir/library.md"; }
 code_of c >picture.c && code_of python >picture.py
 grep -q clat_generate picture.c && grep -q clat_generate picture.py || fail "no examples in library.md"
-command=$(sed -n 's/^.*`\(cc picture.c .*\)`.*$/\1/p' "$DESTDIR$docdir/library.md")
+command=$(sed -n 's/^.*`\(cc picture.c [^`]*\)`.*$/\1/p' "$DESTDIR$docdir/library.md")
 [ -n "$command" ] || fail "no command in library.md"
 eval "$cc -std=c99 -pedantic -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L ${command#cc}" || fail "the command of library.md fails: $command"
 # draws LANGUAGE COMMAND...: its line about the picture; without a device it must say that, under a DESTDIR that there
