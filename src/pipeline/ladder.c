@@ -133,7 +133,7 @@ static bool move(struct run *run)
         device_facts(run->device)->name);
     if (!run->job->precision && device_stores_half(run->device))
         change_precision(run, false);
-    device_use_generic(run->device, run->job->kernels && strcmp(run->job->kernels, "generic") == 0);
+    pipeline_allow_matrix_unit(run->device, run->job);
     run->rungs = (struct rungs){.float_only = run->rungs.float_only};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     return true;

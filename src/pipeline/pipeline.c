@@ -42,12 +42,17 @@ out:
     return status;
 }
 
+void pipeline_allow_matrix_unit(struct device *device, const struct job *job)
+{
+    const char *precision = job->float32_matmul_precision;
+    device_allow_matrix_unit(device, precision && strcmp(precision, "high") == 0);
+}
+
 void pipeline_prepare(struct device *device, const struct job *job)
 {
     const char *gemm = job->gemm, *precision = job->precision;
     device_store_half(device, precision && strcmp(precision, "f16") == 0);
-    device_allow_matrix_unit(device,
-        job->float32_matmul_precision && strcmp(job->float32_matmul_precision, "high") == 0);
+    pipeline_allow_matrix_unit(device, job);
     if (gemm && strcmp(gemm, "own") == 0)
         gemm_set_engine(device, GEMM_OWN);
     else if (gemm && strcmp(gemm, "clblast") == 0)

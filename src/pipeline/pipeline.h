@@ -57,6 +57,8 @@ struct model; /* model.h: an opened model folder */
 /* How all networks loaded from now on are computed and kept: a job's `gemm` (NULL is "auto"),
  * `precision` (NULL is "f32") and `float32_matmul_precision` (NULL is "highest"). */
 void pipeline_prepare(struct device *device, const struct job *job);
+/* The last of them alone. */
+void pipeline_allow_matrix_unit(struct device *device, const struct job *job);
 
 /* What a job comes to with its model. */
 struct pipeline_outline {
