@@ -37,6 +37,7 @@ static const struct shape {
 
 static struct device *device;
 static struct pool pool;
+static bool unit; /* products of wide heads on a matrix unit, an emulated one, too */
 
 static void check_shape(const struct shape *s, const char *form)
 {
@@ -60,7 +61,9 @@ static void check_shape(const struct shape *s, const char *form)
     frame_read(&pool, label, &y);
     reference_attention(q.values, k.values, v.values, s->n, s->tokens, s->keys, s->heads, s->width,
         (double)scale, s->causal, want);
-    check_near(label, y.values, want, (size_t)s->n * s->tokens * c, 2e-6);
+    /* an error of a score is one of an exponent */
+    double limit = unit ? 4e-6 * (1 + (double)s->spread) : 2e-6;
+    check_near(label, y.values, want, (size_t)s->n * s->tokens * c, limit);
     free(want);
     frame_free(&q);
     frame_free(&k);
@@ -93,6 +96,19 @@ static void check_form(const char *form, bool cpu, size_t count)
     for (size_t i = 0; i < count; i++)
         check_shape(&shapes[i], form);
     check_large_scores(form);
+}
+
+/* Only heads that are too wide for the kernel with queries in the lanes; `most` scores. */
+static void check_unit(const char *form, enum matrix_unit which, size_t count, double most)
+{
+    device_force_shape(device, true);
+    device_force_matrix_unit(device, which);
+    unit = true;
+    for (size_t i = 0; i < count; i++)
+        if (shapes[i].width > 160 && (double)shapes[i].tokens * shapes[i].keys <= most)
+            check_shape(&shapes[i], form);
+    unit = false;
+    device_allow_matrix_unit(device, false);
 }
 
 static void check_faults(void)
@@ -131,6 +147,13 @@ int main(void)
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("%s", status_text());
     CHECK_OK(pool_open(device, count == SHAPES ? POOL_BYTES : TINY_POOL_BYTES, &pool));
+    device_allow_matrix_unit(device, true);
+    if (device_facts(device)->matrix_unit)
+        check_unit("matrix unit", MATRIX_UNIT_TILES, count, 1e9);
+    else
+        fprintf(stderr, "op_attention: no matrix unit here, only its emulation is run\n");
+    check_unit("emulated matrix unit", MATRIX_UNIT_EMULATED, count, 1e5);
+    device_allow_matrix_unit(device, false);
     check_form("portable", false, count == SHAPES ? SHAPES - 1 : count);
     check_form("cpu", true, count);
     check_faults();

@@ -19,6 +19,7 @@ static const struct {
     {"conv_winograd", "conv_direct"},
     {"gemm_cpu", "gemm"},
     {"gemm_tile", "gemm_cpu"},
+    {"tile_pack", "gemm_cpu"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 

@@ -74,6 +74,14 @@ void gemm_tile_pack_column(const float values[32], uint32_t *words);
 void gemm_tile_pack(
     const float *weight, int out, int in, bool pairs, int first_column, int end, uint32_t *words);
 
+/* Whether that can be done on the device, too. */
+bool gemm_tile_packs(const struct device *device);
+
+/* It on the device: weights [columns][count] in rows of `matrix`, or, transposed,
+ * [count][columns]. packed: gemm_columns(columns) x gemm_tile_depth(count) */
+enum clat_status gemm_tile_pack_tensor(struct device *device, const struct tensor *matrix,
+    bool transposed, const struct tensor *packed);
+
 /* gemm_run() for weights so packed; takes scratch from the back of the pool. */
 enum clat_status gemm_tile_run(struct pool *pool, const struct product *product);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define LIMIT 2e-6
+#define UNIT_LIMIT 4e-6 /* times 1 + spread: an error of a score is one of an exponent */
 
 static const struct shape {
     int n, tokens, keys, heads, width;
@@ -22,6 +23,7 @@ static const struct shape {
     {1, 33, 131, 1, 512, false, 3},
     {1, 128, 1024, 1, 512, false, 1},
 };
+#define WIDE_SHAPES 2 /* the last ones */
 
 static enum clat_status check_shape(struct trial *trial, const void *row)
 {
@@ -40,15 +42,37 @@ static enum clat_status check_shape(struct trial *trial, const void *row)
     TRY(trial_prepare(trial, &y));
     enum clat_status outcome =
         op_attention(&trial->pool, &q, &k, &v, s->heads, scale, s->causal, &y);
-    TRY(trial_judge(trial, outcome, &(struct verdict){"attention", trial->form, LIMIT, &y, want, 0},
+    double limit =
+        device_facts(trial->device)->matrix_unit ? UNIT_LIMIT * (1 + (double)s->spread) : LIMIT;
+    TRY(trial_judge(trial, outcome, &(struct verdict){"attention", trial->form, limit, &y, want, 0},
         "%d x %d tokens, %d keys, width %d%s", s->n * s->heads, s->tokens, s->keys, s->width,
         s->causal ? ", causal" : ""));
 out:
     return status;
 }
 
+/* Wide heads on the matrix unit. */
+static enum clat_status check_unit(struct trial *trial)
+{
+    const size_t count = sizeof shapes / sizeof shapes[0];
+    const char *form = trial->form;
+    device_allow_matrix_unit(trial->device, true);
+    if (!device_facts(trial->device)->is_cpu || !device_facts(trial->device)->matrix_unit)
+        return CLAT_OK;
+    trial->form = "matrix unit";
+    enum clat_status status =
+        trial_rows(trial, check_shape, shapes + count - WIDE_SHAPES, WIDE_SHAPES, sizeof shapes[0]);
+    trial->form = form;
+    return status;
+}
+
 enum clat_status selftest_attention(struct trial *trial)
 {
-    return trial_rows(
-        trial, check_shape, shapes, sizeof shapes / sizeof shapes[0], sizeof shapes[0]);
+    enum clat_status status;
+    TRY(check_unit(trial));
+    device_allow_matrix_unit(trial->device, false);
+    TRY(trial_rows(trial, check_shape, shapes, sizeof shapes / sizeof shapes[0], sizeof shapes[0]));
+out:
+    device_allow_matrix_unit(trial->device, false);
+    return status;
 }
