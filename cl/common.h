@@ -70,6 +70,8 @@
 
 /* Before a loop with constant bounds: arrays indexed by it then become registers. */
 #define UNROLL _Pragma("unroll")
+/* Before one whose copies would hold too many registers. */
+#define ROLLED _Pragma("unroll 1")
 
 /* Asks for the cache line of a __global address: PREFETCH into the first level (PREFETCH_WRITE to
  * write there), PREFETCH_L2 into the second. Nothing where the host did not say that it works (the cast goes through size_t since
@@ -98,6 +100,28 @@ static inline void store16(float16 v, __global float *p)
 
 /* Rows in jobs or groups: how many blocks of `block` cover `count`. */
 #define BLOCKS(count, block) (((count) + (block)-1) / (block))
+
+/* The first `count` of four values at p, the others zero; and where they go. */
+static inline float4 load_quad(global const float *p, int count)
+{
+    if (count >= 4)
+        return vload4(0, p);
+    return (float4)(count > 0 ? p[0] : 0.0f, count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f, 0.0f);
+}
+
+static inline void store_quad(float4 v, global float *p, int count)
+{
+    if (count >= 4) {
+        vstore4(v, 0, p);
+        return;
+    }
+    if (count > 0)
+        p[0] = v.x;
+    if (count > 1)
+        p[1] = v.y;
+    if (count > 2)
+        p[2] = v.z;
+}
 
 /* The sum of the lanes. */
 static inline float sum16(float16 v)

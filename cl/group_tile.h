@@ -102,25 +102,3 @@
             float4 b1 = w_tile[step + one][tx + tx / 4 * 8 + 4];                                   \
             TILE_ROWS(step + one)                                                                  \
         }
-
-/* The first `count` of four values at p, and where they go. */
-static inline float4 load_quad(global const float *p, int count)
-{
-    if (count >= 4)
-        return vload4(0, p);
-    return (float4)(count > 0 ? p[0] : 0.0f, count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f, 0.0f);
-}
-
-static inline void store_quad(float4 v, global float *p, int count)
-{
-    if (count >= 4) {
-        vstore4(v, 0, p);
-        return;
-    }
-    if (count > 0)
-        p[0] = v.x;
-    if (count > 1)
-        p[1] = v.y;
-    if (count > 2)
-        p[2] = v.z;
-}

@@ -11,9 +11,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#define LANES_WIDEST 160  /* beyond it 32 tokens and a block of keys leave the first-level cache */
-#define GROUP_WIDEST 4096 /* the portable kernel keeps one token in local memory */
-#define BLOCK_KEYS 128    /* about so many in a block of the CPU kernel */
+#define LANES_WIDEST 160 /* beyond it 32 tokens and a block of keys leave the first-level cache */
+#define BLOCK_KEYS 128   /* about so many in a block of the CPU kernel */
 
 static int blocks(int count, int block)
 {
@@ -64,24 +63,19 @@ out:
 
 /* ---- portable ------------------------------------------------------------------------------- */
 
-/* Tokens of a group: as many sums as a work-item can hold. */
-static int choose_queries(int width)
-{
-    return width <= 64 ? 16 : width <= 192 ? 8 : width <= 512 ? 4 : width <= 1024 ? 2 : 1;
-}
+#define SPAN_WIDEST 192 /* columns of a head that a group computes */
+#define ROWS_WIDEST 64  /* columns up to which a work-item has four tokens */
 
 static enum clat_status attention_groups(struct device *device, const struct attention *a)
 {
-    int queries = choose_queries(a->width);
-    struct grid grid =
-        grid2((size_t)blocks(a->tokens, queries) * 64, (size_t)a->images * (size_t)a->heads, 64, 1);
+    int rows = a->width <= ROWS_WIDEST ? 4 : 2;
+    size_t spans = (size_t)blocks(a->width, SPAN_WIDEST);
+    struct grid grid = grid3((size_t)blocks(a->tokens, 16 * rows) * 8,
+        (size_t)a->images * (size_t)a->heads * 16, spans, 8, 16, 1);
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
-    if (a->width > GROUP_WIDEST)
-        return status_set(CLAT_ERROR_INPUT,
-            "attention heads of %d channels are not supported, at most %d", a->width, GROUP_WIDEST);
-    snprintf(options, sizeof options, "-DWIDTH=%d -DQUERIES=%d", a->width, queries);
+    snprintf(options, sizeof options, "-DWIDTH=%d -DROWS=%d", a->width, rows);
     TRY(kernel_find(device, "attention", "attention", options, &kernel));
     TRY(launch(device, kernel, grid, ARG_TENSOR(a->q), ARG_INT(a->q->stride), ARG_TENSOR(a->k),
         ARG_INT(a->k->stride), ARG_TENSOR(a->v), ARG_INT(a->v->stride), ARG_TENSOR(a->y),
