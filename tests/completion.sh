@@ -57,13 +57,12 @@ if command -v bash >/dev/null; then
     expect_all bash
     expect bash 'clatent generate --rng = to' 'torch'
 fi
-complete_fish() { fish --no-config -c "source '$files/clatent.fish'; complete -C '$1'" 2>&1 | cut -f 1 | sed 's/^--[a-z-]*=//'; }
+complete_fish() {
+    fish --no-config -c "source '$files/clatent.fish'; complete -C '$1'" 2>&1 | cut -f 1
+}
 command -v fish >/dev/null && expect_all fish
 
-# In zsh completion needs a terminal of its own: the words are read from the screen behind a mark.
-complete_zsh() {
-    zsh -f "$src/tests/tools/complete.zsh" "$files" "$1"
-}
+complete_zsh() { zsh -f "$src/tests/tools/complete.zsh" "$files" "$1"; }
 command -v zsh >/dev/null && expect_all zsh
 
 [ $failed -eq 0 ] && echo "completion: current; tried in${shells:- no shell}"

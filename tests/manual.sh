@@ -1,6 +1,6 @@
 #!/bin/sh
-# manual.sh - the manual knows the verbs, flags and keys that the program knows, and no others; and every file that a
-# document names is there. SPDX-License-Identifier: MIT
+# manual.sh - the manual knows the verbs, flags and keys that the program knows, and no others; every file that a
+# document names is there; and all say the same version. SPDX-License-Identifier: MIT
 build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
 work=$build/tests/tmp/manual
 failed=0
@@ -42,6 +42,21 @@ page=clatent-job.5
 "$build/clatent" generate --help | sed -n 's/^[- ][a-z ][, ] //p' | cut -c 1-30 | grep -o -e '--[a-z-]*' >program
 sed -n '/^\.SS What to make/,/^\.SH/{s/\\-/-/g; /^\.B/p;}' "$src/man/$page" | grep -o -e '--[a-z-]*' | sed 's/^--no-/--/' >manual
 compare option 30
+
+# ---- one version everywhere
+version=$("$build/clatent" --version | sed 's/clatent //')
+count=0
+said() { # FILE VERSION
+    count=$((count + 1))
+    [ "$2" = "$version" ] || { echo "manual: $1 says version $2, the program $version" >&2; failed=1; }
+}
+for page in $(cd "$src" && grep -l '^\.TH' man/*); do
+    said "$page" "$(sed -n 's/^\.TH .* "clatent \(.*\)" ".*/\1/p' "$src/$page")"
+done
+said NEWS "$(sed -n '1s/clatent //p' "$src/NEWS")"
+said packaging/debian/changelog "$(sed -n '1s/.*(\(.*\)-.*/\1/p' "$src/packaging/debian/changelog")"
+said packaging/rpm/clatent.spec "$(sed -n 's/^Version: *//p' "$src/packaging/rpm/clatent.spec")"
+[ $count -gt 10 ] || { echo "manual: only $count files say a version" >&2; failed=1; }
 
 # ---- files that the documents name: their links, and paths in code, which may leave out src/
 exists() { # FOLDER PATTERN: some file or folder of that name

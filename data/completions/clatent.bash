@@ -7,7 +7,7 @@ _clatent_schedulers()
 
 _clatent()
 {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= keys verbs
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' keys verbs
     keys="--model -m --prompt -p --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --precision --gemm --float32-matmul-precision --variant --trace --progress --quiet -q --json"
     verbs="generate encode decode reconstruct inspect convert devices schedulers info bench selftest completion help"
     COMPREPLY=()

@@ -95,7 +95,7 @@ static void print_head(const struct options *keys)
         "    \"${COMP_WORDS[0]}\" schedulers 2>/dev/null | sed -n 's/^\\([a-z][a-z0-9_-]*\\)  "
         "*[0-9].*/\\1/p'\n}\n\n"
         "_clatent()\n{\n"
-        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= keys "
+        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' keys "
         "verbs\n"
         "    keys=\"");
     print_words(keys);
