@@ -17,7 +17,7 @@ static enum clat_status copy_device(
     const struct device_facts *facts = &from->facts;
     *to = (struct clat_device){.index = from->index,
         .usable = from->usable,
-        .is_cpu = facts->is_cpu,
+        .is_cpu = facts->on_host,
         .compute_units = facts->compute_units,
         .global_memory = facts->global_memory,
         .largest_buffer = facts->largest_buffer,

@@ -53,7 +53,7 @@ static enum clat_status copy_facts(
     TRY(arena_take(arena, 1, sizeof *device, &device));
     *device = (struct clat_device){.index = -1,
         .usable = 1,
-        .is_cpu = facts->is_cpu,
+        .is_cpu = facts->on_host,
         .compute_units = facts->compute_units,
         .global_memory = facts->global_memory,
         .largest_buffer = facts->largest_buffer,

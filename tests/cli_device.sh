@@ -184,7 +184,7 @@ tr '{' '\n' <bench | sed 's/": */" /g; s/,/ /g' | awk '
 # ---- selftest: the table, the report that tells nothing of the user's, JSON
 check
 "$clatent" selftest --device 0 >table 2>err || fail "selftest gives $?: $(grep -A 1 FAILED table) $(cat err)"
-tail -n 1 table | grep -q '^all [2-9][0-9][0-9] checks are right$' || fail "selftest: $(tail -n 1 table)"
+tail -n 1 table | grep -q '^all [1-9][0-9][0-9] checks are right$' || fail "selftest: $(tail -n 1 table)"
 for form in plain tiled 'plain, half weights'; do
     grep -q "^conv 3x3 *$form  *[0-9.]*e-[0-9]* *4.0e-06  ok" table || fail "selftest has no convolution '$form'"
 done
@@ -205,7 +205,7 @@ check
 "$clatent" selftest --json -d 0 >json 2>err || fail "selftest --json gives $?: $(cat err)"
 grep -q '"op": "conv 3x3", "variant": "tiled", "shape": "[^"]*", "error": [0-9.e-]*, "limit": 4e-06, "passed": true, "fault": null}' json ||
     fail "selftest --json: $(tail -c 600 json)"
-grep -q '"count": [2-9][0-9]*, "failed": 0}$' json || fail "selftest --json: $(tail -c 100 json)"
+grep -q '"count": [1-9][0-9][0-9], "failed": 0}$' json || fail "selftest --json: $(tail -c 100 json)"
 "$clatent" selftest --device nosuch >out 2>err
 [ $? -eq 4 ] || fail "selftest of no device: $(cat err)"
 

@@ -307,7 +307,7 @@ static void check_memory_returns(struct device *device)
     struct buffer buffers[COUNT];
     struct pattern pattern = {SIZE, 1};
     size_t before = resident();
-    if (!device_facts(device)->is_cpu || before == 0)
+    if (!device_facts(device)->on_host || before == 0)
         return;
     for (int i = 0; i < COUNT; i++) {
         CHECK_OK(buffer_new(device, SIZE, &buffers[i]));
@@ -380,6 +380,61 @@ static void check_build_faults(struct device *device)
     CHECK_FAILS(kernel_find(device, "resample", "resize_nearest", options, &kernel),
         CLAT_ERROR_INTERNAL, "build options of 20");
     CHECK(!program, "a program after a failure");
+}
+
+/* Facts that are smaller than a kernel needs refuse it. */
+static void check_limits(struct device *device)
+{
+    struct kernel *kernel;
+    struct device_facts facts = device->facts;
+    const char *options = "-DWIDTH=64 -DQUERIES=16";
+    struct argument none = ARG_BUFFER(NULL);
+    device->facts.local_memory = 1000;
+    CHECK_FAILS(kernel_find(device, "attention", "attention", options, &kernel), CLAT_ERROR_DEVICE,
+        "bytes of local memory, the device has 1000");
+    device->facts.local_memory = 32768;
+    CHECK_OK(kernel_find(device, "attention", "attention", options, &kernel));
+    device->facts.work_group_limit = 63;
+    CHECK_FAILS(launch_array(device, kernel, grid2(64, 1, 64, 1), &none, 1), CLAT_ERROR_DEVICE,
+        "needs work-groups of 64, the device allows 63");
+    device->facts = facts;
+}
+
+/* The variable of narrow.h, which the user of these tests may have set. */
+static void check_narrowing(void)
+{
+    static const char *const wrong[][2] = {{"small", "expected gpu, forbidden"},
+        {"gpu,memory=", "memory: expected a number above 0, found ''"},
+        {"work_group=12x", "found '12x'"}, {"gpu=1", "found 'gpu'"}, {"gpu,,", "found ''"}};
+    const char *word = getenv("CLATENT_TEST_DEVICE");
+    char *before = word ? strdup(word) : NULL;
+    struct device *device;
+    struct device_entry *entries;
+    struct buffer buffer;
+    size_t count;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("CLATENT_TEST_DEVICE", wrong[i][0], 1);
+        CHECK_FAILS(device_list(&entries, &count), CLAT_ERROR_USAGE, wrong[i][1]);
+    }
+    setenv(
+        "CLATENT_TEST_DEVICE", "forbidden,gpu,local_memory=32768,work_group=256,memory=1000000", 1);
+    if (CHECK_OK(device_open(NULL, &device))) {
+        const struct device_facts *facts = device_facts(device);
+        CHECK(facts->local_memory == 32768 && facts->work_group_limit == 256 &&
+                  facts->largest_buffer == 1000000 && facts->global_memory == 1000000,
+            "not narrowed");
+        CHECK(!facts->is_cpu && !facts->on_host && !device_force_shape(device, true), "no GPU");
+        CHECK_OK(buffer_new(device, 900000, &buffer));
+        CHECK_FAILS(buffer_new(device, 200000, &(struct buffer){0}), CLAT_ERROR_MEMORY,
+            "that the device has");
+        buffer_free(device, &buffer);
+        device_close(device);
+    }
+    if (before)
+        setenv("CLATENT_TEST_DEVICE", before, 1);
+    else
+        unsetenv("CLATENT_TEST_DEVICE");
+    free(before);
 }
 
 static void note_build(void *user, const char *program, int n)
@@ -495,6 +550,8 @@ int main(void)
     check_buffers(device);
     check_memory_returns(device);
     check_launches(device, &pool);
+    check_limits(device);
+    check_narrowing();
     check_build_faults(device);
     check_preparation(device, &pool);
     check_program_cache();

@@ -92,7 +92,8 @@ static void check_large_scores(const char *form)
 
 static void check_form(const char *form, bool cpu, size_t count)
 {
-    device_force_shape(device, cpu);
+    if (!device_force_shape(device, cpu))
+        return;
     for (size_t i = 0; i < count; i++)
         check_shape(&shapes[i], form);
     check_large_scores(form);

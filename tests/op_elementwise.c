@@ -149,7 +149,8 @@ static void check_special(enum activation activation)
 
 static void check_form(bool cpu)
 {
-    device_force_shape(device, cpu);
+    if (!device_force_shape(device, cpu))
+        return;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         check_shape(&shapes[i]);
     for (int activation = ACTIVATION_SILU; activation <= ACTIVATION_QUICK_GELU; activation++) {

@@ -73,7 +73,7 @@ static enum clat_status create_lent(struct device *device, size_t size, cl_mem *
 static enum clat_status create(struct device *device, size_t size, cl_mem *memory)
 {
     cl_int code;
-    if (device->facts.is_cpu)
+    if (device->facts.on_host)
         return create_lent(device, size, memory);
     *memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, size, NULL, &code);
     if (code == CL_OUT_OF_RESOURCES) /* what some drivers say when memory is short */

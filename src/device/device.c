@@ -15,6 +15,7 @@ static const struct device_facts generic_cpu = {
     .name = "generic CPU",
     .vendor = "none",
     .platform = "none (dry run)",
+    .on_host = true,
     .is_cpu = true,
     .has_half_storage = true,
     .compute_units = 4,
@@ -84,7 +85,7 @@ out:
 /* What follows from the facts and quirks of a device that was chosen. */
 static void begin(struct device *device)
 {
-    device->has_prefetch = device->facts.is_cpu && (device->quirks & QUIRK_PREFETCHES);
+    device->has_prefetch = device->facts.on_host && (device->quirks & QUIRK_PREFETCHES);
     device->matrix_unit = MATRIX_UNIT_NONE;
     device->matrix_unit_tried = false;
 }
@@ -241,9 +242,12 @@ const struct buffer *device_counter(struct device *device)
     return &device->counter;
 }
 
-void device_force_shape(struct device *device, bool cpu)
+bool device_force_shape(struct device *device, bool cpu)
 {
+    if (cpu && device->facts.groups_only)
+        return false;
     device->facts.is_cpu = cpu;
+    return true;
 }
 
 void device_allow_matrix_unit(struct device *device, bool allowed)

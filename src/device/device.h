@@ -24,7 +24,9 @@ enum matrix_unit {
 /* What the driver says, after the quirk rows of quirk.c have been applied. */
 struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
+    bool on_host;          /* a CPU: its memory is the host's */
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
+    bool groups_only;      /* those kernels are not used at all, not even by tests */
     bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
     enum matrix_unit matrix_unit; /* proved by a trial, and allowed now */
     int compute_units;
@@ -130,7 +132,7 @@ void device_allow_matrix_unit(struct device *device, bool allowed);
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
- */
-void device_force_shape(struct device *device, bool cpu);
+ * False, and nothing is changed, if the device has no kernels of that shape. */
+bool device_force_shape(struct device *device, bool cpu);
 
 #endif

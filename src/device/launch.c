@@ -86,8 +86,24 @@ enum clat_status kernel_set_arguments(struct device *device, const struct kernel
     return CLAT_OK;
 }
 
-/* Only the launch itself tells whether a work-group is too large: CL_KERNEL_WORK_GROUP_SIZE is
- * wrong in some drivers (a row of quirk.c), so it is told and not relied on. */
+static size_t group_size(const struct grid *grid)
+{
+    return grid->local[0] * grid->local[1] * grid->local[2];
+}
+
+/* By the fact of the device. Whether this kernel may have such groups only the launch tells:
+ * CL_KERNEL_WORK_GROUP_SIZE is wrong in some drivers (32 for every kernel in Mesa 22.3). */
+static enum clat_status check_group(
+    struct device *device, const struct kernel *kernel, const struct grid *grid)
+{
+    if (group_size(grid) <= device->facts.work_group_limit)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_DEVICE,
+        "%s: kernel %s in cl/%s.cl needs work-groups of %zu, the device allows %zu",
+        device->facts.name, kernel->function, kernel->program->file, group_size(grid),
+        device->facts.work_group_limit);
+}
+
 static enum clat_status launch_fault(
     struct device *device, const struct kernel *kernel, const struct grid *grid, cl_int code)
 {
@@ -96,7 +112,7 @@ static enum clat_status launch_fault(
         return opencl_fault(device, code, "kernel %s in cl/%s.cl", name, file);
     enum clat_status status = opencl_fault(device, code,
         "kernel %s in cl/%s.cl with work-groups of %zu, where the driver allows it %zu,", name,
-        file, grid->local[0] * grid->local[1] * grid->local[2], kernel->work_group_limit);
+        file, group_size(grid), kernel->work_group_limit);
     fallback_take(device, file);
     return status;
 }
@@ -126,6 +142,7 @@ enum clat_status launch_array(struct device *device, struct kernel *kernel, stru
         TRY(kernel_rehearse(kernel, grid, arguments, count));
     if (device->dry || grid.global[0] == 0 || grid.global[1] == 0 || grid.global[2] == 0)
         goto out;
+    TRY(check_group(device, kernel, &grid));
     TRY(kernel_set_arguments(device, kernel, arguments, count));
     bool marked = ++device->launches >= LAUNCH_STRIDE;
     cl_int code = clEnqueueNDRangeKernel(device->queue, kernel->handle, (cl_uint)grid.dimensions,

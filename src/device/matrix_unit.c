@@ -53,7 +53,7 @@ static bool is_granted(void)
 
 bool matrix_unit_expected(const struct device_facts *facts, unsigned quirks)
 {
-    return facts->is_cpu && (quirks & QUIRK_IN_PROCESS) && is_present();
+    return facts->on_host && (quirks & QUIRK_IN_PROCESS) && is_present();
 }
 
 /* ---- the trial ------------------------------------------------------------------------------ */

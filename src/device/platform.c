@@ -4,6 +4,7 @@
  * Devices are counted over all platforms in the order of the drivers, usable or not, so that an
  * index stays the same while its reason changes. */
 #include "device/opencl.h"
+#include "device/narrow.h"
 #include "device/quirk.h"
 #include "device/matrix_unit.h"
 #include "base/memory.h"
@@ -21,6 +22,7 @@ struct found {
     cl_device_id *ids; /* NULL where an entry stands for a platform that failed */
     size_t count, capacity, id_capacity;
     int next_index;
+    struct narrowing narrowing; /* of all of them, for tests */
 };
 
 static size_t fact_size(cl_device_id id, cl_device_info what)
@@ -47,7 +49,8 @@ static void read_facts(cl_platform_id platform, cl_device_id id, struct device_f
     opencl_device_string(id, CL_DEVICE_VERSION, facts->version, sizeof facts->version);
     opencl_platform_string(platform, CL_PLATFORM_NAME, facts->platform, sizeof facts->platform);
     clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
-    facts->is_cpu = (type & CL_DEVICE_TYPE_CPU) && !(type & CL_DEVICE_TYPE_GPU);
+    facts->on_host = (type & CL_DEVICE_TYPE_CPU) && !(type & CL_DEVICE_TYPE_GPU);
+    facts->is_cpu = facts->on_host;
     facts->has_half_storage = true;
     facts->compute_units = (int)fact_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     facts->global_memory = fact_size(id, CL_DEVICE_GLOBAL_MEM_SIZE);
@@ -67,12 +70,13 @@ static int version_number(const char *version)
 }
 
 /* Why the device cannot be used, in words; empty if it can. */
-static void find_fault(cl_device_id id, const struct device_facts *facts, char *reason, size_t size)
+static void find_fault(
+    cl_device_id id, const struct device_facts *facts, bool heed_quirks, char *reason, size_t size)
 {
     const struct quirk *row;
     quirk_find(facts, &row);
     reason[0] = '\0';
-    if (row)
+    if (row && heed_quirks)
         snprintf(reason, size, "%s", row->effect);
     else if (!fact_uint(id, CL_DEVICE_AVAILABLE))
         snprintf(reason, size, "the driver says that it is not available");
@@ -109,12 +113,13 @@ static enum clat_status add_device(struct found *found, cl_platform_id platform,
     if (status != CLAT_OK)
         return status;
     read_facts(platform, id, &entry->facts);
-    find_fault(id, &entry->facts, entry->reason, sizeof entry->reason);
+    narrow_facts(&found->narrowing, &entry->facts);
+    find_fault(id, &entry->facts, !found->narrowing.forbidden, entry->reason, sizeof entry->reason);
     entry->index = found->next_index++;
     entry->usable = entry->reason[0] == '\0';
     if (entry->usable)
         snprintf(entry->reason, sizeof entry->reason, "%s, %.1f GiB, %d compute units%s",
-            entry->facts.is_cpu ? "CPU" : "GPU",
+            entry->facts.on_host ? "CPU" : "GPU",
             (double)entry->facts.global_memory / (1024.0 * 1024 * 1024), entry->facts.compute_units,
             matrix_unit_expected(&entry->facts, quirk_find(&entry->facts, NULL)) ? ", matrix unit"
                                                                                  : "");
@@ -164,6 +169,7 @@ static enum clat_status find_all(struct found *found)
     cl_platform_id platforms[PLATFORM_LIMIT];
     cl_uint count = 0;
     memset(found, 0, sizeof *found);
+    TRY(narrow_read(&found->narrowing));
     if (clGetPlatformIDs(PLATFORM_LIMIT, platforms, &count) != CL_SUCCESS)
         return CLAT_OK;
     for (cl_uint i = 0; i < count && i < PLATFORM_LIMIT; i++)
@@ -203,8 +209,8 @@ static void describe(const struct found *found, char *text, size_t size)
 
 static bool is_better(const struct device_entry *a, const struct device_entry *b)
 {
-    if (a->facts.is_cpu != b->facts.is_cpu)
-        return !a->facts.is_cpu;
+    if (a->facts.on_host != b->facts.on_host)
+        return !a->facts.on_host;
     return a->facts.global_memory > b->facts.global_memory;
 }
 

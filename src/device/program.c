@@ -243,6 +243,21 @@ static enum clat_status create_kernel(
     return CLAT_OK;
 }
 
+/* A driver that has less local memory refuses the kernel itself; facts may be narrowed. */
+static enum clat_status check_local_memory(
+    struct device *device, const struct program *program, const struct kernel *kernel)
+{
+    cl_ulong size = 0;
+    cl_int code = clGetKernelWorkGroupInfo(
+        kernel->handle, device->id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof size, &size, NULL);
+    if (code != CL_SUCCESS || size <= device->facts.local_memory)
+        return CLAT_OK;
+    return status_set(CLAT_ERROR_DEVICE,
+        "%s: kernel %s in cl/%s.cl needs %llu bytes of local memory, the device has %zu",
+        device->facts.name, kernel->function, program->file, (unsigned long long)size,
+        device->facts.local_memory);
+}
+
 static enum clat_status kernel_new(struct device *device, struct program *program,
     const char *function, struct kernel **out_kernel)
 {
@@ -253,6 +268,8 @@ static enum clat_status kernel_new(struct device *device, struct program *progra
     kernel->program = program;
     if (!device->dry)
         TRY(create_kernel(device, program, kernel));
+    if (!device->dry)
+        TRY(check_local_memory(device, program, kernel));
     kernel->next = program->kernels;
     program->kernels = kernel;
     *out_kernel = kernel;

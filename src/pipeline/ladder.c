@@ -44,7 +44,7 @@ static size_t memory_free(const struct run *run)
     const struct device_facts *facts = device_facts(run->device);
     size_t used = device_memory_used(run->device);
     size_t left = facts->global_memory > used ? facts->global_memory - used : 0;
-    if (facts->is_cpu)
+    if (facts->on_host)
         left = smaller(left, system_memory_available());
     return run->rungs.budget ? smaller(left, run->rungs.budget) : left;
 }
