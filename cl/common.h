@@ -62,6 +62,10 @@
  * (src/device/prepare.h). */
 #define JOB_COUNTER __global volatile int *job_counter
 #define JOBS(job, count) for (int job; (job = atomic_inc(job_counter)) < (count);)
+/* For jobs that fetch for the next one: it is drawn when they begin, count or more if there is none. */
+#define JOBS_AHEAD(job, next, count)                                                               \
+    for (int job = atomic_inc(job_counter), next;                                                  \
+         job < (count) && (next = atomic_inc(job_counter), true); job = next)
 #define JOBS_END                                                                                   \
     if (atomic_inc(job_counter + 1) == (int)get_global_size(0) - 1) {                              \
         atomic_xchg(job_counter, 0);                                                               \

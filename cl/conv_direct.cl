@@ -69,16 +69,20 @@ KERNEL_CPU void direct(TENSOR_IN(p), int in_rows, int in_width, int k, int strid
     const struct map map = {
         TENSOR_AT(p), in_rows, in_width, k, stride, tile_w, tile_h, down, across};
     __global float *sums = TENSOR_AT(partial) + get_global_id(0) * block * ROWS * PANEL;
-    JOBS(job, jobs)
+    JOBS_AHEAD (job, following, jobs)
     {
         int o = job / blocks * PANEL, first = job % blocks * block;
         int count = min(block, tiles - first), lines = BLOCKS(16 * PANEL / WEIGHT_LINE, count);
+        __global const WEIGHT *first_of_next =
+            weight + (size_t)(min(following, jobs - 1) / blocks) * PANEL * 9 * k;
         for (int tap = 0; tap < 9; tap += taps)
             for (int t = 0; t < count; t++) {
                 __global float *sum = sums + t * ROWS * PANEL;
                 __global const WEIGHT *w = weight + ((size_t)o * 9 + (size_t)tap * PANEL) * k;
-                __global const WEIGHT *next =
-                    w + (count > 1 ? (taps * PANEL + t * lines * WEIGHT_LINE / 16) * k : 16 * PANEL);
+                __global const WEIGHT *next = w + 16 * PANEL;
+                if (count > 1)
+                    next = (tap + taps < 9 ? w + taps * PANEL * k : first_of_next) +
+                        t * lines * WEIGHT_LINE / 16 * k;
                 float16 tile[ROWS][VECTORS];
                 if (tap)
                     tile_load(tile, sum, PANEL);
