@@ -16,6 +16,9 @@
  *     weights  kernels [panels][c][9][PANEL]     -> u [36][panels][c][PANEL]
  *     product  v, u                              -> q [36][q_tiles][q_stride]
  *     output   q (+ bias, time, residual)        -> y
+ *   large maps, few channels of input
+ *     weights  as above
+ *     blocks   p, u (+ bias, ...)                -> y
  *   small maps
  *     input    as above
  *     fused    v, kernels (+ bias, ...)          -> y
@@ -171,16 +174,22 @@ INLINE void tile_output(__global const float *q, size_t q_point, float16 y[OUTPU
         transform_output(columns[i], y[i]);
 }
 
+/* Image, row and column of the first output of tile t. */
+static inline int3 tile_place(int t, int down, int across)
+{
+    return (int3)(t / (down * across), t / across % down * OUTPUT, t % across * OUTPUT);
+}
+
 /* Sixteen channels, from o on, of tile t out of its points' sums at q. */
 INLINE void store_tile(const struct ending *ending, __global const float *q, size_t q_point, int t,
     int down, int across, int o)
 {
-    int n = t / (down * across), y = t / across % down * OUTPUT, x = t % across * OUTPUT;
+    int3 place = tile_place(t, down, across);
     float16 values[OUTPUT][OUTPUT];
     tile_output(q, q_point, values);
     EACH (i, OUTPUT)
         EACH (j, OUTPUT)
-            store_output(ending, values[i][j], n, y + i, x + j, o);
+            store_output(ending, values[i][j], place.x, place.y + i, place.z + j, o);
 }
 
 /* ---- the kernels ---------------------------------------------------------------------------- */
@@ -194,9 +203,9 @@ KERNEL_CPU void input(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_OUT
     {
         int last = min((job + 1) * per, tiles);
         for (int t = job * per; t < last; t++) {
-            int n = t / (down * across), y = t / across % down * OUTPUT, x = t % across * OUTPUT;
+            int3 place = tile_place(t, down, across);
             __global const float *from =
-                TENSOR_AT(p) + ((size_t)n * in_rows + y) * row + (size_t)x * c;
+                TENSOR_AT(p) + ((size_t)place.x * in_rows + place.y) * row + (size_t)place.z * c;
             __global float *to = TENSOR_AT(v) + (size_t)t * v_stride;
             for (int i = 0; i < c; i += 16)
                 tile_input(
@@ -272,6 +281,52 @@ KERNEL_CPU void output(TENSOR_IN(q), int q_tiles, int q_stride, int tiles, int d
             for (int o = 0; o < out; o += 16)
                 store_tile(
                     &ending, TENSOR_AT(q) + (size_t)t * q_stride + o, point, t, down, across, o);
+    }
+    JOBS_END
+}
+
+/* A job is `block` tiles, from p to y: their v, [POINTS][block][c + PAD], and the sums of one
+ * panel, [POINTS][block][PANEL], stay in the second level of the cache, the weights come from the
+ * last one, fetched a point ahead. */
+KERNEL_CPU void blocks(TENSOR_IN(p), int in_rows, int in_width, int c, TENSOR_IN(u), int panels,
+    TENSOR_OUT(scratch), int block, int tiles, int down, int across, ENDING_ARGUMENTS, int jobs,
+    JOB_COUNTER)
+{
+    const struct ending ending = ENDING;
+    int v_stride = c + PAD, v_point = block * v_stride, sum_point = block * PANEL + PAD;
+    const struct steps steps = {v_stride, 4 * v_stride, 8 * v_stride};
+    size_t row = (size_t)in_width * c;
+    __global float *v = TENSOR_AT(scratch) + get_global_id(0) * POINTS * (v_point + sum_point);
+    __global float *sums = v + POINTS * v_point;
+    JOBS(job, jobs)
+    {
+        int first = job * block, count = min(block, tiles - first);
+        int lines = BLOCKS(PANEL, BLOCKS(count, ROWS));
+        for (int t = 0; t < count; t++) {
+            int3 place = tile_place(first + t, down, across);
+            __global const float *from =
+                TENSOR_AT(p) + ((size_t)place.x * in_rows + place.y) * row + (size_t)place.z * c;
+            for (int i = 0; i < c; i += 16)
+                tile_input(from + i, row, c, v + t * v_stride + i, v_point);
+        }
+        for (int panel = 0; panel < panels; panel++) {
+            for (int point = 0; point < POINTS; point++)
+                for (int t = 0; t < count; t += ROWS) {
+                    __global const float *w =
+                        TENSOR_AT(u) + ((size_t)point * panels + panel) * c * PANEL + point * PAD;
+                    __global const float *next = w + (size_t)panels * c * PANEL + PAD;
+                    float16 tile[ROWS][VECTORS];
+                    tile_clear(tile);
+                    tile_multiply(tile, v + point * v_point + t * v_stride, steps, w, c,
+                        (struct ahead){
+                            (__global const char *)(next + t / ROWS * lines * c), lines, 0});
+                    tile_save(tile, sums + point * sum_point + t * PANEL, PANEL);
+                }
+            for (int t = 0; t < count; t++)
+                for (int o = 0; o < PANEL && panel * PANEL + o < out; o += 16)
+                    store_tile(&ending, sums + t * PANEL + o, sum_point, first + t, down, across,
+                        panel * PANEL + o);
+        }
     }
     JOBS_END
 }

@@ -1,10 +1,11 @@
 /* conv_winograd.c - 3x3 convolution, stride 1, with a quarter of the multiplications, for CPUs:
  * cl/conv_winograd.cl. SPDX-License-Identifier: MIT
  *
- * Two ways from the transformed input to y. In whole: transform all weights into scratch, one
- * batched product, transform back; the weights cost 144 bytes of scratch per pair of channels, made
- * anew for every call. Fused: each job transforms the weights it needs into the cache and ends with
- * y. */
+ * Three ways from the padded input to y. In whole: transform the input and all weights into
+ * scratch, one batched product, transform back; the weights cost 144 bytes of scratch per pair of
+ * channels, made anew for every call. In blocks, for few input channels: the same weights, but each
+ * job keeps its tiles in the cache from input to y. Fused: each job transforms the weights it needs
+ * into the cache and ends with y. */
 #include "ops/conv.h"
 #include "device/launch.h"
 
@@ -16,10 +17,12 @@
 #define PAD 16         /* floats between points in scratch, as in cl/conv_winograd.cl */
 #define WHOLE_ROWS 128 /* tiles of a job of the product: they stay in the second-level cache */
 #define WHOLE_COLUMNS 256
-#define FUSED_TILES 64 /* tiles of a job of the fused form: with panels of 48, 0.4 MB of sums */
-#define FUSED_DEPTH 64 /* channels whose weights are fetched ahead, 0.1 MB */
-#define FEW_TILES 8    /* so few that their sums stay in the first-level cache, where weights of */
-#define FEW_CHUNK 8    /* so few channels stay beside them */
+#define BLOCK_TILES 24   /* tiles of a job in blocks, of at most */
+#define BLOCK_INPUTS 128 /* channels: with panels of 64, 0.7 MB of scratch */
+#define FUSED_TILES 64   /* tiles of a job of the fused form: with panels of 48, 0.4 MB of sums */
+#define FUSED_DEPTH 64   /* channels whose weights are fetched ahead, 0.1 MB */
+#define FEW_TILES 8 /* so few that their sums stay in the first-level cache, where weights of */
+#define FEW_CHUNK 8 /* so few channels stay beside them */
 
 /* How a layer is cut: the register tile is rows tiles x panel output channels; k input channels. */
 struct cut {
@@ -76,7 +79,8 @@ struct work {
     const struct conv_call *call;
     struct pool *pool;
     struct cut cut;
-    struct tensor u; /* all weights' points, [1][POINTS][panels*k*panel + PAD], if in whole */
+    enum { WHOLE, IN_BLOCKS, FUSED } form;
+    struct tensor u; /* all weights' points, [1][POINTS][panels*k*panel + PAD], unless fused */
     int depth;       /* channels of v that lie together */
     int chunk;       /* fused: channels whose weights are transformed at a time */
     struct conv_band band;
@@ -203,6 +207,29 @@ out:
     return status;
 }
 
+/* ---- in blocks ------------------------------------------------------------------------------ */
+
+static enum clat_status run_blocks(const struct work *work, const struct tensor *p)
+{
+    enum clat_status status = CLAT_OK;
+    struct device *device = work->pool->device;
+    const struct cut *cut = &work->cut;
+    struct conv_ending ending = conv_band_ending(&work->band, work->conv, work->call);
+    struct grid grid = grid_jobs(device);
+    int block = BLOCK_TILES / cut->rows * cut->rows;
+    struct tensor scratch;
+    struct kernel *kernel;
+    TRY(pool_take(work->pool, POOL_BACK, (int)grid.global[0], 1, POINTS,
+        block * padded(cut->k) + padded(block * cut->panel), &scratch));
+    TRY(find_kernel(work, "blocks", &kernel));
+    TRY(launch(device, kernel, grid, ARG_TENSOR(p), ARG_INT(p->h), ARG_INT(p->w), ARG_INT(p->c),
+        ARG_TENSOR(&work->u), ARG_INT(cut->panels), ARG_TENSOR(&scratch), ARG_INT(block),
+        ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARGS_ENDING(ending),
+        ARG_INT(blocks(work->tiles, block)), ARG_BUFFER(device_counter(device))));
+out:
+    return status;
+}
+
 /* ---- fused ---------------------------------------------------------------------------------- */
 
 static enum clat_status run_fused(const struct work *work, const struct tensor *v)
@@ -244,11 +271,15 @@ static enum clat_status run_band(struct work *work)
     work->tiles = images * work->down * work->across;
     TRY(pool_take(
         pool, POOL_BACK, images, work->down * OUTPUT + 2, work->across * OUTPUT + 2, k, &p));
-    TRY(pool_take(pool, POOL_BACK, blocks(k, work->depth), POINTS,
-        conv_round_up(work->tiles, work->cut.rows), row_of_v(work), &v));
     TRY(conv_gather(pool->device, work->conv, work->call, &work->band, &p));
-    TRY(run_input(work, &p, &v));
-    TRY(is_fused(work->conv) ? run_fused(work, &v) : run_whole(work, &v));
+    if (work->form == IN_BLOCKS) {
+        TRY(run_blocks(work, &p));
+    } else {
+        TRY(pool_take(pool, POOL_BACK, blocks(k, work->depth), POINTS,
+            conv_round_up(work->tiles, work->cut.rows), row_of_v(work), &v));
+        TRY(run_input(work, &p, &v));
+        TRY(work->form == FUSED ? run_fused(work, &v) : run_whole(work, &v));
+    }
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;
@@ -258,25 +289,30 @@ out:
 static size_t row_floats(const struct work *work)
 {
     const struct cut *cut = &work->cut;
-    size_t across = blocks(work->call->y->w, OUTPUT);
-    size_t v = (size_t)blocks(cut->k, work->depth) * row_of_v(work);
-    size_t q = is_fused(work->conv) ? 0 : padded(cut->panels * cut->panel);
+    size_t across = blocks(work->call->y->w, OUTPUT), v = 0, q = 0;
+    if (work->form != IN_BLOCKS)
+        v = (size_t)blocks(cut->k, work->depth) * row_of_v(work);
+    if (work->form == WHOLE)
+        q = padded(cut->panels * cut->panel);
     return across * POINTS * (v + q) / OUTPUT + (across * OUTPUT + 2) * cut->k;
 }
 
-/* How channels are grouped: see cl/conv_winograd.cl. */
+/* How the fused form groups channels: see cl/conv_winograd.cl. */
 static void group_channels(struct work *work)
 {
     const struct tensor *y = work->call->y;
     size_t tiles = (size_t)y->n * blocks(y->h, OUTPUT) * blocks(y->w, OUTPUT);
-    if (!is_fused(work->conv)) {
-        work->depth = work->cut.k;
-    } else if (tiles <= FEW_TILES) {
-        work->depth = 16;
-        work->chunk = FEW_CHUNK;
-    } else {
-        work->depth = FUSED_DEPTH;
-        work->chunk = FUSED_DEPTH;
+    work->depth = tiles <= FEW_TILES ? 16 : FUSED_DEPTH;
+    work->chunk = tiles <= FEW_TILES ? FEW_CHUNK : FUSED_DEPTH;
+}
+
+static void choose_form(struct work *work)
+{
+    work->depth = work->cut.k;
+    work->form = work->cut.k <= BLOCK_INPUTS ? IN_BLOCKS : WHOLE;
+    if (is_fused(work->conv)) {
+        work->form = FUSED;
+        group_channels(work);
     }
 }
 
@@ -285,9 +321,9 @@ static enum clat_status run(
 {
     enum clat_status status = CLAT_OK;
     struct work work = {.conv = conv, .call = call, .pool = pool, .cut = cut_layer(conv)};
-    group_channels(&work);
+    choose_form(&work);
     work.band = conv_band_first(call->y, row_floats(&work), OUTPUT);
-    if (!is_fused(conv))
+    if (work.form != FUSED)
         TRY(run_weights(&work));
     do
         TRY(run_band(&work));
