@@ -24,7 +24,6 @@ static enum clat_status set_defaults(struct job *job)
     enum clat_status status = CLAT_OK;
     *job = (struct job){
         .guidance_scale = 1, .batch_size = 1, .strength = 1, .metadata = true, .ai_mark = true};
-    TRY(memory_string("f32", &job->precision));
     TRY(memory_string("auto", &job->gemm));
     TRY(memory_string("highest", &job->float32_matmul_precision));
     TRY(memory_string("auto", &job->progress));

@@ -50,7 +50,7 @@ struct job {
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
     char *sheet;                    /* .png: all images on one contact sheet, or NULL */
     char *device;                   /* selector, NULL: automatic */
-    char *precision;                /* of the weights: "f32" or "f16" */
+    char *precision;                /* of the weights: "f32" or "f16"; NULL: f32 if it fits */
     char *gemm;                     /* "auto", "own" or "clblast" */
     char *float32_matmul_precision; /* "highest", or "high": pairs of bf16 will do */
     char *variant;                  /* "fp16": which weight files; NULL: the plain ones */
