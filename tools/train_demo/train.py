@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""train.py - makes the demo model from nothing: one command, the same weights for the same seed.
+
+Usage: train.py [--work FOLDER] [--out FOLDER] [--seed N] [--threads N] [--size full|smoke] [--until STAGE]
+                [--clatent PROGRAM] [--judge N]
+
+Stages: draw, autoencoder, text, decoder, denoiser, export, judge. It can be killed at any time and started again with
+the same words: everything lies in the work folder. Needs torch, diffusers, transformers, scipy and Pillow
+(requirements.txt); see README.md. SPDX-License-Identifier: MIT
+"""
+import argparse
+import os
+import warnings
+
+# Threads that wait must sleep: with spinning, one other program on the machine makes training many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+warnings.filterwarnings("ignore")
+
+import torch
+
+import judge
+import models
+import stages
+from data import Data
+from export import export
+from stage import catch_signals, say
+
+SIZES = {
+    "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=800,
+                 denoiser=5000, sampled=40),
+    "smoke": dict(scenes=256, held=32, pictures=4, captions=8, autoencoder=8, text=8, decoder=8, denoiser=8, sampled=2)}
+STAGES = ["draw", "autoencoder", "text", "decoder", "denoiser", "export", "judge"]
+
+
+class Run:
+    """What all stages share. settings is what the weights depend on; checkpoints of others are refused."""
+
+    def __init__(self, options):
+        self.work, self.processes, self.sizes = options.work, options.threads, SIZES[options.size]
+        self.settings = dict(seed=options.seed, threads=options.threads, **self.sizes)
+        self.until = STAGES.index(options.until)
+        os.makedirs(self.work, exist_ok=True)
+        torch.set_num_threads(options.threads)
+        torch.use_deterministic_algorithms(True)
+        torch.manual_seed(options.seed)  # of the networks' starting weights
+
+    def wants(self, stage):
+        return STAGES.index(stage) <= self.until
+
+
+def say_ceiling(autoencoder, run, held):
+    """How well pictures are recognised that only went through the autoencoder: no sampling can be better."""
+    count = min(held.count, 400)
+    pictures = judge.to_bytes(stages.reconstruct(autoencoder, held.pictures(slice(0, count))))
+    scores = [judge.score(judge.held_out(run.settings["seed"], i)[0], picture) for i, picture in enumerate(pictures)]
+    say(f"reconstructions of {count} held-out pictures: {judge.summary(scores)}")
+
+
+def train(run):
+    """The three trained networks, or nothing if the run ends earlier."""
+    networks = models.make_autoencoder(), models.make_text_encoder(), models.make_unet()
+    autoencoder, text, unet = networks
+    head = stages.LayoutHead()
+    data, held = Data(run, "training", run.sizes["scenes"]), Data(run, judge.SPLIT, run.sizes["held"])
+    if not run.wants("autoencoder"):
+        return None
+    stages.train_autoencoder(run, autoencoder, data, held)
+    say_ceiling(autoencoder, run, held)
+    if run.wants("text"):
+        stages.train_text(run, text, head, data)
+    if run.wants("decoder"):
+        for part in (data, held):
+            part.encode(autoencoder)
+        stages.train_decoder(run, autoencoder, data, held)
+        say_ceiling(autoencoder, run, held)
+        spread = float(data.latents[:10000].std())
+        autoencoder.register_to_config(scaling_factor=round(1 / spread, 5))
+    if not run.wants("denoiser"):
+        return None
+
+    def sample():
+        return judge.summary(judge.judge_networks(*networks, run.settings["seed"], run.sizes["sampled"], steps=15))
+
+    scale = autoencoder.config.scaling_factor
+    stages.train_denoiser(run, unet, text, head, data, held, scale, sample)
+    return networks
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="Makes the demo model from nothing.")
+    parser.add_argument("--work", default="demo-work", help="folder of drawn pictures and checkpoints")
+    parser.add_argument("--out", help="folder of the model; default: WORK/model")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2, help="the weights depend on it in their last bits")
+    parser.add_argument("--size", choices=SIZES, default="full", help="smoke: all stages, a few steps each")
+    parser.add_argument("--until", choices=STAGES, default="judge", help="last stage")
+    parser.add_argument("--clatent", help="program that draws the pictures to be judged; default: the networks here do, before rounding to f16")
+    parser.add_argument("--judge", type=int, default=400, help="number of held-out captions")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    catch_signals()
+    run = Run(options)
+    networks = train(run)
+    out = options.out or os.path.join(run.work, "model")
+    if networks and run.wants("export"):
+        say(export(run, out, *networks))
+    if networks and run.wants("judge"):
+        count = options.judge if options.size == "full" else run.sizes["sampled"]
+        if options.clatent:
+            scores = judge.judge_clatent(options.clatent, out, os.path.join(run.work, "judged"), options.seed, count)
+        else:
+            scores = judge.judge_networks(*networks, options.seed, count, steps=30)
+        say(f"{count} held-out captions: {judge.summary(scores)}")
+
+
+if __name__ == "__main__":
+    main()
