@@ -61,6 +61,9 @@ line=$("$clatent" info made.png --as-args) || fail "info --as-args gives $?"
 eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output again.png --quiet" || fail "again: $line"
 cmp made.png again.png >&2 || fail "what was made with 16 bits is not recorded as that: $line"
 rm -f again.png
+# memory that is there only until it is used, on what says that it is no CPU
+make 5 'MiB are free' CLFAULT_LIMITS=gpu=1 CLFAULT='clEnqueueFillBuffer:-5:1+' "$clatent" generate --device 0 \
+    --precision f32
 
 # ---- kernels that do not build, and wrong ones
 make 0 'slower kernels take its place' CLFAULT_BUILD='conv_winograd.cl -' "$clatent" generate

@@ -126,6 +126,22 @@ out:
     return status;
 }
 
+enum clat_status buffer_touch(struct device *device, const struct buffer *buffer)
+{
+    const cl_uchar zero = 0;
+    if (device->dry || device->facts.is_cpu)
+        return CLAT_OK;
+    cl_int code = clEnqueueFillBuffer(
+        device->queue, buffer->memory, &zero, sizeof zero, 0, buffer->size, 0, NULL, NULL);
+    if (code == CL_SUCCESS)
+        code = clFinish(device->queue);
+    if (code == CL_OUT_OF_RESOURCES)
+        code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    if (code != CL_SUCCESS)
+        return opencl_fault(device, code, "the first use of %zu bytes", buffer->size);
+    return CLAT_OK;
+}
+
 void buffer_free(struct device *device, struct buffer *buffer)
 {
     if (buffer->memory)

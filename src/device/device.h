@@ -106,6 +106,10 @@ struct buffer {
 enum clat_status buffer_new(struct device *device, size_t size, struct buffer *buffer);
 void buffer_free(struct device *device, struct buffer *buffer); /* NULL memory is allowed */
 
+/* Writes all of it once and waits: a driver that accepts more than it can back says so here. A CPU
+ * device backs its memory page by page, and is not asked. */
+enum clat_status buffer_touch(struct device *device, const struct buffer *buffer);
+
 /* Maps the whole buffer for writing and lets `fill` write it: weights are packed straight into
  * place. On a dry device `fill` is not called. */
 enum clat_status buffer_fill(struct device *device, struct buffer *buffer,

@@ -8,6 +8,7 @@
 
 enum clat_status pool_open(struct device *device, size_t size, struct pool *pool)
 {
+    enum clat_status status;
     *pool = (struct pool){.device = device};
     if (device_is_dry(device))
         return CLAT_OK;
@@ -15,7 +16,10 @@ enum clat_status pool_open(struct device *device, size_t size, struct pool *pool
         return status_set(CLAT_ERROR_MEMORY,
             "activations of %zu bytes are needed, at most %zu can be addressed", size,
             (size_t)UINT32_MAX * sizeof(float));
-    return buffer_new(device, size, &pool->buffer);
+    TRY(buffer_new(device, size, &pool->buffer));
+    TRY(buffer_touch(device, &pool->buffer));
+out:
+    return status;
 }
 
 void pool_close(struct pool *pool)
