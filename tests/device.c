@@ -387,7 +387,7 @@ static void check_limits(struct device *device)
 {
     struct kernel *kernel;
     struct device_facts facts = device->facts;
-    const char *options = "-DWIDTH=64 -DQUERIES=16";
+    const char *options = "-DWIDTH=64 -DROWS=4";
     struct argument none = ARG_BUFFER(NULL);
     device->facts.local_memory = 1000;
     CHECK_FAILS(kernel_find(device, "attention", "attention", options, &kernel), CLAT_ERROR_DEVICE,

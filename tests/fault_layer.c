@@ -11,7 +11,7 @@
  *                                     every call on its context fails
  *   CLFAULT_BUILD=TEXT                programs whose source holds TEXT do not build
  *   CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds TEXT, OLD is replaced by NEW
- *   CLFAULT_LIMITS="local=32768 group=256 memory=1073741824 gpu=1"
+ *   CLFAULT_LIMITS="memory=1073741824 gpu=1"
  *                                     what devices say of themselves
  *   CLFAULT_CAPACITY=BYTES            buffers beyond so many bytes in all give -4
  *   CLFAULT_LOG=FILE                  receives at exit: faults, calls by function, references to
@@ -479,7 +479,7 @@ static void lower(cl_ulong *value, const char *name)
         *value = most;
 }
 
-/* On devices of 64 bits all four numbers have the size of a cl_ulong. */
+/* All of these have the size of a cl_ulong. */
 static cl_int CL_API_CALL GetDeviceInfo(
     cl_device_id id, cl_device_info what, size_t size, void *value, size_t *size_out)
 {
@@ -487,12 +487,6 @@ static cl_int CL_API_CALL GetDeviceInfo(
     if (code || !value || size < sizeof(cl_ulong))
         return code;
     switch (what) {
-    case CL_DEVICE_LOCAL_MEM_SIZE:
-        lower(value, "local=");
-        break;
-    case CL_DEVICE_MAX_WORK_GROUP_SIZE:
-        lower(value, "group=");
-        break;
     case CL_DEVICE_GLOBAL_MEM_SIZE:
     case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
         lower(value, "memory=");
@@ -505,15 +499,6 @@ static cl_int CL_API_CALL GetDeviceInfo(
         break;
     }
     return CL_SUCCESS;
-}
-
-static cl_int CL_API_CALL GetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id id,
-    cl_kernel_work_group_info what, size_t size, void *value, size_t *size_out)
-{
-    cl_int code = driver->clGetKernelWorkGroupInfo(kernel, id, what, size, value, size_out);
-    if (!code && value && what == CL_KERNEL_WORK_GROUP_SIZE)
-        lower(value, "group=");
-    return code;
 }
 
 /* ---- begin and end -------------------------------------------------------------------------- */
@@ -585,7 +570,7 @@ static void fill_dispatch(void)
     TAKE(EnqueueReadBuffer), TAKE(EnqueueWriteBuffer), TAKE(EnqueueFillBuffer);
     TAKE(EnqueueReadBufferRect), TAKE(EnqueueWriteBufferRect);
     TAKE(WaitForEvents), TAKE(RetainEvent), TAKE(ReleaseEvent), TAKE(Finish);
-    TAKE(GetDeviceInfo), TAKE(GetKernelWorkGroupInfo);
+    TAKE(GetDeviceInfo);
 #undef TAKE
 }
 

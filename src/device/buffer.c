@@ -129,7 +129,7 @@ out:
 enum clat_status buffer_touch(struct device *device, const struct buffer *buffer)
 {
     const cl_uchar zero = 0;
-    if (device->dry || device->facts.is_cpu)
+    if (device->dry || device->facts.on_host)
         return CLAT_OK;
     cl_int code = clEnqueueFillBuffer(
         device->queue, buffer->memory, &zero, sizeof zero, 0, buffer->size, 0, NULL, NULL);
