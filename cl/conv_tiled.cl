@@ -18,7 +18,7 @@
  * norm, SiLU. On the way into local memory these would be done nine times for every panel, a quarter
  * of tiled's work; as a pass of its own they are a few percent.
  *
- * Options of tiled: ROWS and HIGH of group_tile.h. Grid of tiled: (WIDE * panels, HIGH * blocks of
+ * Options of tiled: ROWS of group_tile.h. Grid of tiled: (WIDE * panels, HIGH * blocks of
  * pixels, parts); of tiled_end: (quads of y, pixels); of joined: (columns of the result, pixels). */
 #include "common.h"
 #define UNROLLED 1 /* the addresses take the registers that more would want */

@@ -11,7 +11,7 @@
  * few tiles to fill a device. Other activations go that way too, with one part: they are rare, and in
  * sixteen copies, for each quad of sums, they were most of the program.
  *
- * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS, HIGH of group_tile.h.
+ * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS of group_tile.h.
  * Grid of product: (WIDE * panels, HIGH * blocks of rows, parts); else: (columns of y, rows). */
 #include "common.h"
 #include "group_tile.h"

@@ -15,18 +15,15 @@
  * work-items of eight, the unit in which such reads are served, ask for one bank: the second half of
  * the weights stands 16 words further, and row r of column c of x in place r ^ 8*(c/4), so that
  * writing the quads of x, which come along rows, down the columns meets no bank twice.
- * Local memory: 13 KiB at ROWS 8, HIGH 16. Registers: 64 sums, 24 in flight, 16 or 32 factors; AMD's
+ * Local memory: 13 KiB at ROWS 8. Registers: 64 sums, 24 in flight, 16 or 32 factors; AMD's
  * chips run half as many waves from 129 on.
  *
- * Tunables: ROWS (1, 4, 8), HIGH (8, 16; 16 for ROWS 1), UNROLLED (1, 2, 4: columns of k whose factors
- * are in flight together; they cost registers).
+ * Tunables: ROWS (1, 4, 8), UNROLLED (1, 2, 4: columns of k whose factors are in flight together; they
+ * cost registers).
  * The tiles are named in the kernel itself, by TILE_LOCAL: PoCL 3.1 lets groups that run at the same
  * time share a local array that a function was given. */
 #ifndef ROWS
 #define ROWS 8
-#endif
-#ifndef HIGH
-#define HIGH 16
 #endif
 #ifndef UNROLLED
 #define UNROLLED 2
@@ -34,6 +31,7 @@
 #define PANEL 64
 #define STEP 16
 #define WIDE 8
+#define HIGH 16
 #define ITEMS (WIDE * HIGH)
 #define TILE (ROWS * HIGH)
 
@@ -95,7 +93,7 @@
     sum[i][1] = fma((float4)(a), b1, sum[i][1]);
 #endif
 #define TILE_MULTIPLY                                                                              \
-    for (int step = 0; step < STEP; step += UNROLLED)                                              \
+    ROLLED for (int step = 0; step < STEP; step += UNROLLED)                                       \
         UNROLL for (int one = 0; one < UNROLLED; one++)                                            \
         {                                                                                          \
             float4 b0 = w_tile[step + one][tx + tx / 4 * 8];                                       \

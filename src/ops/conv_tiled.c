@@ -58,12 +58,11 @@ static enum clat_status multiply(struct device *device, const struct conv *conv,
 {
     int pixels = (int)tensor_pixels(call->y), parts = partial ? partial->n : 1;
     int columns = conv_round_up(conv->out, GEMM_PANEL);
-    struct group_tile tile = gemm_group_tile(pixels);
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
-    snprintf(options, sizeof options, "-DROWS=%d -DHIGH=%d%s", tile.rows, tile.high,
-        HALF_OPTION(conv->half));
+    snprintf(
+        options, sizeof options, "-DROWS=%d%s", gemm_group_rows(pixels), HALF_OPTION(conv->half));
     TRY(kernel_find(device, "conv_tiled", "tiled", options, &kernel));
     TRY(launch(device, kernel, gemm_group_grid(pixels, columns, parts), ARG_TENSOR(x),
         ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),

@@ -39,13 +39,9 @@ enum clat_status gemm_run(struct pool *pool, const struct product *product);
 /* ---- gemm_groups.c: products in work-groups, for GPUs --------------------------------------- */
 enum clat_status gemm_groups_run(struct pool *pool, const struct product *product);
 
-/* Rows of a work-item and work-items down a group (cl/group_tile.h), for so many rows of the
- * result. */
+/* Rows of a work-item (ROWS of cl/group_tile.h) for so many rows of the result. */
 #define GEMM_GROUP_STEP 16 /* of k at a time */
-struct group_tile {
-    int rows, high;
-};
-struct group_tile gemm_group_tile(int rows);
+int gemm_group_rows(int rows);
 
 /* How many groups along k share the `steps` of a product, and the steps of each. */
 struct group_cut {

@@ -8,17 +8,14 @@
 
 #include <stdio.h>
 
-#define WIDE 8       /* work-items of a group across, as in cl/group_tile.h */
+#define WIDE 8 /* a group is WIDE x HIGH, as in cl/group_tile.h */
+#define HIGH 16
 #define PART_LEAST 4 /* steps of k in a part */
 #define PART_MOST 16 /* parts: each writes and reads its sums once more */
 
-struct group_tile gemm_group_tile(int rows)
+int gemm_group_rows(int rows)
 {
-    if (rows <= 16)
-        return (struct group_tile){1, 16};
-    if (rows <= 32)
-        return (struct group_tile){4, 8};
-    return (struct group_tile){rows < 512 ? 4 : 8, 16};
+    return rows <= HIGH ? 1 : rows < 512 ? 4 : 8;
 }
 
 static int blocks(int count, int block)
@@ -28,8 +25,7 @@ static int blocks(int count, int block)
 
 struct group_cut gemm_group_cut(const struct device *device, int rows, int columns, int steps)
 {
-    struct group_tile tile = gemm_group_tile(rows);
-    int tiles = columns / GEMM_PANEL * blocks(rows, tile.rows * tile.high);
+    int tiles = columns / GEMM_PANEL * blocks(rows, HIGH * gemm_group_rows(rows));
     int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
     int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
     int parts = blocks(wanted, tiles) < most ? blocks(wanted, tiles) : most;
@@ -40,9 +36,9 @@ struct group_cut gemm_group_cut(const struct device *device, int rows, int colum
 
 struct grid gemm_group_grid(int rows, int columns, int parts)
 {
-    struct group_tile tile = gemm_group_tile(rows);
-    size_t high = (size_t)tile.high, down = (size_t)blocks(rows, tile.rows * tile.high);
-    return grid3((size_t)(columns / GEMM_PANEL) * WIDE, down * high, (size_t)parts, WIDE, high, 1);
+    size_t across = (size_t)(columns / GEMM_PANEL);
+    size_t down = (size_t)blocks(rows, HIGH * gemm_group_rows(rows));
+    return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
 }
 
 /* Four columns together come from one of the inputs. */
@@ -79,7 +75,6 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     bool pairs = p->activation == ACTIVATION_GEGLU;
     int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
     int columns = gemm_columns(p->out, pairs);
-    struct group_tile tile = gemm_group_tile(rows);
     struct group_cut cut = gemm_group_cut(pool->device, rows, columns, blocks(k, GEMM_GROUP_STEP));
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial, *sums = NULL;
@@ -90,7 +85,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
         sums = &partial;
     }
-    snprintf(options, sizeof options, "-DROWS=%d -DHIGH=%d%s%s%s", tile.rows, tile.high,
+    snprintf(options, sizeof options, "-DROWS=%d%s%s%s", gemm_group_rows(rows),
         pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
     TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
