@@ -115,7 +115,7 @@ class Stage:
         left = (self.steps - self.step) * seconds / count
         words = "  ".join(f"{key} {value / count:.4f}" for key, value in sums.items())
         say(f"{self.name:11} {self.step:5}/{self.steps}  {seconds / count:.2f} s/step  {left / 60:.0f} min left  {words}")
-        if look and (self.step % (self.steps // 8 or 1) < 1 or self.step == self.steps):
+        if look and 8 * self.step // self.steps > 8 * (self.step - count) // self.steps:
             self.swap()
             with torch.no_grad():
                 say(f"{self.name:11} {self.step:5}  {look()}")
