@@ -13,6 +13,10 @@ const struct quirk quirk_rows[] = {
     {QUIRK_UNUSABLE, "Intel Gen OCL Driver", NULL, NULL,
         "not used: Beignet gives wrong results, use the Intel compute runtime",
         "hashcat skips it, src/backend.c"},
+    {QUIRK_UNUSABLE, "rusticl", "llvmpipe", "22.",
+        "not used: this version leaves long loops before their end; Mesa 25 does not",
+        "measured with 22.3.6: attention over 4096 keys and more leaves outputs unwritten, and the "
+        "kernels of the CPU shape compile for minutes; 25.0.7 is right"},
     {QUIRK_NO_OWN_CACHE, "Portable Computing Language", NULL, NULL,
         "kernels are cached by the driver, not by us",
         "pocl: clGetProgramInfo(BINARIES) compiles every kernel once more (inducer/pyopencl#731)"},

@@ -8,7 +8,8 @@
 #include "device/device.h"
 
 enum quirk_symptom {
-    QUIRK_UNUSABLE = 1, /* gives wrong pictures or crashes: not used unless asked for by index */
+    QUIRK_UNUSABLE =
+        1, /* gives wrong pictures or crashes: not used (narrow.h has a word for tests) */
     QUIRK_NO_OWN_CACHE = 2,     /* fetching a binary costs more than it saves */
     QUIRK_BUILDS_AT_LAUNCH = 4, /* compiles a kernel at its first launch, on a thread of its own */
     QUIRK_IN_PROCESS = 8,       /* CPU devices run kernels in this process, with what its CPU has */
