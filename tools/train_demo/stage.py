@@ -65,10 +65,11 @@ class Stage:
         self.optimiser = Muon([g for g in groups if g["params"]], weight_decay)
         self.weights = [w for g in self.optimiser.param_groups for w in g["params"]]
         self.average = [w.detach().clone() for w in self.weights]
+        self.settings = run.settings_until(name)
         self.step, self.file = 0, os.path.join(run.work, name + ".pt")
 
     def save(self):
-        state = dict(step=self.step, settings=self.run.settings, average=self.average,
+        state = dict(step=self.step, settings=self.settings, average=self.average,
                      optimiser=self.optimiser.state_dict(), modules={k: m.state_dict() for k, m in self.modules.items()})
         torch.save(state, self.file + ".new")
         os.replace(self.file + ".new", self.file)
@@ -77,7 +78,7 @@ class Stage:
         if not os.path.exists(self.file):
             return
         state = torch.load(self.file)
-        if state["settings"] != self.run.settings:
+        if state["settings"] != self.settings:
             sys.exit(f"{self.file}: made with other settings ({state['settings']}): take another --work folder")
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])

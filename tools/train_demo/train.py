@@ -27,14 +27,15 @@ from export import export
 from stage import catch_signals, say
 
 SIZES = {
-    "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=800,
-                 denoiser=5000, sampled=40),
+    "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=600,
+                 denoiser=3000, sampled=40),
     "smoke": dict(scenes=256, held=32, pictures=4, captions=8, autoencoder=8, text=8, decoder=8, denoiser=8, sampled=2)}
+TRAINED = ["autoencoder", "text", "decoder", "denoiser"]
 STAGES = ["draw", "autoencoder", "text", "decoder", "denoiser", "export", "judge"]
 
 
 class Run:
-    """What all stages share. settings is what the weights depend on; checkpoints of others are refused."""
+    """What all stages share. settings is what the weights depend on."""
 
     def __init__(self, options):
         self.work, self.processes, self.sizes = options.work, options.threads, SIZES[options.size]
@@ -44,6 +45,11 @@ class Run:
         torch.set_num_threads(options.threads)
         torch.use_deterministic_algorithms(True)
         torch.manual_seed(options.seed)  # of the networks' starting weights
+
+    def settings_until(self, stage):
+        """What the weights of a stage depend on; checkpoints made with others are refused."""
+        steps = TRAINED[:TRAINED.index(stage) + 1]
+        return {key: self.settings[key] for key in ["seed", "threads", "scenes", "pictures", "captions", *steps]}
 
     def wants(self, stage):
         return STAGES.index(stage) <= self.until
