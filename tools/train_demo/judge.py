@@ -24,6 +24,7 @@ import captions
 import world
 
 SPLIT = "held-out"
+SCHEDULERS = ["ddim", "pndm", "lms", "euler", "dpmsolver_multistep"]
 GRID = 36  # side of a template
 NAMES = list(world.PALETTE)
 TO_XYZ = np.array([[.4124, .3576, .1805], [.2126, .7152, .0722], [.0193, .1192, .9505]], np.float32)

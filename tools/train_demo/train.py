@@ -17,13 +17,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 warnings.filterwarnings("ignore")
 
+import diffusers
 import torch
+import transformers
 
 import judge
 import models
 import stages
 from data import Data
-from export import export
+from export import add_figures, export
 from stage import catch_signals, say
 
 SIZES = {
@@ -106,8 +108,24 @@ def parse():
     return parser.parse_args()
 
 
+def judge_model(run, options, folder, networks):
+    """Figures of the exported model into its card; through clatent with each of five schedulers, if it is given."""
+    count = options.judge if options.size == "full" else run.sizes["sampled"]
+    if options.clatent:
+        scores = {name: judge.judge_clatent(options.clatent, folder, os.path.join(run.work, "judged"), options.seed, count,
+                                            ["--scheduler", name]) for name in judge.SCHEDULERS}
+    else:
+        scores = {"ddim": judge.judge_networks(*networks, options.seed, count, steps=30)}
+    add_figures(folder, count, {name: judge.percentages(one) for name, one in scores.items()})
+    for name, one in scores.items():
+        say(f"{count} held-out captions, {name}: {judge.summary(one)}")
+
+
 def main():
     options = parse()
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
     catch_signals()
     run = Run(options)
     networks = train(run)
@@ -115,12 +133,7 @@ def main():
     if networks and run.wants("export"):
         say(export(run, out, *networks))
     if networks and run.wants("judge"):
-        count = options.judge if options.size == "full" else run.sizes["sampled"]
-        if options.clatent:
-            scores = judge.judge_clatent(options.clatent, out, os.path.join(run.work, "judged"), options.seed, count)
-        else:
-            scores = judge.judge_networks(*networks, options.seed, count, steps=30)
-        say(f"{count} held-out captions: {judge.summary(scores)}")
+        judge_model(run, options, out, networks)
 
 
 if __name__ == "__main__":
