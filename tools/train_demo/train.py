@@ -29,8 +29,8 @@ from export import add_figures, export
 from stage import catch_signals, say
 
 SIZES = {
-    "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=600,
-                 denoiser=3000, sampled=40),
+    "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=1200,
+                 denoiser=6000, sampled=40),
     "smoke": dict(scenes=256, held=32, pictures=4, captions=8, autoencoder=8, text=8, decoder=8, denoiser=8, sampled=2)}
 TRAINED = ["autoencoder", "text", "decoder", "denoiser"]
 STAGES = ["draw", "autoencoder", "text", "decoder", "denoiser", "export", "judge"]
