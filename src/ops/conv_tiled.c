@@ -94,7 +94,7 @@ static enum clat_status run(
     const struct tensor *x = call->x;
     int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
     int steps = 9 * padded_inputs(conv) / GEMM_GROUP_STEP;
-    struct group_cut cut = gemm_group_cut(device, pixels, columns, steps);
+    struct group_cut cut = gemm_group_cut(device, pixels / call->y->n, columns, steps);
     struct pool_mark mark = pool_mark(pool);
     enum clat_status status;
     if (call->x2 || call->fold || call->silu || conv->in % 4) {

@@ -43,11 +43,13 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *produc
 #define GEMM_GROUP_STEP 16 /* of k at a time */
 int gemm_group_rows(int rows);
 
-/* How many groups along k share the `steps` of a product, and the steps of each. */
+/* How many groups along k share the `steps` of a product, and the steps of each. It orders the sums,
+ * so it goes by the rows of one image: how many share a call must not change any. */
 struct group_cut {
     int parts, steps;
 };
-struct group_cut gemm_group_cut(const struct device *device, int rows, int columns, int steps);
+struct group_cut gemm_group_cut(
+    const struct device *device, int image_rows, int columns, int steps);
 
 /* `columns`: a multiple of GEMM_PANEL. */
 struct grid gemm_group_grid(int rows, int columns, int parts);
