@@ -43,8 +43,8 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *produc
 #define GEMM_GROUP_STEP 16 /* of k at a time */
 int gemm_group_rows(int rows);
 
-/* How many groups along k share the `steps` of a product, and the steps of each. It orders the sums,
- * so it goes by the rows of one image: how many share a call must not change any. */
+/* How many groups along k share the `steps` of a product, and the steps of each. It orders the
+ * sums, so it goes by the rows of one image: how many share a call must not change any. */
 struct group_cut {
     int parts, steps;
 };

@@ -23,8 +23,7 @@ static int blocks(int count, int block)
     return (count + block - 1) / block;
 }
 
-struct group_cut gemm_group_cut(
-    const struct device *device, int image_rows, int columns, int steps)
+struct group_cut gemm_group_cut(const struct device *device, int image_rows, int columns, int steps)
 {
     int rows = 2 * image_rows; /* as a guided image has */
     int tiles = columns / GEMM_PANEL * blocks(rows, HIGH * gemm_group_rows(rows));
@@ -77,7 +76,8 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     bool pairs = p->activation == ACTIVATION_GEGLU;
     int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
     int columns = gemm_columns(p->out, pairs);
-    struct group_cut cut = gemm_group_cut(pool->device, rows / p->y->n, columns, blocks(k, GEMM_GROUP_STEP));
+    struct group_cut cut =
+        gemm_group_cut(pool->device, rows / p->y->n, columns, blocks(k, GEMM_GROUP_STEP));
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial, *sums = NULL;
     struct kernel *kernel;

@@ -107,6 +107,7 @@ HOST_TESTS=$(printf 'print:\n\t@echo $(HOST_TESTS)\n' | make -s -C "$work/saniti
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 suite "host tests under sanitizers" "$work/sanitized" TESTS="$HOST_TESTS"
 unset ASAN_OPTIONS UBSAN_OPTIONS
+step "kernels through compilers for GPUs" sh "$top/tests/tools/offline.sh" "$work/main"
 step "oclgrind over every kernel" sh "$top/tests/tools/oclgrind.sh" "$work/main"
 step "reproducible build" sh "$top/tests/tools/reproducible.sh" "$work/main"
 # The release builds from sources that cannot be written, installs and uninstalls; while it is installed, plugins are
