@@ -16,6 +16,7 @@ static const struct {
     {"conv_gather", "conv"},
     {"conv_narrow", "conv_direct"},
     {"conv_tiled", "conv"},
+    {"conv_unit", "conv_winograd"},
     {"conv_winograd", "conv_direct"},
     {"gemm_cpu", "gemm"},
     {"gemm_tile", "gemm_cpu"},
