@@ -144,13 +144,7 @@ void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
     }
     int o = panel * PANEL + COLUMN;
     if (TENSOR_GIVEN(partial)) {
-        int packed = get_num_groups(0) * PANEL;
-        global float *to = TENSOR_AT(partial) + (size_t)part * pixels * packed + o;
-        UNROLL for (int i = 0; i < ROWS; i++) if (first_pixel + ROW(i) < pixels)
-        {
-            vstore4(sum[i][0], 0, to + (size_t)(first_pixel + ROW(i)) * packed);
-            vstore4(sum[i][1], 4, to + (size_t)(first_pixel + ROW(i)) * packed);
-        }
+        TILE_LEAVE(TENSOR_AT(partial), part, first_pixel, pixels, panel);
         return;
     }
     const struct ending ending = ENDING;

@@ -110,13 +110,7 @@ KERNEL_GROUP(WIDE, HIGH, 1) void product(TENSOR_IN(x), int x_stride, int in, TEN
     }
     int column = panel * PANEL + COLUMN;
     if (TENSOR_GIVEN(partial)) {
-        int packed = get_num_groups(0) * PANEL;
-        global float *out = TENSOR_AT(partial) + (size_t)part * rows * packed + column;
-        UNROLL for (int i = 0; i < ROWS; i++) if (row + ROW(i) < rows)
-        {
-            vstore4(sum[i][0], 0, out + (size_t)(row + ROW(i)) * packed);
-            vstore4(sum[i][1], 4, out + (size_t)(row + ROW(i)) * packed);
-        }
+        TILE_LEAVE(TENSOR_AT(partial), part, row, rows, panel);
         return;
     }
     const struct outputs outputs = OUTPUTS;

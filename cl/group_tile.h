@@ -100,3 +100,15 @@
             float4 b1 = w_tile[step + one][tx + tx / 4 * 8 + 4];                                   \
             TILE_ROWS(step + one)                                                                  \
         }
+
+/* The sums of rows from `row` on to [parts][rows][panels * PANEL], without what lies beyond the last row: */
+#define TILE_LEAVE(partial, part, row, rows, panel)                                                \
+    do {                                                                                           \
+        int packed = get_num_groups(0) * PANEL;                                                    \
+        global float *to = (partial) + (size_t)(part) * (rows)*packed + (panel)*PANEL + COLUMN;    \
+        UNROLL for (int i = 0; i < ROWS; i++) if ((row) + ROW(i) < (rows))                         \
+        {                                                                                          \
+            vstore4(sum[i][0], 0, to + (size_t)((row) + ROW(i)) * packed);                         \
+            vstore4(sum[i][1], 4, to + (size_t)((row) + ROW(i)) * packed);                         \
+        }                                                                                          \
+    } while (0)

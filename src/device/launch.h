@@ -29,6 +29,12 @@ struct grid grid1(size_t global, size_t local);
 struct grid grid2(size_t gx, size_t gy, size_t lx, size_t ly);
 struct grid grid3(size_t gx, size_t gy, size_t gz, size_t lx, size_t ly, size_t lz);
 
+/* How many blocks cover `count`. */
+static inline int blocks_of(int count, int block)
+{
+    return (count + block - 1) / block;
+}
+
 /* The grid of a CPU-shaped kernel: two work-items per compute unit, local size 1. */
 struct grid grid_jobs(const struct device *device);
 

@@ -27,6 +27,12 @@ struct tensor {
 size_t tensor_pixels(const struct tensor *tensor);
 size_t tensor_elements(const struct tensor *tensor);
 
+/* 0 for NULL, as kernels get it beside no tensor. */
+static inline int tensor_stride(const struct tensor *tensor)
+{
+    return tensor ? tensor->stride : 0;
+}
+
 /* The channels [first, first + count) of every pixel. */
 struct tensor tensor_channels(const struct tensor *tensor, int first, int count);
 /* The batch items [first, first + count). */

@@ -14,11 +14,6 @@
 #define LANES_WIDEST 160 /* beyond it 32 tokens and a block of keys leave the first-level cache */
 #define BLOCK_KEYS 128   /* about so many in a block of the CPU kernel */
 
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
-
 /* ---- queries in the lanes ------------------------------------------------------------------- */
 
 /* Keys in a tile: 13, or 11 where that computes fewer beyond the last. Each height is a program of
@@ -27,7 +22,7 @@ static int choose_keys(int keys)
 {
     if (keys < 13)
         return keys < 11 ? keys : 11;
-    return blocks(keys, 11) * 11 < blocks(keys, 13) * 13 ? 11 : 13;
+    return blocks_of(keys, 11) * 11 < blocks_of(keys, 13) * 13 ? 11 : 13;
 }
 
 /* Columns of the head in a tile; every width is a multiple of 8. */
@@ -39,9 +34,9 @@ static int choose_rows(int width)
 static enum clat_status attention_lanes(struct pool *pool, const struct attention *a)
 {
     struct device *device = pool->device;
-    int tile = choose_keys(a->keys), block = blocks(BLOCK_KEYS, tile) * tile;
-    int jobs = a->images * a->heads * blocks(a->tokens, 32);
-    int padded = blocks(a->width, 16) * 16;
+    int tile = choose_keys(a->keys), block = blocks_of(BLOCK_KEYS, tile) * tile;
+    int jobs = a->images * a->heads * blocks_of(a->tokens, 32);
+    int padded = blocks_of(a->width, 16) * 16;
     struct grid grid = grid_jobs(device);
     struct pool_mark mark = pool_mark(pool);
     struct kernel *kernel;
@@ -69,8 +64,8 @@ out:
 static enum clat_status attention_groups(struct device *device, const struct attention *a)
 {
     int rows = a->width <= ROWS_WIDEST ? 4 : 2;
-    size_t spans = (size_t)blocks(a->width, SPAN_WIDEST);
-    struct grid grid = grid3((size_t)blocks(a->tokens, 16 * rows) * 8,
+    size_t spans = (size_t)blocks_of(a->width, SPAN_WIDEST);
+    struct grid grid = grid3((size_t)blocks_of(a->tokens, 16 * rows) * 8,
         (size_t)a->images * (size_t)a->heads * 16, spans, 8, 16, 1);
     struct kernel *kernel;
     enum clat_status status;

@@ -23,11 +23,6 @@ static void pack(const struct conv *conv, const float *weight, const struct pack
     conv_pack_panels(conv, GEMM_PANEL, padded_inputs(conv), false, weight, packed);
 }
 
-static int stride_of(const struct tensor *tensor)
-{
-    return tensor ? tensor->stride : 0;
-}
-
 /* The input as one tensor of whole quads. */
 static enum clat_status join_input(
     struct pool *pool, const struct conv *conv, const struct conv_call *call, struct tensor *joined)
@@ -39,7 +34,7 @@ static enum clat_status join_input(
     TRY(pool_take(pool, POOL_BACK, x->n, x->h, x->w, wide, joined));
     TRY(kernel_find(pool->device, "conv_tiled", "joined", "", &kernel));
     TRY(launch(pool->device, kernel, grid2((size_t)wide, tensor_pixels(x), 64, 4), ARG_TENSOR(x),
-        ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2), ARG_INT(stride_of(x2)),
+        ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2), ARG_INT(tensor_stride(x2)),
         ARG_TENSOR(call->fold), ARG_INT(conv->in), ARG_INT(call->silu), ARG_INT(x->h * x->w),
         ARG_INT((int)tensor_pixels(x)), ARG_TENSOR(joined), ARG_INT(joined->stride)));
 out:
@@ -47,9 +42,9 @@ out:
 }
 
 #define ARGS_END(conv, call)                                                                       \
-    ARG_BUFFER(&(conv)->bias), ARG_TENSOR((call)->time), ARG_INT(stride_of((call)->time)),         \
-        ARG_TENSOR((call)->residual), ARG_INT(stride_of((call)->residual)), ARG_TENSOR((call)->y), \
-        ARG_INT((call)->y->stride), ARG_INT((call)->y->h *(call)->y->w),                           \
+    ARG_BUFFER(&(conv)->bias), ARG_TENSOR((call)->time), ARG_INT(tensor_stride((call)->time)),     \
+        ARG_TENSOR((call)->residual), ARG_INT(tensor_stride((call)->residual)),                    \
+        ARG_TENSOR((call)->y), ARG_INT((call)->y->stride), ARG_INT((call)->y->h *(call)->y->w),    \
         ARG_INT((int)tensor_pixels((call)->y)), ARG_INT((call)->y->c)
 
 /* The product; into `partial`, if that is given, in its n parts of so many steps. */

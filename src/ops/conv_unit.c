@@ -2,6 +2,7 @@
  *
  * Factors are pairs of bf16 as in gemm_tile.c: packed weights take the bytes of float ones. */
 #include "ops/conv.h"
+#include "ops/packed.h"
 #include "base/shares.h"
 #include "device/launch.h"
 #include "ops/gemm.h"
@@ -15,19 +16,14 @@
 #define BLOCK_LIMIT 32         /* blocks of a job: their sums take 128 KB */
 #define JOBS_PER_UNIT 4
 
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
-
 static int steps_of(const struct conv *conv)
 {
-    return blocks(conv->in, STEP);
+    return blocks_of(conv->in, STEP);
 }
 
 static size_t count_weights(const struct conv *conv)
 {
-    return (size_t)blocks(conv->out, BLOCK) * 9 * steps_of(conv) * STEP_WORDS;
+    return (size_t)blocks_of(conv->out, BLOCK) * 9 * steps_of(conv) * STEP_WORDS;
 }
 
 /* Output o, tap t: its 32 channels of each step. */
@@ -71,7 +67,7 @@ static void pack_panels(void *user, size_t first, size_t last)
 static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
     struct packing packing = {conv, weight, packed->memory};
-    shares_run((size_t)blocks(conv->out, BLOCK), pack_panels, &packing);
+    shares_run((size_t)blocks_of(conv->out, BLOCK), pack_panels, &packing);
 }
 
 /* How a band is cut. */
@@ -88,14 +84,14 @@ static struct cut cut_band(
     struct cut cut = {.steps = steps_of(conv), .wide = width + 2};
     cut.pixel = cut.steps * STEP + PAD;
     cut.places = (band->rows - 1) * cut.wide + width;
-    cut.image_blocks = blocks(cut.places, BLOCK);
+    cut.image_blocks = blocks_of(cut.places, BLOCK);
     cut.blocks = band->images * cut.image_blocks;
-    cut.panels = blocks(conv->out, BLOCK);
-    int parts = blocks(cut.blocks, BLOCK_LIMIT);
+    cut.panels = blocks_of(conv->out, BLOCK);
+    int parts = blocks_of(cut.blocks, BLOCK_LIMIT);
     while (cut.panels * parts < JOBS_PER_UNIT * units && parts * 2 <= cut.blocks)
         parts *= 2;
-    cut.block = blocks(cut.blocks, parts);
-    cut.jobs = cut.panels * blocks(cut.blocks, cut.block);
+    cut.block = blocks_of(cut.blocks, parts);
+    cut.jobs = cut.panels * blocks_of(cut.blocks, cut.block);
     int tap = cut.steps * STEP_WORDS;
     cut.taps = 9 * tap <= PASS_WORDS ? 9 : 3 * tap <= PASS_WORDS ? 3 : 1;
     return cut;
@@ -104,8 +100,7 @@ static struct cut cut_band(
 static enum clat_status find_kernel(
     struct device *device, const char *function, struct kernel **kernel)
 {
-    return kernel_find(device, "conv_unit", function,
-        device_facts(device)->matrix_unit == MATRIX_UNIT_EMULATED ? "-DEMULATE" : "", kernel);
+    return kernel_find(device, "conv_unit", function, UNIT_OPTION(device_facts(device)), kernel);
 }
 
 /* The padded input as pairs of bf16. */

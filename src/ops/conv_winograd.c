@@ -87,11 +87,6 @@ struct work {
     int down, across, tiles; /* tiles of an image, and of the band */
 };
 
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
-
 /* Channels are padded: rows a power of two apart would fall on few sets of the cache. */
 static int padded(int channels)
 {
@@ -132,7 +127,7 @@ static enum clat_status run_input(
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(p), ARG_INT(p->h), ARG_INT(p->w),
         ARG_INT(p->c), ARG_TENSOR(v), ARG_INT(work->depth), ARG_INT(v->w), ARG_INT(v->c),
         ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARG_INT(per),
-        ARG_INT(blocks(work->tiles, per)), ARG_BUFFER(device_counter(device))));
+        ARG_INT(blocks_of(work->tiles, per)), ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
@@ -163,11 +158,11 @@ static enum clat_status run_product(
     enum clat_status status = CLAT_OK;
     struct device *device = work->pool->device;
     const struct cut *cut = &work->cut;
-    int row_tiles = v->w / cut->rows, down = blocks(row_tiles, WHOLE_ROWS / cut->rows);
-    int row_block = blocks(row_tiles, down), panel_block = WHOLE_COLUMNS / cut->panel;
+    int row_tiles = v->w / cut->rows, down = blocks_of(row_tiles, WHOLE_ROWS / cut->rows);
+    int row_block = blocks_of(row_tiles, down), panel_block = WHOLE_COLUMNS / cut->panel;
     if (POINTS * down < 4 * device_facts(device)->compute_units)
         panel_block = 1;
-    int jobs = POINTS * blocks(row_tiles, row_block) * blocks(cut->panels, panel_block);
+    int jobs = POINTS * blocks_of(row_tiles, row_block) * blocks_of(cut->panels, panel_block);
     struct kernel *kernel;
     TRY(find_kernel(work, "product", &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(v), ARG_INT(v->w), ARG_INT(v->c),
@@ -189,7 +184,7 @@ static enum clat_status run_output(const struct work *work, const struct tensor 
     TRY(find_kernel(work, "output", &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(q), ARG_INT(q->w), ARG_INT(q->c),
         ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARG_INT(per),
-        ARGS_ENDING(ending), ARG_INT(blocks(work->tiles, per)),
+        ARGS_ENDING(ending), ARG_INT(blocks_of(work->tiles, per)),
         ARG_BUFFER(device_counter(device))));
 out:
     return status;
@@ -225,7 +220,7 @@ static enum clat_status run_blocks(const struct work *work, const struct tensor 
     TRY(launch(device, kernel, grid, ARG_TENSOR(p), ARG_INT(p->h), ARG_INT(p->w), ARG_INT(p->c),
         ARG_TENSOR(&work->u), ARG_INT(cut->panels), ARG_TENSOR(&scratch), ARG_INT(block),
         ARG_INT(work->tiles), ARG_INT(work->down), ARG_INT(work->across), ARGS_ENDING(ending),
-        ARG_INT(blocks(work->tiles, block)), ARG_BUFFER(device_counter(device))));
+        ARG_INT(blocks_of(work->tiles, block)), ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
@@ -238,8 +233,8 @@ static enum clat_status run_fused(const struct work *work, const struct tensor *
     struct device *device = work->pool->device;
     const struct cut *cut = &work->cut;
     struct conv_ending ending = conv_band_ending(&work->band, work->conv, work->call);
-    int row_tiles = v->w / cut->rows, down = blocks(row_tiles, FUSED_TILES / cut->rows);
-    int block = blocks(row_tiles, down) * cut->rows, jobs = cut->panels * blocks(v->w, block);
+    int row_tiles = v->w / cut->rows, down = blocks_of(row_tiles, FUSED_TILES / cut->rows);
+    int block = blocks_of(row_tiles, down) * cut->rows, jobs = cut->panels * blocks_of(v->w, block);
     size_t items = grid_jobs(device).global[0];
     if (items > (size_t)jobs)
         items = jobs; /* no scratch for work-items without work */
@@ -266,8 +261,8 @@ static enum clat_status run_band(struct work *work)
     struct pool_mark mark = pool_mark(pool);
     int k = work->cut.k, images = work->band.images;
     struct tensor p, v;
-    work->down = blocks(work->band.rows, OUTPUT);
-    work->across = blocks(work->call->y->w, OUTPUT);
+    work->down = blocks_of(work->band.rows, OUTPUT);
+    work->across = blocks_of(work->call->y->w, OUTPUT);
     work->tiles = images * work->down * work->across;
     TRY(pool_take(
         pool, POOL_BACK, images, work->down * OUTPUT + 2, work->across * OUTPUT + 2, k, &p));
@@ -275,7 +270,7 @@ static enum clat_status run_band(struct work *work)
     if (work->form == IN_BLOCKS) {
         TRY(run_blocks(work, &p));
     } else {
-        TRY(pool_take(pool, POOL_BACK, blocks(k, work->depth), POINTS,
+        TRY(pool_take(pool, POOL_BACK, blocks_of(k, work->depth), POINTS,
             conv_round_up(work->tiles, work->cut.rows), row_of_v(work), &v));
         TRY(run_input(work, &p, &v));
         TRY(work->form == FUSED ? run_fused(work, &v) : run_whole(work, &v));
@@ -289,9 +284,9 @@ out:
 static size_t row_floats(const struct work *work)
 {
     const struct cut *cut = &work->cut;
-    size_t across = blocks(work->call->y->w, OUTPUT), v = 0, q = 0;
+    size_t across = blocks_of(work->call->y->w, OUTPUT), v = 0, q = 0;
     if (work->form != IN_BLOCKS)
-        v = (size_t)blocks(cut->k, work->depth) * row_of_v(work);
+        v = (size_t)blocks_of(cut->k, work->depth) * row_of_v(work);
     if (work->form == WHOLE)
         q = padded(cut->panels * cut->panel);
     return across * POINTS * (v + q) / OUTPUT + (across * OUTPUT + 2) * cut->k;
@@ -301,7 +296,7 @@ static size_t row_floats(const struct work *work)
 static void group_channels(struct work *work)
 {
     const struct tensor *y = work->call->y;
-    size_t tiles = (size_t)y->n * blocks(y->h, OUTPUT) * blocks(y->w, OUTPUT);
+    size_t tiles = (size_t)y->n * blocks_of(y->h, OUTPUT) * blocks_of(y->w, OUTPUT);
     work->depth = tiles <= FEW_TILES ? 16 : FUSED_DEPTH;
     work->chunk = tiles <= FEW_TILES ? FEW_CHUNK : FUSED_DEPTH;
 }

@@ -208,11 +208,6 @@ static const struct tile tiles[] = {
     {12, 1, 150}, /* as many loads as multiply-adds: for few columns */
 };
 
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
-
 /* `columns` counts those that are not padding. */
 static struct tile choose_tile(int rows, int columns)
 {
@@ -220,8 +215,8 @@ static struct tile choose_tile(int rows, int columns)
     double best_cost = 0;
     for (size_t i = 0; rows >= 6 && i < sizeof tiles / sizeof tiles[0]; i++) {
         const struct tile *tile = &tiles[i];
-        double area = (double)blocks(rows, tile->rows) * tile->rows *
-                      blocks(columns, 16 * tile->vectors) * tile->vectors;
+        double area = (double)blocks_of(rows, tile->rows) * tile->rows *
+                      blocks_of(columns, 16 * tile->vectors) * tile->vectors;
         if (rows < tile->rows || (i > 0 && area * tile->cost >= best_cost))
             continue;
         best = *tile;
@@ -233,20 +228,30 @@ static struct tile choose_tile(int rows, int columns)
 /* How a product is cut into jobs: about 128 rows by 256 columns, smaller ones where that would
  * leave units of the device without work at the end. */
 struct cut {
-    int slices, row_block, slice_block, jobs;
-    int depth; /* of k at a time, a multiple of 16, or all of it */
+    struct job_cut job; /* of slices of columns, and tiles of rows */
+    int depth;          /* of k at a time, a multiple of 16, or all of it */
     bool unpack;
 };
 
-static void count_jobs(struct cut *cut, int row_tiles)
+static int count_jobs(const struct job_cut *cut)
 {
-    cut->jobs = blocks(row_tiles, cut->row_block) * blocks(cut->slices, cut->slice_block);
+    return blocks_of(cut->rows, cut->row_block) * blocks_of(cut->columns, cut->column_block);
+}
+
+void gemm_cut_jobs(struct job_cut *cut, int wanted, int least_rows)
+{
+    while (count_jobs(cut) < wanted && (cut->column_block > 1 || cut->row_block > least_rows))
+        if (cut->column_block > 1)
+            cut->column_block = blocks_of(cut->column_block, 2);
+        else
+            cut->row_block = blocks_of(cut->row_block, 2);
+    cut->jobs = count_jobs(cut);
 }
 
 /* k in equal blocks of at most `most`, a multiple of 16. */
 static int divide(int k, int most)
 {
-    return k <= most ? k : blocks(blocks(k, blocks(k, most)), 16) * 16;
+    return k <= most ? k : blocks_of(blocks_of(k, blocks_of(k, most)), 16) * 16;
 }
 
 /* Slices as deep as 1280 keep their place in a second-level cache of 1 MiB beside the rows of x. */
@@ -258,34 +263,20 @@ static int choose_depth(int k, int row_block)
 static struct cut choose_cut(
     const struct device *device, struct tile tile, int rows, int columns, int k)
 {
-    int wanted = 8 * device_facts(device)->compute_units, width = 16 * tile.vectors;
-    int row_tiles = blocks(rows, tile.rows);
-    struct cut cut = {.slices = blocks(columns, width)};
-    cut.row_block = blocks(row_tiles, blocks(rows, 128));
-    cut.slice_block = cut.slices < 256 / width ? cut.slices : 256 / width;
-    count_jobs(&cut, row_tiles);
-    while (cut.jobs < wanted && (cut.slice_block > 1 || cut.row_block > 4)) {
-        if (cut.slice_block > 1)
-            cut.slice_block = blocks(cut.slice_block, 2);
-        else
-            cut.row_block = blocks(cut.row_block, 2);
-        count_jobs(&cut, row_tiles);
-    }
-    cut.depth = choose_depth(k, cut.row_block);
-    return cut;
-}
-
-static int stride_of(const struct tensor *tensor)
-{
-    return tensor ? tensor->stride : 0;
+    int width = 16 * tile.vectors;
+    struct job_cut job = {.rows = blocks_of(rows, tile.rows), .columns = blocks_of(columns, width)};
+    job.row_block = blocks_of(job.rows, blocks_of(rows, 128));
+    job.column_block = job.columns < 256 / width ? job.columns : 256 / width;
+    gemm_cut_jobs(&job, 8 * device_facts(device)->compute_units, 4);
+    return (struct cut){job, choose_depth(k, job.row_block), false};
 }
 
 void gemm_arguments(const struct product *p, struct argument arguments[GEMM_ARGUMENTS])
 {
     const struct argument all[GEMM_ARGUMENTS] = {ARG_TENSOR(p->x), ARG_INT(p->x->stride),
-        ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(stride_of(p->x2)),
+        ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
         ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARG_BUFFER(p->bias),
-        ARG_TENSOR(p->residual), ARG_INT(stride_of(p->residual)), ARG_TENSOR(p->y),
+        ARG_TENSOR(p->residual), ARG_INT(tensor_stride(p->residual)), ARG_TENSOR(p->y),
         ARG_INT(p->y->stride), ARG_INT((int)tensor_pixels(p->y)), ARG_INT(p->out),
         ARG_INT(p->activation), ARG_INT(p->activation == ACTIVATION_GEGLU)};
     memcpy(arguments, all, sizeof all);
@@ -294,13 +285,13 @@ void gemm_arguments(const struct product *p, struct argument arguments[GEMM_ARGU
 static enum clat_status run_cpu(struct device *device, const struct product *p)
 {
     bool pairs = p->activation == ACTIVATION_GEGLU;
-    int rows = (int)tensor_pixels(p->y), columns = blocks(p->out, 16) * 16 * (pairs ? 2 : 1);
+    int rows = (int)tensor_pixels(p->y), columns = blocks_of(p->out, 16) * 16 * (pairs ? 2 : 1);
     struct tile tile = choose_tile(rows, columns);
     if (pairs && tile.vectors == 1)
         tile = tiles[0];
     int k = p->x->c + (p->x2 ? p->x2->c : 0);
     struct cut cut = choose_cut(device, tile, rows, columns, k);
-    if (p->half && cut.row_block >= UNPACK_TILES) {
+    if (p->half && cut.job.row_block >= UNPACK_TILES) {
         cut.unpack = true;
         cut.depth = divide(k, UNPACK_DEPTH);
     }
@@ -312,11 +303,11 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
         cut.unpack ? UNPACK_OPTION : HALF_OPTION(p->half));
     TRY(kernel_find(device, "gemm_cpu", "product_cpu", options, &kernel));
     gemm_arguments(p, arguments);
-    arguments[GEMM_ARGUMENTS] = ARG_INT(cut.slices);
-    arguments[GEMM_ARGUMENTS + 1] = ARG_INT(cut.row_block);
-    arguments[GEMM_ARGUMENTS + 2] = ARG_INT(cut.slice_block);
+    arguments[GEMM_ARGUMENTS] = ARG_INT(cut.job.columns);
+    arguments[GEMM_ARGUMENTS + 1] = ARG_INT(cut.job.row_block);
+    arguments[GEMM_ARGUMENTS + 2] = ARG_INT(cut.job.column_block);
     arguments[GEMM_ARGUMENTS + 3] = ARG_INT(cut.depth);
-    arguments[GEMM_ARGUMENTS + 4] = ARG_INT(cut.jobs);
+    arguments[GEMM_ARGUMENTS + 4] = ARG_INT(cut.job.jobs);
     arguments[GEMM_ARGUMENTS + 5] = ARG_BUFFER(device_counter(device));
     TRY(launch_array(device, kernel, grid_jobs(device), arguments, GEMM_ARGUMENTS + 6));
 out:

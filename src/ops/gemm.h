@@ -9,7 +9,6 @@
 #define CLATENT_OPS_GEMM_H
 
 #include "device/launch.h"
-#include "device/launch.h"
 #include "ops/op.h"
 
 #define GEMM_PANEL 64
@@ -57,6 +56,14 @@ struct grid gemm_group_grid(int rows, int columns, int parts);
 /* The arguments that the kernels of all products begin with. */
 #define GEMM_ARGUMENTS 16
 void gemm_arguments(const struct product *product, struct argument arguments[GEMM_ARGUMENTS]);
+
+/* A product of a CPU in jobs of row_block x column_block blocks of the result. */
+struct job_cut {
+    int rows, columns; /* blocks of the whole */
+    int row_block, column_block, jobs;
+};
+/* Halves a job's columns, then its rows down to least_rows, until there are `wanted` jobs. */
+void gemm_cut_jobs(struct job_cut *cut, int wanted, int least_rows);
 
 /* ---- gemm_tile.c: products on a matrix unit, weights as pairs of bf16 ----------------------- */
 /* Whether a layer loaded now is packed for the unit. */

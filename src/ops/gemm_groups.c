@@ -18,27 +18,22 @@ int gemm_group_rows(int rows)
     return rows <= HIGH ? 1 : rows < 512 ? 4 : 8;
 }
 
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
-
 struct group_cut gemm_group_cut(const struct device *device, int image_rows, int columns, int steps)
 {
     int rows = 2 * image_rows; /* as a guided image has */
-    int tiles = columns / GEMM_PANEL * blocks(rows, HIGH * gemm_group_rows(rows));
+    int tiles = columns / GEMM_PANEL * blocks_of(rows, HIGH * gemm_group_rows(rows));
     int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
     int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
-    int parts = blocks(wanted, tiles) < most ? blocks(wanted, tiles) : most;
-    struct group_cut cut = {.steps = parts > 1 ? blocks(steps, parts) : steps};
-    cut.parts = blocks(steps, cut.steps);
+    int parts = blocks_of(wanted, tiles) < most ? blocks_of(wanted, tiles) : most;
+    struct group_cut cut = {.steps = parts > 1 ? blocks_of(steps, parts) : steps};
+    cut.parts = blocks_of(steps, cut.steps);
     return cut;
 }
 
 struct grid gemm_group_grid(int rows, int columns, int parts)
 {
     size_t across = (size_t)(columns / GEMM_PANEL);
-    size_t down = (size_t)blocks(rows, HIGH * gemm_group_rows(rows));
+    size_t down = (size_t)blocks_of(rows, HIGH * gemm_group_rows(rows));
     return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
 }
 
@@ -48,13 +43,8 @@ static bool is_odd(const struct product *p)
     return p->x->c % 4 || (p->x2 && p->x2->c % 4);
 }
 
-static int stride_of(const struct tensor *tensor)
-{
-    return tensor ? tensor->stride : 0;
-}
-
 #define ARGS_OUTPUT(p)                                                                             \
-    ARG_BUFFER((p)->bias), ARG_TENSOR((p)->residual), ARG_INT(stride_of((p)->residual)),           \
+    ARG_BUFFER((p)->bias), ARG_TENSOR((p)->residual), ARG_INT(tensor_stride((p)->residual)),       \
         ARG_TENSOR((p)->y), ARG_INT((p)->y->stride), ARG_INT((int)tensor_pixels((p)->y)),          \
         ARG_INT((p)->out)
 
@@ -77,7 +67,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
     int columns = gemm_columns(p->out, pairs);
     struct group_cut cut =
-        gemm_group_cut(pool->device, rows / p->y->n, columns, blocks(k, GEMM_GROUP_STEP));
+        gemm_group_cut(pool->device, rows / p->y->n, columns, blocks_of(k, GEMM_GROUP_STEP));
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial, *sums = NULL;
     struct kernel *kernel;
@@ -91,7 +81,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
     TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
-        ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(stride_of(p->x2)),
+        ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
         ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARGS_OUTPUT(p), ARG_TENSOR(sums),
         ARG_INT(cut.steps * GEMM_GROUP_STEP)));
     if (sums)

@@ -4,6 +4,7 @@
  * x are split as they are read. Three tile products stand for one of floats, to 16 bits: relative
  * L2 of a product 4.4e-6, where float kernels stay below 1e-6. */
 #include "ops/gemm.h"
+#include "ops/packed.h"
 #include "device/fallback.h"
 #include "device/launch.h"
 
@@ -18,11 +19,6 @@
 #define FEWEST 32  /* columns of either matrix that are worth their padding */
 #define JOBS_PER_UNIT 4
 #define LONG_JOBS_PER_UNIT 2 /* where each job splits its rows again */
-
-static int blocks(int count, int block)
-{
-    return (count + block - 1) / block;
-}
 
 static bool is_usable(const struct device_facts *facts)
 {
@@ -46,7 +42,7 @@ bool gemm_tile_suits(const struct device *device, int out, int in)
 
 int gemm_tile_depth(int in)
 {
-    return blocks(in, STEP) * STEP;
+    return blocks_of(in, STEP) * STEP;
 }
 
 /* ---- packing -------------------------------------------------------------------------------- */
@@ -81,7 +77,7 @@ void gemm_tile_pack_column(const float values[STEP], uint32_t *words)
 void gemm_tile_pack(
     const float *weight, int out, int in, bool pairs, int first_column, int end, uint32_t *words)
 {
-    int steps = blocks(in, STEP);
+    int steps = blocks_of(in, STEP);
     for (int column = first_column; column < end; column++) {
         int row = gemm_source_row(column, out, pairs);
         uint32_t *place = words + (size_t)(column / BLOCK) * steps * WORDS +
@@ -106,8 +102,8 @@ enum clat_status gemm_tile_pack_tensor(struct device *device, const struct tenso
     TRY(kernel_find(device, "tile_pack", "pack_tiles", "", &kernel));
     TRY(launch(device, kernel, grid_jobs(device), ARG_TENSOR(matrix),
         ARG_INT(transposed ? matrix->stride : 1), ARG_INT(transposed ? 1 : matrix->stride),
-        ARG_INT(count), ARG_INT(columns), ARG_TENSOR(packed), ARG_INT(blocks(columns, BLOCK) * 2),
-        ARG_BUFFER(device_counter(device))));
+        ARG_INT(count), ARG_INT(columns), ARG_TENSOR(packed),
+        ARG_INT(blocks_of(columns, BLOCK) * 2), ARG_BUFFER(device_counter(device))));
 out:
     return status;
 }
@@ -116,39 +112,24 @@ out:
 
 /* Jobs of up to 128 rows x all columns, fewer where that leaves units without work. */
 struct cut {
-    int panels, row_block, panel_block, jobs;
+    struct job_cut job;
     int depth;   /* steps at a time */
     int items;   /* work-items */
     int scratch; /* words of one */
 };
 
-static void count_jobs(struct cut *cut, int row_blocks)
-{
-    cut->jobs = blocks(row_blocks, cut->row_block) * blocks(cut->panels, cut->panel_block);
-}
-
 static struct cut choose_cut(const struct device *device, int rows, int columns, int k)
 {
-    int row_blocks = blocks(rows, BLOCK), steps = blocks(k, STEP);
-    int wanted =
-        (steps <= DEPTH ? JOBS_PER_UNIT : LONG_JOBS_PER_UNIT) * device_facts(device)->compute_units;
-    struct cut cut = {.panels = blocks(columns, BLOCK)};
-    cut.row_block = blocks(row_blocks, blocks(rows, 128));
-    cut.panel_block = cut.panels < 16 ? cut.panels : 16;
-    cut.depth = steps <= DEPTH ? steps : blocks(steps, blocks(steps, DEPTH));
-    count_jobs(&cut, row_blocks);
-    while (cut.jobs < wanted && (cut.panel_block > 1 || cut.row_block > 2)) {
-        if (cut.panel_block > 1)
-            cut.panel_block = blocks(cut.panel_block, 2);
-        else
-            cut.row_block = blocks(cut.row_block, 2);
-        count_jobs(&cut, row_blocks);
-    }
-    cut.items = (int)grid_jobs(device).global[0];
-    if (cut.items > cut.jobs)
-        cut.items = cut.jobs;
-    cut.scratch = cut.row_block * WORDS * (cut.depth + (cut.depth < steps ? cut.panel_block : 0));
-    return cut;
+    int steps = blocks_of(k, STEP), items = (int)grid_jobs(device).global[0];
+    int depth = steps <= DEPTH ? steps : blocks_of(steps, blocks_of(steps, DEPTH));
+    struct job_cut job = {.rows = blocks_of(rows, BLOCK), .columns = blocks_of(columns, BLOCK)};
+    job.row_block = blocks_of(job.rows, blocks_of(rows, 128));
+    job.column_block = job.columns < 16 ? job.columns : 16;
+    gemm_cut_jobs(&job,
+        (depth == steps ? JOBS_PER_UNIT : LONG_JOBS_PER_UNIT) * device_facts(device)->compute_units,
+        2);
+    return (struct cut){job, depth, items < job.jobs ? items : job.jobs,
+        job.row_block * WORDS * (depth + (depth < steps ? job.column_block : 0))};
 }
 
 enum clat_status gemm_tile_run(struct pool *pool, const struct product *p)
@@ -156,20 +137,20 @@ enum clat_status gemm_tile_run(struct pool *pool, const struct product *p)
     struct device *device = pool->device;
     struct pool_mark mark = pool_mark(pool);
     bool pairs = p->activation == ACTIVATION_GEGLU;
-    int columns = blocks(p->out, 16) * 16 * (pairs ? 2 : 1);
+    int columns = blocks_of(p->out, 16) * 16 * (pairs ? 2 : 1);
     int k = p->x->c + (p->x2 ? p->x2->c : 0);
     struct cut cut = choose_cut(device, (int)tensor_pixels(p->y), columns, k);
     struct argument arguments[GEMM_ARGUMENTS + 8];
     struct tensor scratch;
     struct kernel *kernel;
     enum clat_status status;
-    TRY(kernel_find(device, "gemm_tile", "product_tile",
-        device_facts(device)->matrix_unit == MATRIX_UNIT_EMULATED ? "-DEMULATE" : "", &kernel));
+    TRY(kernel_find(
+        device, "gemm_tile", "product_tile", UNIT_OPTION(device_facts(device)), &kernel));
     TRY(pool_take(pool, POOL_BACK, 1, 1, cut.items, cut.scratch, &scratch));
     gemm_arguments(p, arguments);
-    const struct argument more[8] = {ARG_INT(cut.panels), ARG_INT(cut.row_block),
-        ARG_INT(cut.panel_block), ARG_INT(cut.depth), ARG_TENSOR(&scratch), ARG_INT(cut.scratch),
-        ARG_INT(cut.jobs), ARG_BUFFER(device_counter(device))};
+    const struct argument more[8] = {ARG_INT(cut.job.columns), ARG_INT(cut.job.row_block),
+        ARG_INT(cut.job.column_block), ARG_INT(cut.depth), ARG_TENSOR(&scratch),
+        ARG_INT(cut.scratch), ARG_INT(cut.job.jobs), ARG_BUFFER(device_counter(device))};
     memcpy(arguments + GEMM_ARGUMENTS, more, sizeof more);
     TRY(launch_array(device, kernel, grid1((size_t)cut.items, 1), arguments, GEMM_ARGUMENTS + 8));
 out:

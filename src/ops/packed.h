@@ -11,6 +11,7 @@
 #define CLATENT_OPS_PACKED_H
 
 #include "base/half.h"
+#include "device/device.h"
 
 #include <stddef.h>
 
@@ -52,5 +53,8 @@ void packed_write(const struct packed *packed, size_t index, const float *values
 
 /* Behind the other options of a kernel. */
 #define HALF_OPTION(half) ((half) ? " -DHALF_WEIGHTS" : "")
+
+/* Of a kernel on the matrix unit of device_facts(). */
+#define UNIT_OPTION(facts) ((facts)->matrix_unit == MATRIX_UNIT_EMULATED ? "-DEMULATE" : "")
 
 #endif
