@@ -59,8 +59,8 @@ KERNEL_GROUP(8, 16, 1) void attention(TENSOR_IN(q), int q_stride, TENSOR_IN(k), 
     local float edge[QUERIES * 8] __attribute__((aligned(16)));
     local float *q_tile = staged, *k_tile = staged + Q_FLOATS;
     int tx = get_local_id(0), ty = get_local_id(1), item = ty * 8 + tx;
-    int first = get_group_id(0) * QUERIES, image = get_group_id(1) / heads;
-    int head = get_group_id(1) - image * heads, span = get_group_id(2) * SPAN;
+    int first = GROUP_ID(0, 8) * QUERIES, head_row = GROUP_ID(1, 16), image = head_row / heads;
+    int head = head_row - image * heads, span = GROUP_ID(2, 1) * SPAN;
     size_t row = (size_t)image * tokens, key_row = (size_t)image * keys;
     global const float *q_head = TENSOR_AT(q) + row * q_stride + head * WIDTH;
     global const float *k_head = TENSOR_AT(k) + key_row * k_stride + head * WIDTH;

@@ -56,6 +56,11 @@
 #define KERNEL_GROUP(x, y, z) __kernel __attribute__((reqd_work_group_size(x, y, z)))
 #define KERNEL_CPU KERNEL_GROUP(1, 1, 1)
 
+/* The group's number in dimension d, where a group has `size` work-items. The host may cut a launch
+ * into parts that begin at an offset (src/device/launch.h): get_group_id() begins anew in each, and
+ * get_num_groups() and get_global_size() know only theirs. */
+#define GROUP_ID(d, size) ((int)get_group_id(d) + (int)((uint)get_global_offset(d) / (size)))
+
 /* job_counter[0] is the next job, [1] the work-items that are done; the last one leaves both zero for
  * the next launch of the in-order queue. Nobody waits, so no forward progress is assumed. A kernel
  * touches no tensor before JOBS: launched with an exhausted counter it is only built

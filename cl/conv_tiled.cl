@@ -115,7 +115,7 @@ void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
 {
     TILE_LOCAL;
     local int place[TILE]; /* of the tap that is fetched: a work-item works out one pixel */
-    int panel = get_group_id(0), first_pixel = get_group_id(1) * TILE, part = get_group_id(2);
+    int panel = GROUP_ID(0, WIDE), first_pixel = GROUP_ID(1, HIGH) * TILE, part = GROUP_ID(2, 1);
     int slices = channels / STEP, left = min(steps, 9 * slices - part * steps);
     int tap = part * steps / slices, c = (part * steps - tap * slices) * STEP;
     const struct map map = {
@@ -144,7 +144,7 @@ void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
     }
     int o = panel * PANEL + COLUMN;
     if (TENSOR_GIVEN(partial)) {
-        TILE_LEAVE(TENSOR_AT(partial), part, first_pixel, pixels, panel);
+        TILE_LEAVE(TENSOR_AT(partial), part, first_pixel, pixels, panel, BLOCKS(out, PANEL));
         return;
     }
     const struct ending ending = ENDING;

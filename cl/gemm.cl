@@ -7,9 +7,9 @@
  *         gates, and y has half as many columns
  *
  * product: a group computes TILE rows x one panel (group_tile.h); act is none, or GEGLU. With
- * `partial` it takes `depth` columns of x only, and leaves its sums to product_end: a few rows have too
- * few tiles to fill a device. Other activations go that way too, with one part: they are rare, and in
- * sixteen copies, for each quad of sums, they were most of the program.
+ * `partial` [parts][rows][panels * PANEL] it takes `depth` columns of x only, and leaves its sums to
+ * product_end: a few rows have too few tiles to fill a device. Other activations go that way too, with
+ * one part: they are rare, and in sixteen copies, for each quad of sums, they were most of the program.
  *
  * Options of product: GEGLU; ODD unless in and in2 are multiples of four; ROWS of group_tile.h.
  * Grid of product: (WIDE * panels, HIGH * blocks of rows, parts); else: (columns of y, rows). */
@@ -90,10 +90,10 @@ static inline void output_quad(const struct outputs *o, int r, int c, float4 v, 
 
 KERNEL_GROUP(WIDE, HIGH, 1) void product(TENSOR_IN(x), int x_stride, int in, TENSOR_IN(x2),
     int x2_stride, int in2, global const WEIGHT *restrict w_memory, uint w_offset, OUTPUT_ARGUMENTS,
-    TENSOR_OUT(partial), int depth)
+    TENSOR_OUT(partial), int panels, int depth)
 {
     TILE_LOCAL;
-    int panel = get_group_id(0), row = get_group_id(1) * TILE, part = get_group_id(2), k = in + in2;
+    int panel = GROUP_ID(0, WIDE), row = GROUP_ID(1, HIGH) * TILE, part = GROUP_ID(2, 1), k = in + in2;
     int first = part * depth, last = min(first + depth, k);
     const struct inputs inputs = {TENSOR_AT(x), TENSOR_AT(x2), x_stride, x2_stride, in, k, rows};
     global const WEIGHT *from = TENSOR_AT(w) + (size_t)panel * k * PANEL;
@@ -110,7 +110,7 @@ KERNEL_GROUP(WIDE, HIGH, 1) void product(TENSOR_IN(x), int x_stride, int in, TEN
     }
     int column = panel * PANEL + COLUMN;
     if (TENSOR_GIVEN(partial)) {
-        TILE_LEAVE(TENSOR_AT(partial), part, row, rows, panel);
+        TILE_LEAVE(TENSOR_AT(partial), part, row, rows, panel, panels);
         return;
     }
     const struct outputs outputs = OUTPUTS;

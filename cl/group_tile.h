@@ -102,9 +102,9 @@
         }
 
 /* The sums of rows from `row` on to [parts][rows][panels * PANEL], without what lies beyond the last row: */
-#define TILE_LEAVE(partial, part, row, rows, panel)                                                \
+#define TILE_LEAVE(partial, part, row, rows, panel, panels)                                        \
     do {                                                                                           \
-        int packed = get_num_groups(0) * PANEL;                                                    \
+        int packed = (panels)*PANEL;                                                               \
         global float *to = (partial) + (size_t)(part) * (rows)*packed + (panel)*PANEL + COLUMN;    \
         UNROLL for (int i = 0; i < ROWS; i++) if ((row) + ROW(i) < (rows))                         \
         {                                                                                          \

@@ -72,7 +72,7 @@ void group_stats(TENSOR_IN(x), int x_stride, TENSOR_OUT(partial), int first_chan
 {
     __local float sums[GROUP_C * GROUP_R];
     int column = min((int)get_global_id(0), c - 1); /* all work-items reach the barriers */
-    int image = get_global_id(2), b = get_group_id(1);
+    int image = get_global_id(2), b = GROUP_ID(1, GROUP_R);
     int first = b * block + get_local_id(1), last = min((b + 1) * block, pixels);
     float count = (float)(last - b * block), mean = 0.0f, squares = 0.0f;
     __global const float *in = TENSOR_AT(x) + (size_t)image * pixels * x_stride + column;
@@ -196,7 +196,7 @@ void group_fold(TENSOR_IN(x), int x_stride, int c1, TENSOR_IN(x2), int x2_stride
     int fold_stride, int pixels, int channels, int groups, int block, int blocks, float eps)
 {
     __local float sums[GROUP_F];
-    int item = get_local_id(0), group = get_group_id(0), image = get_global_id(1);
+    int item = get_local_id(0), group = GROUP_ID(0, GROUP_F), image = get_global_id(1);
     int width = channels / groups, first = group * width, values = blocks * width;
     __global const float *in = TENSOR_AT(x) + (size_t)image * pixels * x_stride;
     __global const float *in2 = TENSOR_AT(x2) + (size_t)image * pixels * x2_stride;
@@ -279,7 +279,7 @@ void group_moments(TENSOR_IN(x), TENSOR_IN(partial), TENSOR_OUT(moments), int mo
     int pixels, int channels, int groups, int block, int blocks)
 {
     __local float sums[GROUP_F];
-    int item = get_local_id(0), group = get_group_id(0);
+    int item = get_local_id(0), group = GROUP_ID(0, GROUP_F);
     int width = channels / groups, first = group * width, values = blocks * width;
     __global const float *in = TENSOR_AT(x) + first, *stats = TENSOR_AT(partial) + first;
     float pivot = in[0], total = (float)pixels * width, mean = 0.0f, squares = 0.0f;
@@ -309,7 +309,7 @@ void group_merge(TENSOR_IN(moments), int groups, int parts, float part, float ta
     int channels, float eps)
 {
     __local float sums[GROUP_F];
-    int item = get_local_id(0), group = get_group_id(0), width = channels / groups;
+    int item = get_local_id(0), group = GROUP_ID(0, GROUP_F), width = channels / groups;
     __global const float *at = TENSOR_AT(moments) + group;
     float pivot = at[0], total = part * (parts - 1) + tail, mean = 0.0f, squares = 0.0f;
     for (int i = item; i < parts; i += GROUP_F)
@@ -392,7 +392,7 @@ void layer_norm(TENSOR_IN(x), int x_stride, __global const float *gamma,
     __global const float *beta, TENSOR_OUT(y), int y_stride, int c, float eps)
 {
     __local float sums[GROUP_F];
-    int item = get_local_id(0), row = get_group_id(0);
+    int item = get_local_id(0), row = GROUP_ID(0, GROUP_F);
     __global const float *in = TENSOR_AT(x) + (size_t)row * x_stride;
     __global float *out = TENSOR_AT(y) + (size_t)row * y_stride;
     float pivot = in[0], mean = 0.0f, squares = 0.0f;

@@ -69,5 +69,13 @@ for file in $(grep -lE '# *include [<"]CL/' src/*/*.[ch] plugins/*.[ch] schedule
     esac
 done
 
+# A launch may be cut into parts: kernels must number their groups over all of them (cl/common.h).
+for file in cl/*.cl cl/*.h; do
+    [ "$file" = cl/common.h ] && continue
+    if grep -nE 'get_(group_id|num_groups|global_size)' "$file" >&2; then
+        fail "$file: GROUP_ID(), and counts as arguments, are right in parts of a launch; these are not"
+    fi
+done
+
 [ $failed -eq 0 ] && echo "layers: every include goes down"
 exit $failed

@@ -71,6 +71,7 @@ static void close_context(struct device *device)
     device->queue = NULL;
     device->context = NULL;
     device->launches = 0;
+    device->queued = 0;
 }
 
 static enum clat_status open_context(struct device *device)
@@ -182,6 +183,7 @@ enum clat_status device_finish(struct device *device)
         device->mark = NULL;
     }
     device->launches = 0;
+    device->queued = 0;
     if (status == CLAT_OK && code != CL_SUCCESS)
         status = opencl_fault(device, code, "clFinish");
     return status;
@@ -248,6 +250,11 @@ bool device_force_shape(struct device *device, bool cpu)
         return false;
     device->facts.is_cpu = cpu;
     return true;
+}
+
+void device_force_launch(struct device *device, size_t groups)
+{
+    device->facts.launch_groups = groups;
 }
 
 void device_allow_matrix_unit(struct device *device, bool allowed)

@@ -34,6 +34,7 @@ struct device_facts {
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
     size_t local_memory;     /* in bytes per work-group; 32 KiB at least is assumed */
     size_t work_group_limit; /* work-items in one group; kernels here need at most 256 */
+    size_t launch_groups;    /* most work-groups in one enqueue; 0: all, or PACE_MEASURED: pace.h */
     unsigned refused;        /* rows of fallback.c: files of kernels that did not build */
 };
 
@@ -81,8 +82,9 @@ enum clat_status device_move(struct device *device);
 /* Waits until all queued work is done; reports the first fault of any of it. */
 enum clat_status device_finish(struct device *device);
 
-/* Called between launches; a true answer makes the next launch() fail with CLAT_CANCELLED. At most
- * 16 launches are in flight, so that a cancelled job stops within a second. */
+/* Called between launches and their parts; a true answer makes launch() fail with CLAT_CANCELLED.
+ * At most 16 launches are in flight, on a GPU at most about a third of a second of them, so that a
+ * cancelled job stops within a second. */
 void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user);
 
 /* Called while a kernel program is built for the first time (n counts from 1). */
@@ -138,5 +140,8 @@ void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
  * False, and nothing is changed, if the device has no kernels of that shape. */
 bool device_force_shape(struct device *device, bool cpu);
+
+/* For tests: another device_facts.launch_groups. */
+void device_force_launch(struct device *device, size_t groups);
 
 #endif

@@ -7,6 +7,10 @@
  *
  * A kernel is named by its file in cl/ (without .cl), its function and the -D options its file
  * documents. Programs are built on first use, kept by the device, and cached on disk (program.h).
+ *
+ * On a GPU a launch that would take long goes in parts (pace.h): kernels number their groups with
+ * GROUP_ID of cl/common.h. Kernels whose groups are one work-item draw jobs instead, and go whole.
+ *
  * ARG_TENSOR gives two kernel arguments: the buffer and the offset in elements (`uint`); kernels
  * declare them with the TENSOR macros of cl/common.h. */
 #ifndef CLATENT_DEVICE_LAUNCH_H
@@ -67,6 +71,11 @@ struct argument argument_buffer(const struct buffer *buffer); /* NULL: no buffer
 enum clat_status kernel_set_arguments(struct device *device, const struct kernel *kernel,
     const struct argument *arguments, size_t count);
 enum clat_status launch_array(struct device *device, struct kernel *kernel, struct grid grid,
+    const struct argument *arguments, size_t count);
+
+/* In one enqueue, whatever device_facts.launch_groups says: for those who measure time themselves.
+ */
+enum clat_status launch_whole(struct device *device, struct kernel *kernel, struct grid grid,
     const struct argument *arguments, size_t count);
 
 #endif

@@ -1,6 +1,7 @@
 /* narrow.c - see narrow.h. SPDX-License-Identifier: MIT */
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/narrow.h"
+#include "device/pace.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -13,8 +14,13 @@ static enum clat_status read_limit(struct narrowing *narrowing, const char *word
         const char *name;
         size_t *limit;
     } limits[] = {{"local_memory", &narrowing->local_memory},
-        {"work_group", &narrowing->work_group}, {"memory", &narrowing->memory}};
+        {"work_group", &narrowing->work_group}, {"memory", &narrowing->memory},
+        {"launch", &narrowing->launch}};
     uint64_t number;
+    if (strcmp(word, "launch") == 0 && strcmp(value, "measured") == 0) {
+        narrowing->launch = PACE_MEASURED;
+        return CLAT_OK;
+    }
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
         if (strcmp(word, limits[i].name) == 0) {
             if (!text_to_uint64(value, &number) || number == 0 || number > SIZE_MAX)
@@ -25,8 +31,8 @@ static enum clat_status read_limit(struct narrowing *narrowing, const char *word
             return CLAT_OK;
         }
     return status_set(CLAT_ERROR_USAGE,
-        "CLATENT_TEST_DEVICE: expected gpu, forbidden, local_memory=N, work_group=N or memory=N, "
-        "found '%.40s'",
+        "CLATENT_TEST_DEVICE: expected gpu, forbidden, local_memory=N, work_group=N, memory=N or "
+        "launch=N, found '%.40s'",
         word);
 }
 
@@ -75,4 +81,6 @@ void narrow_facts(const struct narrowing *narrowing, struct device_facts *facts)
     lower(&facts->work_group_limit, narrowing->work_group);
     lower(&facts->global_memory, narrowing->memory);
     lower(&facts->largest_buffer, narrowing->memory);
+    if (narrowing->launch)
+        facts->launch_groups = narrowing->launch;
 }

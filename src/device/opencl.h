@@ -6,8 +6,8 @@
 #include "device/device.h"
 #include <CL/cl.h>
 
-/* At most twice this many launches are in flight: every so many, the one that far back is awaited.
- */
+/* At most twice this many launches are in flight: every so many, or after PACE_SECONDS of work
+ * where that is known, the one that far back is awaited. */
 #define LAUNCH_STRIDE 8
 
 struct program;
@@ -41,6 +41,7 @@ struct device {
     struct preparation *preparation; /* NULL unless kernels wait: prepare.h */
     struct meter *meter;             /* NULL unless one runs: meter.h */
     int launches;                    /* since the last marked one, 0..LAUNCH_STRIDE */
+    double queued;                   /* seconds that they will take, as far as is known */
     cl_event mark;                   /* of the last marked launch, or NULL */
     int gemm_engine;                 /* enum gemm_engine, kept for ops/gemm.c */
     bool stores_half;                /* device_store_half() */

@@ -36,8 +36,10 @@ static enum clat_status run_once(struct device *device, struct kernel *kernel, s
 {
     enum clat_status status;
     double start = now();
-    TRY(launch(device, kernel, grid1(items, (size_t)group), ARG_FLOAT(0.999f), ARG_FLOAT(0.001f),
-        ARG_INT(rounds), ARG_TENSOR(y)));
+    const struct argument arguments[] = {
+        ARG_FLOAT(0.999f), ARG_FLOAT(0.001f), ARG_INT(rounds), ARG_TENSOR(y)};
+    TRY(launch_whole(device, kernel, grid1(items, (size_t)group), arguments,
+        sizeof arguments / sizeof arguments[0]));
     TRY(device_finish(device));
     *seconds = now() - start;
 out:

@@ -5,6 +5,7 @@
  * index stays the same while its reason changes. */
 #include "device/opencl.h"
 #include "device/narrow.h"
+#include "device/pace.h"
 #include "device/quirk.h"
 #include "device/matrix_unit.h"
 #include "base/memory.h"
@@ -51,6 +52,7 @@ static void read_facts(cl_platform_id platform, cl_device_id id, struct device_f
     clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
     facts->on_host = (type & CL_DEVICE_TYPE_CPU) && !(type & CL_DEVICE_TYPE_GPU);
     facts->is_cpu = facts->on_host;
+    facts->launch_groups = facts->on_host ? 0 : PACE_MEASURED;
     facts->has_half_storage = true;
     facts->compute_units = (int)fact_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     facts->global_memory = fact_size(id, CL_DEVICE_GLOBAL_MEM_SIZE);

@@ -208,6 +208,7 @@ void kernels_free(struct kernel *kernel)
             clReleaseKernel(kernel->handle);
         free(kernel->function);
         free(kernel->rehearsal);
+        free(kernel->paces);
         free(kernel);
         kernel = next;
     }

@@ -3,6 +3,7 @@
 #define CLATENT_DEVICE_PROGRAM_H
 
 #include "device/opencl.h"
+#include "device/pace.h"
 #include "base/text.h"
 
 /* The files of cl/, made by embed.awk from KERNEL_FILES; ended by name NULL. */
@@ -19,6 +20,8 @@ struct kernel {
     cl_uint arguments;           /* how many it takes */
     size_t work_group_limit;     /* work-items in one group, for this kernel */
     struct rehearsal *rehearsal; /* its first launch on a dry device (prepare.h), or NULL */
+    struct pace *paces;          /* of the shapes it was launched with on a GPU */
+    size_t pace_count, pace_room;
     struct kernel *next;
 };
 

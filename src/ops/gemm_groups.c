@@ -83,7 +83,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
         ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
         ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARGS_OUTPUT(p), ARG_TENSOR(sums),
-        ARG_INT(cut.steps * GEMM_GROUP_STEP)));
+        ARG_INT(columns / GEMM_PANEL), ARG_INT(cut.steps * GEMM_GROUP_STEP)));
     if (sums)
         TRY(end_product(pool->device, p, sums));
 out:

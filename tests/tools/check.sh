@@ -82,9 +82,9 @@ if [ "${skipped:-0}" -ne 0 ]; then
         failed=$((failed + 1))
     fi
 fi
-# Kernels of the GPU shape with what a small GPU has; tiny shapes, since "make check" had the others.
+# Kernels of the GPU shape with what a small GPU has, launches cut into small parts; tiny shapes, since "make check" had the others.
 op_tests='tests/op_elementwise tests/op_norm tests/op_resample tests/op_quantize tests/op_attention tests/op_conv'
-export CLATENT_TEST_TINY=1 CLATENT_TEST_DEVICE=gpu,local_memory=32768,work_group=256,memory=1073741824
+export CLATENT_TEST_TINY=1 CLATENT_TEST_DEVICE=gpu,local_memory=32768,work_group=256,memory=1073741824,launch=7
 suite "a small GPU, played by the CPU" "$work/main" \
     TESTS="tests/device $op_tests tests/op_gemm tests/net_ldmbert tests/net_unet tests/net_autoencoder"
 # Another compiler. In Debian 12 it takes minutes for the products of a UNet, so those are left out,
