@@ -93,9 +93,10 @@ def forget_versions(folder):
                 file.write(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def checksum(folder):
+def checksum(folder, weights=WEIGHTS):
+    """Of the files one after the other."""
     digest = hashlib.sha256()
-    for name in WEIGHTS:
+    for name in weights:
         with open(os.path.join(folder, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()

@@ -92,6 +92,11 @@ class Stage:
             weight.data.copy_(average)
             average.copy_(kept)
 
+    def average_again(self, weight):
+        """The average of a weight that was given new values begins with them."""
+        place = next(i for i, w in enumerate(self.weights) if w is weight)
+        self.average[place].copy_(weight.detach())
+
     def set_rate(self):
         """A rise over 50 steps, the full rate for a share of `hold`, then half a cosine down to a hundredth."""
         done = self.step / self.steps

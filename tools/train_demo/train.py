@@ -12,13 +12,11 @@ import argparse
 import os
 import warnings
 
-# Threads that wait must sleep: with spinning, one other program on the machine makes training many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
 warnings.filterwarnings("ignore")
 
+from run import Run, add_options
+
 import diffusers
-import torch
 import transformers
 
 import judge
@@ -34,27 +32,6 @@ SIZES = {
     "smoke": dict(scenes=256, held=32, pictures=4, captions=8, autoencoder=8, text=8, decoder=8, denoiser=8, sampled=2)}
 TRAINED = ["autoencoder", "text", "decoder", "denoiser"]
 STAGES = ["draw", "autoencoder", "text", "decoder", "denoiser", "export", "judge"]
-
-
-class Run:
-    """What all stages share. settings is what the weights depend on."""
-
-    def __init__(self, options):
-        self.work, self.processes, self.sizes = options.work, options.threads, SIZES[options.size]
-        self.settings = dict(seed=options.seed, threads=options.threads, **self.sizes)
-        self.until = STAGES.index(options.until)
-        os.makedirs(self.work, exist_ok=True)
-        torch.set_num_threads(options.threads)
-        torch.use_deterministic_algorithms(True)
-        torch.manual_seed(options.seed)  # of the networks' starting weights
-
-    def settings_until(self, stage):
-        """What the weights of a stage depend on; checkpoints made with others are refused."""
-        steps = TRAINED[:TRAINED.index(stage) + 1]
-        return {key: self.settings[key] for key in ["seed", "threads", "scenes", "pictures", "captions", *steps]}
-
-    def wants(self, stage):
-        return STAGES.index(stage) <= self.until
 
 
 def say_ceiling(autoencoder, run, held):
@@ -97,12 +74,7 @@ def train(run):
 
 def parse():
     parser = argparse.ArgumentParser(description="Makes the demo model from nothing.")
-    parser.add_argument("--work", default="demo-work", help="folder of drawn pictures and checkpoints")
-    parser.add_argument("--out", help="folder of the model; default: WORK/model")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2, help="the weights depend on it in their last bits")
-    parser.add_argument("--size", choices=SIZES, default="full", help="smoke: all stages, a few steps each")
-    parser.add_argument("--until", choices=STAGES, default="judge", help="last stage")
+    add_options(parser, SIZES, STAGES, "demo-work")
     parser.add_argument("--clatent", help="program that draws the pictures to be judged; default: the networks here do, before rounding to f16")
     parser.add_argument("--judge", type=int, default=400, help="number of held-out captions")
     return parser.parse_args()
@@ -127,7 +99,7 @@ def main():
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
     catch_signals()
-    run = Run(options)
+    run = Run(options, SIZES[options.size], TRAINED, STAGES)
     networks = train(run)
     out = options.out or os.path.join(run.work, "model")
     if networks and run.wants("export"):

@@ -1,4 +1,4 @@
-"""world.py - the pictures the demo model learns: coloured shapes on a plain background, 64 by 64 pixels.
+"""world.py - the pictures the demo models learn: coloured shapes on a plain background, 64 by 64 pixels, or larger.
 
 A scene is one of four kinds: one object, one object at a place, two to four equal objects, or two objects in a
 relation. Objects are drawn with signed distances d (negative inside, in pixels): coverage = clip(1/2 - d, 0, 1), a
@@ -121,7 +121,17 @@ def make_scene(rng):
 
 # ---- drawing
 
-ROWS, COLUMNS = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + .5
+class Frame:
+    """A square of `side` pixels of the picture drawn `scale` times as large, from (left, top) on. Lengths in a scene stay
+    in pixels of the picture of 64 by 64; rows and columns are the pixels' centres in them."""
+
+    def __init__(self, scale=1, side=SIDE, left=0, top=0):
+        self.scale = scale
+        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
+        self.rows, self.columns = (rows + top + np.float32(.5)) / scale, (columns + left + np.float32(.5)) / scale
+
+
+WHOLE = Frame()
 
 
 def star_distance(x, y):
@@ -163,37 +173,37 @@ def distance(shape, x, y):
     return star_distance(x, y) if shape == "star" else heart_distance(x, y)
 
 
-def local(thing, shift_x=0, shift_y=0):
+def local(thing, frame, shift_x=0, shift_y=0):
     """Pixel centres in the object's own coordinates."""
     angle = np.deg2rad(thing.rotation)
-    x, y = (COLUMNS - thing.x - shift_x) / thing.radius, (ROWS - thing.y - shift_y) / thing.radius
+    x, y = (frame.columns - thing.x - shift_x) / thing.radius, (frame.rows - thing.y - shift_y) / thing.radius
     return np.cos(angle) * x + np.sin(angle) * y, -np.sin(angle) * x + np.cos(angle) * y
 
 
-def coverage(thing):
+def coverage(thing, frame=WHOLE):
     """How much of each pixel the object covers, [64][64] in 0..1."""
-    return np.clip(.5 - distance(thing.shape, *local(thing)) * thing.radius, 0, 1)
+    return np.clip(.5 - distance(thing.shape, *local(thing, frame)) * (thing.radius * frame.scale), 0, 1)
 
 
 def tint(rng, colour):
     return np.array(PALETTE[colour], np.float32) / 255 * np.array([1 + rng.uniform(-.03, .03) for _ in range(3)], np.float32)
 
 
-def draw_object(image, thing, colour):
-    shadow = distance(thing.shape, *local(thing, 1.2, 1.8)) * thing.radius
+def draw_object(image, thing, colour, frame):
+    shadow = distance(thing.shape, *local(thing, frame, 1.2, 1.8)) * thing.radius
     image = image * (1 - .3 * np.clip((2.2 - shadow) / 4.4, 0, 1)[..., None])
-    x, y = local(thing)
+    x, y = local(thing, frame)
     depth = np.minimum(distance(thing.shape, x, y) * thing.radius, 0)
     light = 1.03 - .11 * np.clip((x + y) / 1.4, -1, 1) - .16 * np.exp(-(depth / 1.6) ** 2)
-    cover = coverage(thing)[..., None]
+    cover = coverage(thing, frame)[..., None]
     return image * (1 - cover) + cover * colour * light[..., None]
 
 
-def draw(scene, rng):
+def draw(scene, rng, frame=WHOLE):
     """The picture, uint8 [64][64][3]; the second object of a pair lies below the first."""
-    image = tint(rng, scene.background) * (1.05 - .1 * ROWS[..., None] / SIDE)
+    image = tint(rng, scene.background) * (1.05 - .1 * frame.rows[..., None] / SIDE)
     for thing in reversed(scene.objects):
-        image = draw_object(image, thing, tint(rng, thing.colour))
+        image = draw_object(image, thing, tint(rng, thing.colour), frame)
     return (np.clip(image, 0, 1) * 255 + .5).astype(np.uint8)
 
 
