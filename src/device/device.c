@@ -1,5 +1,6 @@
 /* device.c - open, close, wait, count. SPDX-License-Identifier: MIT */
 #include "device/opencl.h"
+#include "device/group_unit.h"
 #include "device/matrix_unit.h"
 #include "device/prepare.h"
 #include "device/program.h"
@@ -88,6 +89,7 @@ static void begin(struct device *device)
 {
     device->has_prefetch = device->facts.on_host && (device->quirks & QUIRK_PREFETCHES);
     device->matrix_unit = MATRIX_UNIT_NONE;
+    device->unit = (struct group_unit){0};
     device->matrix_unit_tried = false;
 }
 
@@ -117,6 +119,7 @@ enum clat_status device_open_dry(const struct device_facts *facts, struct device
     device->dry = true;
     device->facts = facts ? *facts : generic_cpu;
     device->matrix_unit = device->facts.matrix_unit;
+    device->unit = device->facts.unit;
     *out_device = device;
     return CLAT_OK;
 }
@@ -261,14 +264,21 @@ void device_allow_matrix_unit(struct device *device, bool allowed)
 {
     if (allowed && !device->dry && !device->matrix_unit_tried) {
         device->matrix_unit = matrix_unit_try(device);
+        device->unit = group_unit_try(device);
         device->matrix_unit_tried = true;
     }
     device->facts.matrix_unit = allowed ? device->matrix_unit : MATRIX_UNIT_NONE;
+    device->facts.unit = allowed ? device->unit : (struct group_unit){0};
 }
 
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit)
 {
     device->facts.matrix_unit = unit;
+}
+
+void device_force_unit(struct device *device, struct group_unit unit)
+{
+    device->facts.unit = unit;
 }
 
 void device_store_half(struct device *device, bool half)

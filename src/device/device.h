@@ -21,6 +21,19 @@ enum matrix_unit {
     MATRIX_UNIT_EMULATED /* the same in plain OpenCL C, for tests */
 };
 
+/* Units that the sub-groups of a work-group have: rows of group_unit.c, headers cl/unit_NAME.h. */
+enum unit_kind {
+    UNIT_NONE,
+    UNIT_MMA,   /* factors of 16 bits, 16 x 8 sums, 16 of k at a time */
+    UNIT_MMA_8, /* 8 of k */
+    UNIT_KINDS
+};
+struct group_unit {
+    enum unit_kind kind;
+    bool bf16;     /* factors are bf16, else half */
+    bool emulated; /* in plain OpenCL C, for tests */
+};
+
 /* What the driver says, after the quirk rows of quirk.c have been applied. */
 struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
@@ -28,7 +41,9 @@ struct device_facts {
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
     bool groups_only;      /* those kernels are not used at all, not even by tests */
     bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
-    enum matrix_unit matrix_unit; /* proved by a trial, and allowed now */
+    enum matrix_unit matrix_unit;    /* proved by a trial, and allowed now */
+    struct group_unit unit;          /* the same of kernels in work-groups */
+    struct group_unit unit_expected; /* before the trial */
     int compute_units;
     size_t global_memory;    /* in bytes */
     size_t largest_buffer;   /* in bytes: one buffer cannot be larger */
@@ -136,6 +151,8 @@ void device_allow_matrix_unit(struct device *device, bool allowed);
 
 /* For tests: a matrix unit in place of the one that was found, until device_allow_matrix_unit(). */
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
+
+void device_force_unit(struct device *device, struct group_unit unit);
 
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
  * False, and nothing is changed, if the device has no kernels of that shape. */

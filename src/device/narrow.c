@@ -1,6 +1,7 @@
 /* narrow.c - see narrow.h. SPDX-License-Identifier: MIT */
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/narrow.h"
+#include "device/group_unit.h"
 #include "device/pace.h"
 #include "base/text.h"
 
@@ -31,9 +32,18 @@ static enum clat_status read_limit(struct narrowing *narrowing, const char *word
             return CLAT_OK;
         }
     return status_set(CLAT_ERROR_USAGE,
-        "CLATENT_TEST_DEVICE: expected gpu, forbidden, local_memory=N, work_group=N, memory=N or "
-        "launch=N, found '%.40s'",
+        "CLATENT_TEST_DEVICE: expected gpu, forbidden, unit=NAME, local_memory=N, work_group=N, "
+        "memory=N or launch=N, found '%.40s'",
         word);
+}
+
+static enum clat_status read_unit(struct narrowing *narrowing, const char *name)
+{
+    narrowing->unit = unit_named(name);
+    if (narrowing->unit != UNIT_NONE)
+        return CLAT_OK;
+    return status_set(
+        CLAT_ERROR_USAGE, "CLATENT_TEST_DEVICE: there is no matrix unit '%.40s'", name);
 }
 
 static enum clat_status read_word(struct narrowing *narrowing, char *word)
@@ -47,6 +57,8 @@ static enum clat_status read_word(struct narrowing *narrowing, char *word)
         narrowing->forbidden = true;
     else
         return read_limit(narrowing, word, "");
+    if (equals && strcmp(word, "unit") == 0)
+        return read_unit(narrowing, equals + 1);
     return equals ? read_limit(narrowing, word, equals + 1) : CLAT_OK;
 }
 
@@ -77,6 +89,8 @@ void narrow_facts(const struct narrowing *narrowing, struct device_facts *facts)
         facts->is_cpu = facts->on_host = false;
         facts->groups_only = true;
     }
+    if (narrowing->unit != UNIT_NONE)
+        facts->unit_expected = (struct group_unit){.kind = narrowing->unit, .emulated = true};
     lower(&facts->local_memory, narrowing->local_memory);
     lower(&facts->work_group_limit, narrowing->work_group);
     lower(&facts->global_memory, narrowing->memory);

@@ -7,6 +7,7 @@
  *     work_group=N    at most N work-items in one
  *     memory=N        at most N bytes in all buffers, and in one
  *     launch=N        at most N work-groups in one enqueue; launch=measured as on a GPU: pace.h
+ *     unit=NAME       a matrix unit of work-groups (group_unit.h), emulated
  *     forbidden       used in spite of a row of quirk.c that forbids it
  *
  * What a kernel or a buffer needs beyond these ends as on a device that really has no more. */
@@ -17,6 +18,7 @@
 
 struct narrowing {
     bool gpu, forbidden;
+    enum unit_kind unit;
     size_t local_memory, work_group, memory; /* SIZE_MAX: as the device says */
     size_t launch;                           /* 0: as on the device */
 };

@@ -20,6 +20,7 @@ struct device {
     bool has_prefetch;            /* a real CPU: __builtin_prefetch means something */
     unsigned quirks;              /* bits of enum quirk_symptom */
     enum matrix_unit matrix_unit; /* as found; the fact is what may be used */
+    struct group_unit unit;       /* the same of work-groups */
     bool matrix_unit_tried;
     cl_device_id id;
     cl_context context;

@@ -7,6 +7,7 @@
 #include "device/narrow.h"
 #include "device/pace.h"
 #include "device/quirk.h"
+#include "device/group_unit.h"
 #include "device/matrix_unit.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -60,6 +61,7 @@ static void read_facts(cl_platform_id platform, cl_device_id id, struct device_f
     facts->local_memory = fact_size(id, CL_DEVICE_LOCAL_MEM_SIZE);
     clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof facts->work_group_limit,
         &facts->work_group_limit, NULL);
+    facts->unit_expected.kind = unit_expected(id);
 }
 
 /* "OpenCL 1.2 ..." as 102; 0 if it says something else. */
@@ -108,6 +110,12 @@ out:
     return status;
 }
 
+static bool has_unit(const struct device_facts *facts)
+{
+    return facts->unit_expected.kind != UNIT_NONE ||
+           matrix_unit_expected(facts, quirk_find(facts, NULL));
+}
+
 static enum clat_status add_device(struct found *found, cl_platform_id platform, cl_device_id id)
 {
     struct device_entry *entry;
@@ -123,8 +131,7 @@ static enum clat_status add_device(struct found *found, cl_platform_id platform,
         snprintf(entry->reason, sizeof entry->reason, "%s, %.1f GiB, %d compute units%s",
             entry->facts.on_host ? "CPU" : "GPU",
             (double)entry->facts.global_memory / (1024.0 * 1024 * 1024), entry->facts.compute_units,
-            matrix_unit_expected(&entry->facts, quirk_find(&entry->facts, NULL)) ? ", matrix unit"
-                                                                                 : "");
+            has_unit(&entry->facts) ? ", matrix unit" : "");
     return CLAT_OK;
 }
 

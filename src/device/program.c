@@ -88,7 +88,7 @@ static bool cache_wanted(const struct device *device)
 }
 
 /* All that can change what the driver makes of the text. */
-static enum clat_status cache_key(
+enum clat_status program_key(
     const struct device *device, const char *options, const struct text *source, struct text *key)
 {
     const struct device_facts *facts = &device->facts;
@@ -151,7 +151,7 @@ static enum clat_status program_make(struct device *device, struct program *prog
     TRY(build_options(device, program->options, options));
     TRY(source_expand(program->file, &source));
     if (cached)
-        TRY(cache_key(device, options, &source, &key));
+        TRY(program_key(device, options, &source, &key));
     if (cached && program_load(device, &key, options, &program->handle))
         goto out;
     TRY(program_build(device, program->file, program->options, source.data, &program->handle));

@@ -42,6 +42,9 @@ enum clat_status program_find(
 /* Builds `text` as if it were file `file`; for program_find and for tests of broken text. */
 enum clat_status program_build(struct device *device, const char *file, const char *options,
     const char *text, cl_program *handle);
+/* Adds all that can change what the driver makes of `source` with such options. */
+enum clat_status program_key(
+    const struct device *device, const char *options, const struct text *source, struct text *key);
 void programs_free(struct program *list);
 void kernels_free(struct kernel *list);
 

@@ -1,0 +1,254 @@
+/* group_unit.c - which unit the sub-groups of a device have, and does it compute?
+ * SPDX-License-Identifier: MIT
+ *
+ * Sources of the queries: OpenCL extension cl_nv_device_attribute_query. */
+#include "config.h" /* _GNU_SOURCE, before any system header */
+#include "device/group_unit.h"
+#include "device/cache.h"
+#include "device/launch.h"
+#include "device/opencl.h"
+#include "device/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the driver says -------------------------------------------------------------------- */
+
+static bool has_extension(cl_device_id id, const char *name)
+{
+    char all[16384];
+    size_t size = strlen(name);
+    opencl_device_string(id, CL_DEVICE_EXTENSIONS, all, sizeof all);
+    for (const char *at = all; (at = strstr(at, name)) != NULL; at += size)
+        if ((at == all || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
+            return true;
+    return false;
+}
+
+static int number_of(cl_device_id id, cl_device_info what)
+{
+    cl_uint value = 0;
+    return clGetDeviceInfo(id, what, sizeof value, &value, NULL) == CL_SUCCESS ? (int)value : 0;
+}
+
+#define COMPUTE_CAPABILITY_MAJOR 0x4000
+#define COMPUTE_CAPABILITY_MINOR 0x4001
+
+/* Ten times the version of the instructions; 0: another kind of device. */
+static int capability(cl_device_id id)
+{
+    if (!has_extension(id, "cl_nv_device_attribute_query"))
+        return 0;
+    return 10 * number_of(id, COMPUTE_CAPABILITY_MAJOR) + number_of(id, COMPUTE_CAPABILITY_MINOR);
+}
+
+static bool has_mma(cl_device_id id)
+{
+    return capability(id) >= 80;
+}
+
+static bool has_mma_8(cl_device_id id)
+{
+    return capability(id) >= 75;
+}
+
+/* ---- the units ------------------------------------------------------------------------------- */
+
+/* Of several that a device may have, the first is taken. */
+static const struct {
+    enum unit_kind kind;
+    struct unit_shape shape;
+    bool (*is_there)(cl_device_id id);
+} rows[] = {
+    {UNIT_MMA, {"mma", "-DUNIT_MMA", 16, 8, 32, 32, true}, has_mma},
+    {UNIT_MMA_8, {"mma_8", "-DUNIT_MMA -DMMA_DEPTH=8", 16, 8, 32, 32, false}, has_mma_8},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+const struct unit_shape *unit_shape(enum unit_kind kind)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].kind == kind)
+            return &rows[i].shape;
+    return NULL;
+}
+
+enum unit_kind unit_named(const char *name)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].shape.name, name) == 0)
+            return rows[i].kind;
+    return UNIT_NONE;
+}
+
+enum unit_kind unit_expected(cl_device_id id)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].is_there(id))
+            return rows[i].kind;
+    return UNIT_NONE;
+}
+
+void unit_options(const struct group_unit *unit, char options[UNIT_OPTIONS])
+{
+    const struct unit_shape *shape = unit_shape(unit->kind);
+    snprintf(options, UNIT_OPTIONS, "%s%s%s", shape ? shape->options : "",
+        unit->bf16 ? " -DBF16" : "", unit->emulated ? " -DEMULATE" : "");
+}
+
+/* ---- the trial ------------------------------------------------------------------------------- */
+
+enum { MOST = 16 * 32 }; /* values of a tile, at most */
+
+struct trial {
+    const struct unit_shape *shape;
+    float a[MOST], b[MOST]; /* [rows][depth], [columns][depth] */
+    struct buffer a_buffer, b_buffer, sums, facts;
+};
+
+/* Small whole numbers, so that every sum is exact. */
+static float value_at(int index)
+{
+    return (float)((int)((uint32_t)index * 2654435761u >> 20) % 15 - 7);
+}
+
+static void copy_values(void *user, void *mapped)
+{
+    memcpy(mapped, user, MOST * sizeof(float));
+}
+
+static enum clat_status make_buffers(struct device *device, struct trial *trial)
+{
+    enum clat_status status;
+    size_t sums = 2 * sizeof(float) * (size_t)(trial->shape->rows * trial->shape->columns);
+    for (int i = 0; i < MOST; i++) {
+        trial->a[i] = value_at(i);
+        trial->b[i] = value_at(i + 5000);
+    }
+    TRY(buffer_new(device, sizeof trial->a, &trial->a_buffer));
+    TRY(buffer_new(device, sizeof trial->b, &trial->b_buffer));
+    TRY(buffer_new(device, sums, &trial->sums));
+    TRY(buffer_new(device, 8 * sizeof(cl_int), &trial->facts));
+    TRY(buffer_fill(device, &trial->a_buffer, copy_values, trial->a));
+    TRY(buffer_fill(device, &trial->b_buffer, copy_values, trial->b));
+out:
+    return status;
+}
+
+static enum clat_status read_values(
+    struct device *device, const struct buffer *buffer, int count, void *values)
+{
+    struct tensor all = {
+        .memory = buffer->memory, .n = 1, .h = 1, .w = 1, .c = count, .stride = count};
+    return tensor_read(device, &all, values);
+}
+
+static bool is_right(const struct trial *trial, const float *sums, const int facts[4])
+{
+    const struct unit_shape *s = trial->shape;
+    if (facts[0] != s->rows || facts[1] != s->columns || facts[2] != s->depth ||
+        facts[3] != s->lanes)
+        return false;
+    for (int i = 0; i < 2 * s->rows * s->columns; i++) {
+        int row = i / s->columns % s->rows, column = i % s->columns;
+        float want = 0;
+        for (int k = 0; k < s->depth; k++)
+            want += trial->a[row * s->depth + k] * trial->b[column * s->depth + k];
+        if (sums[i] != (i < s->rows * s->columns ? want : 2 * want))
+            return false;
+    }
+    return true;
+}
+
+static enum clat_status multiply(
+    struct device *device, const struct group_unit *unit, struct trial *trial, bool *right)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[UNIT_OPTIONS];
+    float sums[2 * 16 * 16];
+    int facts[4], lanes = 2 * trial->shape->lanes;
+    unit_options(unit, options);
+    TRY(kernel_find(device, "unit_trial", "unit_trial", options, &kernel));
+    TRY(launch(device, kernel, grid1((size_t)lanes, (size_t)lanes), ARG_BUFFER(&trial->a_buffer),
+        ARG_BUFFER(&trial->b_buffer), ARG_BUFFER(&trial->sums), ARG_BUFFER(&trial->facts)));
+    TRY(read_values(device, &trial->sums, 2 * trial->shape->rows * trial->shape->columns, sums));
+    TRY(read_values(device, &trial->facts, 4, facts));
+    *right = is_right(trial, sums, facts);
+out:
+    return status;
+}
+
+/* With every kind of factors that it takes. */
+static enum clat_status run_trial(struct device *device, struct group_unit unit, bool *right)
+{
+    struct trial trial = {.shape = unit_shape(unit.kind)};
+    enum clat_status status;
+    *right = false;
+    TRY(make_buffers(device, &trial));
+    TRY(multiply(device, &unit, &trial, right));
+    unit.bf16 = true;
+    if (*right && trial.shape->has_bf16)
+        TRY(multiply(device, &unit, &trial, right));
+out:
+    buffer_free(device, &trial.a_buffer);
+    buffer_free(device, &trial.b_buffer);
+    buffer_free(device, &trial.sums);
+    buffer_free(device, &trial.facts);
+    return status;
+}
+
+/* ---- the verdict, kept on disk --------------------------------------------------------------- */
+
+static enum clat_status verdict_key(
+    const struct device *device, const struct group_unit *unit, struct text *key)
+{
+    struct text source = {0};
+    enum clat_status status;
+    char options[UNIT_OPTIONS];
+    unit_options(unit, options);
+    TRY(source_expand("unit_trial", &source));
+    TRY(text_print(key, "verdict\n"));
+    TRY(program_key(device, options, &source, key));
+out:
+    text_free(&source);
+    return status;
+}
+
+static bool verdict_load(const struct text *key, bool *right)
+{
+    unsigned char *value;
+    size_t size;
+    if (!cache_load(key, &value, &size))
+        return false;
+    *right = size == 1 && *value == 'y';
+    free(value);
+    return true;
+}
+
+/* A failure that another time may not have is no verdict. */
+static bool is_final(const struct device *device, enum clat_status status)
+{
+    return (status == CLAT_OK || status == CLAT_ERROR_DEVICE) && device->trouble == TROUBLE_NONE;
+}
+
+struct group_unit group_unit_try(struct device *device)
+{
+    struct group_unit unit = device->facts.unit_expected;
+    const char *word = secure_getenv("CLATENT_CACHE");
+    bool cached = !unit.emulated && !(word && strcmp(word, "off") == 0), right = false;
+    struct text key = {0};
+    if (unit.kind == UNIT_NONE)
+        return unit;
+    if (cached)
+        cached = verdict_key(device, &unit, &key) == CLAT_OK;
+    if (!cached || !verdict_load(&key, &right)) {
+        enum clat_status status = run_trial(device, unit, &right);
+        right = right && status == CLAT_OK;
+        if (cached && is_final(device, status))
+            cache_store(&key, (const unsigned char *)(right ? "y" : "n"), 1);
+    }
+    text_free(&key);
+    return right ? unit : (struct group_unit){0};
+}
