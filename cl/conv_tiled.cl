@@ -22,91 +22,34 @@
  * pixels, parts); of tiled_end: (quads of y, pixels); of joined: (columns of the result, pixels). */
 #include "common.h"
 #define UNROLLED 1 /* the addresses take the registers that more would want */
+#include "conv_quad.h"
 #include "group_tile.h"
 
-KERNEL_GROUP(64, 4, 1)
-void joined(TENSOR_IN(x), int x_stride, int c1, TENSOR_IN(x2), int x2_stride, TENSOR_IN(fold),
-    int channels, int silu_wanted, int image, int pixels, TENSOR_OUT(y), int y_stride)
+KERNEL_GROUP(64, 4, 1) void joined(SOURCE_ARGUMENTS, TENSOR_OUT(y), int y_stride)
 {
     int c = get_global_id(0), p = get_global_id(1);
-    if (c >= y_stride || p >= pixels)
-        return;
-    float v = 0.0f;
-    if (c < c1)
-        v = TENSOR_AT(x)[(size_t)p * x_stride + c];
-    else if (c < channels)
-        v = TENSOR_AT(x2)[(size_t)p * x2_stride + c - c1];
-    if (TENSOR_GIVEN(fold) && c < channels) {
-        global const float *scale = TENSOR_AT(fold) + (size_t)(p / image) * 2 * channels + c;
-        v = fma(v, scale[0], scale[channels]);
-    }
-    TENSOR_AT(y)[(size_t)p * y_stride + c] = silu_wanted ? silu(v) : v;
-}
-
-/* The input, and how pixels of the result lie on it. */
-struct map {
-    global const float *x;
-    int h, w, in, x_stride, up;
-    int rows, width, pixels, stride, pad; /* of the result */
-};
-
-/* The pixel of x under `tap` of pixel p of the result; -1 outside the image. */
-static inline int tap_pixel(const struct map *m, int p, int tap)
-{
-    int row = p / m->width, n = row / m->rows;
-    int y = (row - n * m->rows) * m->stride - m->pad + tap / 3;
-    int x = (p - row * m->width) * m->stride - m->pad + tap % 3;
-    bool inside = p < m->pixels && y >= 0 && x >= 0 && y < m->h << m->up && x < m->w << m->up;
-    return inside ? (n * m->h + (y >> m->up)) * m->w + (x >> m->up) : -1;
+    const struct source source = SOURCE;
+    if (c < y_stride && p < pixels)
+        TENSOR_AT(y)[(size_t)p * y_stride + c] = source_value(&source, p, c);
 }
 
 /* Channels from c on; beyond the last they meet weights of zero. A branch, not a choice between two
  * values, which would wait for the load. */
-static inline float4 map_quad(const struct map *m, int pixel, int c)
+static inline float4 map_quad(global const float *x, int stride, int in, int pixel, int c)
 {
     if (pixel < 0)
         return (float4)(0.0f);
-    return vload4(0, m->x + (size_t)pixel * m->x_stride + min(c, m->in - 4));
+    return vload4(0, x + (size_t)pixel * stride + min(c, in - 4));
 }
 
 /* A step: channels from c on of `tap`, at the pixels of x in `place`. */
 #define FETCH(tap, c)                                                                              \
     do {                                                                                           \
         UNROLL for (int i = 0; i < X_QUADS; i++) x_next[i] =                                       \
-            map_quad(&map, place[min((int)X_ROW(i), TILE - 1)], (c) + X_COLUMN);                   \
+            map_quad(input, x_stride, in, place[min((int)X_ROW(i), TILE - 1)], (c) + X_COLUMN);    \
         UNROLL for (int i = 0; i < W_QUADS; i++) w_next[i] =                                       \
             WEIGHT4(((size_t)(tap)*channels + (c)) * (PANEL / 4) + item + i * ITEMS, from);        \
     } while (0)
-
-#define ENDING_ARGUMENTS                                                                           \
-    global const float *restrict bias, TENSOR_IN(time), int time_stride, TENSOR_IN(residual),      \
-        int residual_stride, TENSOR_OUT(y), int y_stride, int image, int pixels, int out
-
-/* What is added to the sums, and where they go; `image` is the pixels of one. */
-struct ending {
-    global const float *bias, *time, *residual;
-    global float *y;
-    int time_stride, residual_stride, y_stride, image, pixels, out;
-};
-#define ENDING                                                                                     \
-    {                                                                                              \
-        bias, TENSOR_GIVEN(time) ? TENSOR_AT(time) : 0,                                            \
-            TENSOR_GIVEN(residual) ? TENSOR_AT(residual) : 0, TENSOR_AT(y), time_stride,           \
-            residual_stride, y_stride, image, pixels, out                                          \
-    }
-
-static inline void end_quad(const struct ending *e, int p, int o, float4 v)
-{
-    int count = e->out - o;
-    if (p >= e->pixels || count <= 0)
-        return;
-    v += vload4(0, e->bias + o); /* padded to sixteen */
-    if (e->time)
-        v += load_quad(e->time + (size_t)(p / e->image) * e->time_stride + o, count);
-    if (e->residual)
-        v += load_quad(e->residual + (size_t)p * e->residual_stride + o, count);
-    store_quad(v, e->y + (size_t)p * e->y_stride + o, count);
-}
 
 KERNEL_GROUP(WIDE, HIGH, 1)
 void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
@@ -118,8 +61,8 @@ void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
     int panel = GROUP_ID(0, WIDE), first_pixel = GROUP_ID(1, HIGH) * TILE, part = GROUP_ID(2, 1);
     int slices = channels / STEP, left = min(steps, 9 * slices - part * steps);
     int tap = part * steps / slices, c = (part * steps - tap * slices) * STEP;
-    const struct map map = {
-        TENSOR_AT(x), h, w, in, x_stride, up, rows, width, pixels, stride, pad};
+    const struct map map = {h, w, up, rows, width, pixels, stride, pad};
+    global const float *input = TENSOR_AT(x);
     global const WEIGHT *from = weight + (size_t)panel * 9 * channels * PANEL;
     float4 sum[ROWS][2], x_next[X_QUADS], w_next[W_QUADS];
     UNROLL for (int i = 0; i < ROWS; i++) sum[i][0] = sum[i][1] = (float4)(0.0f);
