@@ -81,6 +81,11 @@
 #define UNROLL _Pragma("unroll")
 /* Before one whose copies would hold too many registers. */
 #define ROLLED _Pragma("unroll 1")
+/* An unrolled loop, whose index may name registers. */
+#define EACH(i, count) UNROLL for (int i = 0; i < (count); i++)
+/* For functions that get arrays: inlined by force, since an array that is passed by its address stays in
+ * memory. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* Asks for the cache line of a __global address: PREFETCH into the first level (PREFETCH_WRITE to
  * write there), PREFETCH_L2 into the second. Nothing where the host did not say that it works (the cast goes through size_t since

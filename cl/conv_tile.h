@@ -24,13 +24,6 @@
 #define FACTOR16(j, w) vload16(j, w)
 #endif
 
-/* For functions that get arrays: inlined by force, since an array that is passed by its address
- * stays in memory. */
-#define INLINE static inline __attribute__((always_inline))
-
-/* An unrolled loop, whose index may name registers. */
-#define EACH(i, count) UNROLL for (int i = 0; i < (count); i++)
-
 INLINE void tile_clear(float16 tile[ROWS][VECTORS])
 {
     EACH (i, ROWS)

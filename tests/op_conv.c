@@ -21,6 +21,8 @@ enum { NONE = 0, FOLD = 1, SILU = 2, UP = 4, TIME = 8, RESIDUAL = 16, NO_BIAS = 
 /* The first so many layers are small enough for a simulator (tests/tools/oclgrind.sh). */
 #define TINY 9
 
+#define GROUPS (1 << CONV_PLAIN | 1 << CONV_TILED | 1 << CONV_WINOGRAD_GROUPS) /* for GPUs, too */
+
 /* AFTER: stride 2 pads right and bottom only. */
 static const struct layer {
     int c1, c2, out, n, h, w, stride, flags;
@@ -65,7 +67,8 @@ static const struct layer {
     {1280, 0, 320, 2, 4, 4, 1, FOLD | SILU | RESIDUAL, ~3},
     {320, 0, 320, 2, 32, 32, 2, NONE, ~3},
     /* more than one band of rows */
-    {128, 0, 128, 2, 120, 200, 1, FOLD | SILU | TIME | RESIDUAL, 1 << CONV_WINOGRAD},
+    {128, 0, 128, 2, 120, 200, 1, FOLD | SILU | TIME | RESIDUAL,
+        1 << CONV_WINOGRAD | 1 << CONV_WINOGRAD_GROUPS},
     {320, 0, 48, 2, 72, 140, 1, UP, 1 << CONV_WINOGRAD_FUSED},
     {512, 0, 3, 1, 128, 256, 1, FOLD | SILU, 1 << CONV_DIRECT | 1 << CONV_NARROW},
 };
@@ -74,7 +77,8 @@ static const struct layer {
  * channels. */
 static double tolerance(enum conv_variant variant)
 {
-    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED || variant == CONV_UNIT
+    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED ||
+                   variant == CONV_WINOGRAD_GROUPS || variant == CONV_UNIT
                ? 8e-6
                : 4e-6;
 }
@@ -315,7 +319,7 @@ static void run_emulated(struct pool *pool, struct reference_conv conv, const st
 /* Variants that are for CPUs need not run on a device that says so. */
 static bool is_wanted(const struct device *device, const struct layer *layer, int variant)
 {
-    if (device_facts(device)->groups_only && variant != CONV_PLAIN && variant != CONV_TILED)
+    if (device_facts(device)->groups_only && !(GROUPS & 1 << variant))
         return false;
     return !layer->variants || layer->variants & 1 << variant;
 }
@@ -354,11 +358,11 @@ static const int model[][4] = {{4, 320, 32, 1}, {320, 320, 32, 7}, {320, 640, 16
 
 /* What the choice of variants adds to the model's own bytes, and the scratch of any call, are
  * bounded. */
-static void test_memory(bool half)
+static void test_memory(const struct device_facts *facts, bool half)
 {
     struct device *device;
     struct pool pool;
-    CHECK_OK(device_open_dry(NULL, &device));
+    CHECK_OK(device_open_dry(facts, &device));
     device_store_half(device, half);
     CHECK_OK(pool_open(device, 0, &pool));
     double raw = 0, work = 0;
@@ -415,8 +419,12 @@ static void test_refusals(struct device *device)
 int main(void)
 {
     struct device *device;
-    test_memory(false);
-    test_memory(true);
+    const struct device_facts gpu = {
+        .compute_units = 16, .global_memory = (size_t)4 << 30, .largest_buffer = (size_t)1 << 30};
+    for (int half = 0; half <= 1; half++) {
+        test_memory(NULL, half);
+        test_memory(&gpu, half);
+    }
     if (device_open(NULL, &device) != CLAT_OK)
         check_skip("no OpenCL device");
     test_layers(device);

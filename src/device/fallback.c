@@ -18,6 +18,7 @@ static const struct {
     {"conv_tiled", "conv"},
     {"conv_unit", "conv_winograd"},
     {"conv_winograd", "conv_direct"},
+    {"conv_winograd_groups", "conv_tiled"},
     {"gemm_cpu", "gemm"},
     {"gemm_tile", "gemm_cpu"},
     {"tile_pack", "gemm_cpu"},

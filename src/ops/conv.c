@@ -14,6 +14,7 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_NARROW] = &conv_narrow,
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
+    [CONV_WINOGRAD_GROUPS] = &conv_winograd_groups,
     [CONV_UNIT] = &conv_unit,
 };
 
@@ -25,6 +26,7 @@ static const char *const files[CONV_VARIANTS] = {
     [CONV_NARROW] = "conv_narrow",
     [CONV_WINOGRAD] = "conv_winograd",
     [CONV_WINOGRAD_FUSED] = "conv_winograd",
+    [CONV_WINOGRAD_GROUPS] = "conv_winograd_groups",
     [CONV_UNIT] = "conv_unit",
 };
 
@@ -49,21 +51,23 @@ static const struct {
     int pixels;  /* least, of output, per image */
     int weights; /* most in*out, in units of 1024; 0: any */
     enum conv_variant variant;
+    bool (*pays)(int out, int in, int pixels); /* NULL: always */
 } choices[] = {
     /* The last layers: their outputs would fill a quarter of a vector. */
-    {true, 32, 0, 0, 0, CONV_NARROW},
+    {true, 32, 0, 0, 0, CONV_NARROW, NULL},
     /* From 64x64 on, transforming all weights takes less than a fifth of a call; the limit keeps
      * them, in scratch, below 64 MB. */
-    {true, 32, 32, 4096, 448, CONV_WINOGRAD},
+    {true, 32, 32, 4096, 448, CONV_WINOGRAD, NULL},
     /* 1.15 to 1.4 times the fused form from 16x16 on; below, its sums in vain outweigh that. */
-    {true, 32, 32, 256, 0, CONV_UNIT},
+    {true, 32, 32, 256, 0, CONV_UNIT, NULL},
     /* Below, their way through memory costs more than transforming what a job needs in its cache.
      */
-    {true, 32, 32, 64, 0, CONV_WINOGRAD_FUSED},
+    {true, 32, 32, 64, 0, CONV_WINOGRAD_FUSED, NULL},
     /* Below 8x8 the time goes into reading the weights. Also few channels (transforms cost what
      * they save), stride 2 and maps of unknown size. */
-    {true, 0, 0, 0, 0, CONV_DIRECT},
-    {false, 0, 0, 0, 0, CONV_TILED},
+    {true, 0, 0, 0, 0, CONV_DIRECT, NULL},
+    {false, 32, 32, 64, 0, CONV_WINOGRAD_GROUPS, conv_winograd_groups_pays},
+    {false, 0, 0, 0, 0, CONV_TILED, NULL},
 };
 
 static bool builds(const struct device_facts *facts, enum conv_variant variant)
@@ -80,7 +84,8 @@ enum conv_variant conv_choose(const struct device *device, int out, int in, int 
         if (choices[i].cpu == is_cpu && conv_can(device, choices[i].variant, out, stride) &&
             builds(device_facts(device), choices[i].variant) && in >= choices[i].in &&
             out >= choices[i].out && pixels >= choices[i].pixels &&
-            (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024))
+            (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024) &&
+            (!choices[i].pays || choices[i].pays(out, in, pixels)))
             return choices[i].variant;
     return CONV_PLAIN;
 }

@@ -13,13 +13,14 @@
 #include "ops/packed.h"
 
 enum conv_variant {
-    CONV_PLAIN,          /* the formula; any device */
-    CONV_TILED,          /* implicit matrix product in local memory; any device */
-    CONV_DIRECT,         /* nine shifted products; CPU */
-    CONV_NARROW,         /* lanes are input channels: at most 16 output channels; CPU */
-    CONV_WINOGRAD,       /* F(4x4) in whole, for large maps; CPU, stride 1 */
-    CONV_WINOGRAD_FUSED, /* F(4x4) job by job, for small maps; CPU, stride 1 */
-    CONV_UNIT,           /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
+    CONV_PLAIN,           /* the formula; any device */
+    CONV_TILED,           /* implicit matrix product in local memory; any device */
+    CONV_DIRECT,          /* nine shifted products; CPU */
+    CONV_NARROW,          /* lanes are input channels: at most 16 output channels; CPU */
+    CONV_WINOGRAD,        /* F(4x4) in whole, for large maps; CPU, stride 1 */
+    CONV_WINOGRAD_FUSED,  /* F(4x4) job by job, for small maps; CPU, stride 1 */
+    CONV_WINOGRAD_GROUPS, /* F(4x4), a product for each point; GPU, stride 1 */
+    CONV_UNIT,            /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
     CONV_VARIANTS
 };
 
@@ -36,7 +37,7 @@ struct conv_engine {
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
 extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_narrow, conv_winograd,
-    conv_winograd_fused, conv_unit;
+    conv_winograd_fused, conv_winograd_groups, conv_unit;
 const struct conv_engine *conv_engine(enum conv_variant variant);
 /* Whether the variant can do such a layer, loaded now. */
 bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride);
@@ -54,6 +55,15 @@ int conv_round_up(int value, int step);
  * does not exist. */
 void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_inside,
     const float *weight, const struct packed *packed);
+
+/* Weights for products in work-groups (conv_tiled.c): panels of GEMM_PANEL, [panels][9][k][panel].
+ */
+size_t conv_tiled_count(const struct conv *conv);
+void conv_tiled_pack(const struct conv *conv, const float *weight, const struct packed *packed);
+
+/* Whether counting says that the transforms of CONV_WINOGRAD_GROUPS take less time than they save,
+ * for images of so many pixels. */
+bool conv_winograd_groups_pays(int out, int in, int pixels);
 
 /* ---- conv_gather.c: the input of the CPU-shaped variants, in bands -------------------------- */
 

@@ -12,13 +12,13 @@ static int padded_inputs(const struct conv *conv)
     return conv_round_up(conv->in, GEMM_GROUP_STEP);
 }
 
-static size_t count_weights(const struct conv *conv)
+size_t conv_tiled_count(const struct conv *conv)
 {
     return (size_t)9 * padded_inputs(conv) * conv_round_up(conv->out, GEMM_PANEL);
 }
 
 /* [out][in][9] to [panels][9][padded inputs][GEMM_PANEL] */
-static void pack(const struct conv *conv, const float *weight, const struct packed *packed)
+void conv_tiled_pack(const struct conv *conv, const float *weight, const struct packed *packed)
 {
     conv_pack_panels(conv, GEMM_PANEL, padded_inputs(conv), false, weight, packed);
 }
@@ -108,4 +108,5 @@ out:
     return status;
 }
 
-const struct conv_engine conv_tiled = {"tiled", 2, 0, false, count_weights, pack, run};
+const struct conv_engine conv_tiled = {
+    "tiled", 2, 0, false, conv_tiled_count, conv_tiled_pack, run};

@@ -34,6 +34,7 @@ static const struct layer {
     {320, 0, 320, 2, 32, 32, 2, NONE},
     {1280, 0, 320, 2, 4, 4, 1, FOLD | SILU | RESIDUAL},
     {2560, 0, 64, 1, 8, 8, 1, NONE},
+    {32, 0, 64, 2, 32, 32, 1, UP},
     {128, 0, 128, 1, 64, 64, 1, FOLD | SILU | RESIDUAL},
 };
 
@@ -161,12 +162,13 @@ static bool is_few(const struct layer *l, enum conv_variant variant)
 
 static bool is_portable(enum conv_variant variant)
 {
-    return variant == CONV_PLAIN || variant == CONV_TILED;
+    return variant == CONV_PLAIN || variant == CONV_TILED || variant == CONV_WINOGRAD_GROUPS;
 }
 
 static double limit_of(enum conv_variant variant)
 {
-    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED || variant == CONV_UNIT
+    return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED ||
+                   variant == CONV_WINOGRAD_GROUPS || variant == CONV_UNIT
                ? 8e-6
                : 4e-6;
 }
