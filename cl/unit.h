@@ -36,7 +36,8 @@
  *   UNIT_A_ROW(lane, i), UNIT_A_SLOT(lane, i)     word i of a lane's unit_a is two k of that row: slot s
  *   UNIT_B_COLUMN(lane, i), UNIT_B_SLOT(lane, i)  has k 2s and 2s + 1, 0 <= s < UNIT_DEPTH/2
  *
- * (a slot of -1 is a copy of what another lane has). A kernel begins with UNIT_BEGIN, which declares
+ * (a slot of -1 is a copy of what another lane has; where a word of a is of two rows, 16 bits i of a lane
+ * are UNIT_A_HALF_ROW(lane, i), k UNIT_A_HALF_K(lane, i) instead). A kernel begins with UNIT_BEGIN, which declares
  *
  *     const struct unit unit = {lane, sub};   of UNIT_LANES, of the work-group's sub-groups
  *
@@ -53,6 +54,14 @@ struct unit {
 
 #ifdef UNIT_MMA
 #include "unit_mma.h"
+#elif defined UNIT_DPAS
+#include "unit_dpas.h"
+#elif defined UNIT_WMMA
+#include "unit_wmma.h"
+#elif defined UNIT_MFMA
+#include "unit_mfma.h"
+#elif defined UNIT_DOT2
+#include "unit_dot2.h"
 #endif
 
 #ifdef EMULATE

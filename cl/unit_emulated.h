@@ -16,13 +16,26 @@ UNIT_INLINE float2 unit_values(local const uint *word)
 #endif
 }
 
-UNIT_INLINE void unit_give(
-    const struct unit *unit, const unit_a *a, const unit_b *b, local uint *b_words)
+#ifdef UNIT_A_HALF_ROW
+UNIT_INLINE void unit_give_a(const struct unit *unit, const unit_a *a)
+{
+    local ushort *halves = (local ushort *)unit->exchange;
+    for (int i = 0; i < 2 * UNIT_A_WORDS; i++)
+        halves[UNIT_A_HALF_ROW(unit->lane, i) * UNIT_DEPTH + UNIT_A_HALF_K(unit->lane, i)] =
+            (ushort)(a->w[i / 2] >> i % 2 * 16);
+}
+#else
+UNIT_INLINE void unit_give_a(const struct unit *unit, const unit_a *a)
 {
     for (int i = 0; i < UNIT_A_WORDS; i++)
         if (UNIT_A_SLOT(unit->lane, i) >= 0)
             unit->exchange[UNIT_A_ROW(unit->lane, i) * UNIT_SLOTS + UNIT_A_SLOT(unit->lane, i)] =
                 a->w[i];
+}
+#endif
+
+UNIT_INLINE void unit_give_b(const struct unit *unit, const unit_b *b, local uint *b_words)
+{
     for (int i = 0; i < UNIT_B_WORDS; i++)
         if (UNIT_B_SLOT(unit->lane, i) >= 0)
             b_words[UNIT_B_COLUMN(unit->lane, i) * UNIT_SLOTS + UNIT_B_SLOT(unit->lane, i)] =
@@ -32,7 +45,8 @@ UNIT_INLINE void unit_give(
 UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
 {
     local uint *b_words = unit->exchange + UNIT_ROWS * UNIT_SLOTS;
-    unit_give(unit, &a, &b, b_words);
+    unit_give_a(unit, &a);
+    unit_give_b(unit, &b, b_words);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = 0; i < UNIT_SUMS; i++) {
         local const uint *row = unit->exchange + UNIT_ROW(unit->lane, i) * UNIT_SLOTS;

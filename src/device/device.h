@@ -24,8 +24,14 @@ enum matrix_unit {
 /* Units that the sub-groups of a work-group have: rows of group_unit.c, headers cl/unit_NAME.h. */
 enum unit_kind {
     UNIT_NONE,
-    UNIT_MMA,   /* factors of 16 bits, 16 x 8 sums, 16 of k at a time */
-    UNIT_MMA_8, /* 8 of k */
+    UNIT_MMA,     /* factors of 16 bits, 16 x 8 sums, 16 of k at a time */
+    UNIT_MMA_8,   /* 8 of k */
+    UNIT_DPAS_8,  /* 8 x 8 sums of 8 lanes */
+    UNIT_DPAS_16, /* 8 x 16 sums of 16 lanes */
+    UNIT_WMMA_11, /* 16 x 16 sums of 32 lanes, rows and columns held twice */
+    UNIT_WMMA_12, /* the same, held once */
+    UNIT_MFMA,    /* 16 x 16 sums of 64 lanes */
+    UNIT_DOT2,    /* two products and a sum of each lane */
     UNIT_KINDS
 };
 struct group_unit {

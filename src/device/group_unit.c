@@ -1,7 +1,9 @@
 /* group_unit.c - which unit the sub-groups of a device have, and does it compute?
  * SPDX-License-Identifier: MIT
  *
- * Sources of the queries: OpenCL extension cl_nv_device_attribute_query. */
+ * Sources of the queries: OpenCL extensions cl_nv_device_attribute_query,
+ * cl_amd_device_attribute_query, cl_intel_required_subgroup_size,
+ * cl_intel_subgroup_matrix_multiply_accumulate. */
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/group_unit.h"
 #include "device/cache.h"
@@ -53,6 +55,69 @@ static bool has_mma_8(cl_device_id id)
     return capability(id) >= 75;
 }
 
+#define SUB_GROUP_SIZES 0x4108 /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */
+
+/* The unit works with the smallest sub-groups of its device. */
+static bool has_dpas(cl_device_id id, size_t lanes)
+{
+    size_t sizes[16], size = 0, least = SIZE_MAX;
+    if (!has_extension(id, "cl_intel_subgroup_matrix_multiply_accumulate") ||
+        clGetDeviceInfo(id, SUB_GROUP_SIZES, sizeof sizes, sizes, &size) != CL_SUCCESS)
+        return false;
+    for (size_t i = 0; i < size / sizeof *sizes; i++)
+        if (sizes[i] < least)
+            least = sizes[i];
+    return least == lanes;
+}
+
+static bool has_dpas_8(cl_device_id id)
+{
+    return has_dpas(id, 8);
+}
+
+static bool has_dpas_16(cl_device_id id)
+{
+    return has_dpas(id, 16);
+}
+
+/* The device's instructions, 0x1030 for a name that begins with "gfx1030": two hexadecimal digits
+ * are minor version and stepping. 0: another kind of device, or a driver with another compiler. */
+static unsigned instructions(cl_device_id id)
+{
+    char name[256];
+    unsigned version;
+    opencl_device_string(id, CL_DEVICE_NAME, name, sizeof name);
+    if (!has_extension(id, "cl_amd_device_attribute_query") ||
+        sscanf(name, "gfx%5x", &version) != 1)
+        return 0;
+    return version;
+}
+
+static bool has_wmma_11(cl_device_id id)
+{
+    unsigned version = instructions(id);
+    return version >= 0x1100 && version < 0x1170; /* from 0x1170 on as 0x1200 has it */
+}
+
+static bool has_wmma_12(cl_device_id id)
+{
+    unsigned version = instructions(id);
+    return version >= 0x1170 && version < 0x1250;
+}
+
+static bool has_mfma(cl_device_id id)
+{
+    unsigned version = instructions(id);
+    return version == 0x90a || (version >= 0x940 && version < 0xa00);
+}
+
+static bool has_dot2(cl_device_id id)
+{
+    unsigned version = instructions(id);
+    return version == 0x906 || version == 0x908 || version == 0x1011 || version == 0x1012 ||
+           (version >= 0x1030 && version < 0x1250);
+}
+
 /* ---- the units ------------------------------------------------------------------------------- */
 
 /* Of several that a device may have, the first is taken. */
@@ -63,6 +128,13 @@ static const struct {
 } rows[] = {
     {UNIT_MMA, {"mma", "-DUNIT_MMA", 16, 8, 32, 32, true}, has_mma},
     {UNIT_MMA_8, {"mma_8", "-DUNIT_MMA -DMMA_DEPTH=8", 16, 8, 32, 32, false}, has_mma_8},
+    {UNIT_DPAS_8, {"dpas_8", "-DUNIT_DPAS", 8, 8, 16, 8, true}, has_dpas_8},
+    {UNIT_DPAS_16, {"dpas_16", "-DUNIT_DPAS -DDPAS_LANES=16", 8, 16, 16, 16, true}, has_dpas_16},
+    {UNIT_WMMA_11, {"wmma_11", "-DUNIT_WMMA", 16, 16, 16, 32, true}, has_wmma_11},
+    {UNIT_WMMA_12, {"wmma_12", "-DUNIT_WMMA -DWMMA_GENERATION=12", 16, 16, 16, 32, true},
+        has_wmma_12},
+    {UNIT_MFMA, {"mfma", "-DUNIT_MFMA", 16, 16, 16, 64, true}, has_mfma},
+    {UNIT_DOT2, {"dot2", "-DUNIT_DOT2", 16, 16, 8, 32, false}, has_dot2},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
