@@ -46,8 +46,8 @@ static void test_defaults(void)
     CHECK(job.prompts.count == 1 && job.num_inference_steps == 0 && job.guidance_scale == 1 &&
               !job.guidance_scale_given && job.batch_size == 1 && job.seed_count == 0 &&
               !job.output && !job.model && job.metadata && job.ai_mark &&
-              strcmp(job.gemm, "auto") == 0 && job.strength == 1 && !job.rng && !job.compat &&
-              !job_has_one_generator(&job),
+              strcmp(job.gemm, "auto") == 0 && strcmp(job.kernels, "auto") == 0 &&
+              job.strength == 1 && !job.rng && !job.compat && !job_has_one_generator(&job),
         "defaults");
     job_free(&job);
 }
@@ -61,7 +61,7 @@ static void test_everything(void)
               "batch_size: 2\nscheduler:\n  name: ddim\n  clip_sample: no\n  list: [1, 2]\n"
               "latents: l.npy\nstrength: 0.7\nrng: numpy\ngenerator: image\ncompat: diffusers\n"
               "output: x-{index}.png\noverwrite: true\nmetadata: False\ngemm: "
-              "own\nfloat32_matmul_precision: high\n",
+              "own\nkernels: generic\nfloat32_matmul_precision: high\n",
             &job));
     CHECK(strcmp(job.model, "hf:a/b") == 0, "model %s", job.model);
     CHECK(job.prompts.count == 2 && strcmp(job.prompts.items[1], "two") == 0, "prompts");
@@ -78,6 +78,7 @@ static void test_everything(void)
     CHECK((int)(job.strength * 10) == 7, "strength is a double: %.17g", job.strength);
     CHECK(strcmp(job.rng, "numpy") == 0 && strcmp(job.compat, "diffusers") == 0, "noise");
     CHECK(job.overwrite && !job.metadata && strcmp(job.gemm, "own") == 0 &&
+              strcmp(job.kernels, "generic") == 0 &&
               strcmp(job.float32_matmul_precision, "high") == 0,
         "flags");
     job_free(&job);
@@ -108,6 +109,7 @@ static void test_refused(void)
         {"prompt: a\noverwrite: yes", 2, "overwrite must be true or false, found 'yes'"},
         {"prompt: a\nprecision: f8", 2, "precision must be one of f32, f16, found 'f8'"},
         {"prompt: a\ngemm: fast", 2, "gemm must be one of auto, own, clblast"},
+        {"prompt: a\nkernels: fast", 2, "kernels must be one of auto, generic"},
         {"prompt: a\nfloat32_matmul_precision: low", 2,
             "float32_matmul_precision must be one of highest, high"},
         {"prompt: a\nrng: mersenne", 2,

@@ -77,6 +77,7 @@ complete -c clatent -n '__fish_seen_subcommand_from generate encode decode recon
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l device -x -d 'number or part of the name of an OpenCL device'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l precision -x -a 'f32 f16' -d 'of the weights in memory: f16 rounds them to 11 bits and takes half the space'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l gemm -x -a 'auto own clblast' -d 'which kernels multiply matrices'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l kernels -x -a 'auto generic' -d 'generic: only the plain kernels that run anywhere, slower'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l float32-matmul-precision -x -a 'highest high' -d 'high: factors of 16 bits where a matrix unit has them'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l variant -x -d 'take the weight files of this variant, such as fp16'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l trace -r -F -d '.safetensors that receives every stage, to compare with another program'

@@ -260,6 +260,18 @@ void device_force_launch(struct device *device, size_t groups)
     device->facts.launch_groups = groups;
 }
 
+void device_use_generic(struct device *device, bool generic)
+{
+    struct device_facts *facts = &device->facts;
+    if (generic && !facts->generic)
+        device->was_cpu = facts->is_cpu;
+    if (generic)
+        facts->is_cpu = false;
+    else if (facts->generic)
+        facts->is_cpu = device->was_cpu;
+    facts->generic = generic;
+}
+
 void device_allow_matrix_unit(struct device *device, bool allowed)
 {
     if (allowed && !device->dry && !device->matrix_unit_tried) {

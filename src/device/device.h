@@ -45,6 +45,7 @@ struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
     bool on_host;          /* a CPU: its memory is the host's */
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
+    bool generic;          /* only portable kernels: device_use_generic() */
     bool groups_only;      /* those kernels are not used at all, not even by tests */
     bool has_half_storage; /* vload_half and vstore_half work (always, in OpenCL C 1.2) */
     enum matrix_unit matrix_unit;    /* proved by a trial, and allowed now */
@@ -159,6 +160,10 @@ void device_allow_matrix_unit(struct device *device, bool allowed);
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 
 void device_force_unit(struct device *device, struct group_unit unit);
+
+/* Whether what is loaded from now on does without all kernels that have a fallback: work-groups on
+ * any device, and no matrix unit. */
+void device_use_generic(struct device *device, bool generic);
 
 /* For tests: makes the ops choose kernels of the CPU or of the GPU shape, whatever the device is.
  * False, and nothing is changed, if the device has no kernels of that shape. */

@@ -25,17 +25,23 @@ static const struct {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static unsigned bit_of(const char *file)
+/* Not left out by `kernels: generic`: work-groups and local memory, as every portable kernel. */
+static const char generic_file[] = "conv_tiled";
+
+/* The row of a file, or ROWS. */
+static unsigned row_of(const char *file)
 {
-    for (unsigned i = 0; i < ROWS; i++)
-        if (strcmp(rows[i].file, file) == 0)
-            return 1u << i;
-    return 0;
+    unsigned i = 0;
+    while (i < ROWS && strcmp(rows[i].file, file) != 0)
+        i++;
+    return i;
 }
 
 bool fallback_is_taken(const struct device_facts *facts, const char *file)
 {
-    return facts->refused & bit_of(file);
+    unsigned row = row_of(file);
+    return row < ROWS &&
+           ((facts->refused >> row & 1) || (facts->generic && strcmp(file, generic_file) != 0));
 }
 
 static void warn(struct device *device, const char *instead)
@@ -50,12 +56,11 @@ static void warn(struct device *device, const char *instead)
 
 void fallback_take(struct device *device, const char *file)
 {
-    unsigned bit = bit_of(file);
-    for (unsigned i = 0; i < ROWS; i++)
-        if (bit == 1u << i) {
-            if (!(device->facts.refused & bit))
-                warn(device, rows[i].instead);
-            device->facts.refused |= bit;
-            device_set_trouble(device, TROUBLE_REFUSED);
-        }
+    unsigned row = row_of(file), bit = row < ROWS ? 1u << row : 0;
+    if (!bit)
+        return;
+    if (!(device->facts.refused & bit))
+        warn(device, rows[row].instead);
+    device->facts.refused |= bit;
+    device_set_trouble(device, TROUBLE_REFUSED);
 }

@@ -7,6 +7,7 @@
 #ifndef CLATENT_DEVICE_METER_H
 #define CLATENT_DEVICE_METER_H
 
+#include "device/call.h"
 #include "device/tensor.h"
 
 /* All calls of one op with one shape. */
@@ -30,6 +31,7 @@ void meter_op(struct device *device, double bytes, const char *op, const char *s
     __attribute__((format(printf, 4, 5)));
 #define METER(device, ...)                                                                         \
     do {                                                                                           \
+        call_note(device, NULL, false, 0, NULL);                                                   \
         if (meter_runs(device))                                                                    \
             meter_op(device, __VA_ARGS__);                                                         \
     } while (0)

@@ -3,6 +3,7 @@
 #ifndef CLATENT_DEVICE_OPENCL_H
 #define CLATENT_DEVICE_OPENCL_H
 
+#include "device/call.h"
 #include "device/device.h"
 #include <CL/cl.h>
 
@@ -17,6 +18,7 @@ struct meter;
 struct device {
     struct device_facts facts;
     bool dry;
+    bool was_cpu;                 /* the fact is_cpu without device_use_generic() */
     bool has_prefetch;            /* a real CPU: __builtin_prefetch means something */
     unsigned quirks;              /* bits of enum quirk_symptom */
     enum matrix_unit matrix_unit; /* as found; the fact is what may be used */
@@ -38,6 +40,7 @@ struct device {
     enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
     int cache_hits;                  /* programs that came from the disk cache */
+    struct op_call call;             /* what a dry device is being asked for */
     struct program *programs;        /* list, newest first */
     struct preparation *preparation; /* NULL unless kernels wait: prepare.h */
     struct meter *meter;             /* NULL unless one runs: meter.h */

@@ -280,6 +280,18 @@ out:
     return status;
 }
 
+/* Made if it is the first time. */
+static enum clat_status find_in(struct device *device, struct program *program,
+    const char *function, struct kernel **out_kernel)
+{
+    for (struct kernel *kernel = program->kernels; kernel; kernel = kernel->next)
+        if (strcmp(kernel->function, function) == 0) {
+            *out_kernel = kernel;
+            return CLAT_OK;
+        }
+    return kernel_new(device, program, function, out_kernel);
+}
+
 enum clat_status kernel_find(struct device *device, const char *file, const char *function,
     const char *options, struct kernel **out_kernel)
 {
@@ -287,10 +299,8 @@ enum clat_status kernel_find(struct device *device, const char *file, const char
     enum clat_status status = program_find(device, file, options ? options : "", &program);
     if (status != CLAT_OK)
         return status_prefix(status, "kernel %s", function);
-    for (struct kernel *kernel = program->kernels; kernel; kernel = kernel->next)
-        if (strcmp(kernel->function, function) == 0) {
-            *out_kernel = kernel;
-            return CLAT_OK;
-        }
-    return kernel_new(device, program, function, out_kernel);
+    status = find_in(device, program, function, out_kernel);
+    if (status == CLAT_OK && device->dry)
+        kernel_note_call(device, *out_kernel);
+    return status;
 }

@@ -19,6 +19,7 @@ struct kernel {
     const struct program *program;
     cl_uint arguments;           /* how many it takes */
     size_t work_group_limit;     /* work-items in one group, for this kernel */
+    struct op_call call;         /* on a dry device: what it was launched for */
     struct rehearsal *rehearsal; /* its first launch on a dry device (prepare.h), or NULL */
     struct pace *paces;          /* of the shapes it was launched with on a GPU */
     size_t pace_count, pace_room;
@@ -45,6 +46,8 @@ enum clat_status program_build(struct device *device, const char *file, const ch
 /* Adds all that can change what the driver makes of `source` with such options. */
 enum clat_status program_key(
     const struct device *device, const char *options, const struct text *source, struct text *key);
+/* For kernel_find on a dry device: keeps the call that goes on, or the one before. call.c */
+void kernel_note_call(const struct device *device, struct kernel *kernel);
 void programs_free(struct program *list);
 void kernels_free(struct kernel *list);
 

@@ -25,6 +25,7 @@ static enum clat_status set_defaults(struct job *job)
     *job = (struct job){
         .guidance_scale = 1, .batch_size = 1, .strength = 1, .metadata = true, .ai_mark = true};
     TRY(memory_string("auto", &job->gemm));
+    TRY(memory_string("auto", &job->kernels));
     TRY(memory_string("highest", &job->float32_matmul_precision));
     TRY(memory_string("auto", &job->progress));
 out:

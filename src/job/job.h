@@ -52,6 +52,7 @@ struct job {
     char *device;                   /* selector, NULL: automatic */
     char *precision;                /* of the weights: "f32" or "f16"; NULL: f32 if it fits */
     char *gemm;                     /* "auto", "own" or "clblast" */
+    char *kernels;                  /* "auto", or "generic": none that has a fallback */
     char *float32_matmul_precision; /* "highest", or "high": pairs of bf16 will do */
     char *variant;                  /* "fp16": which weight files; NULL: the plain ones */
     char *trace;                    /* .safetensors that receives every stage, or NULL */

@@ -8,6 +8,7 @@
 
 static const char *const precisions[] = {"f32", "f16", NULL};
 static const char *const engines[] = {"auto", "own", "clblast", NULL};
+static const char *const kernels[] = {"auto", "generic", NULL};
 static const char *const products[] = {"highest", "high", NULL};
 static const char *const streams[] = {"torch", "numpy", "philox", NULL};
 static const char *const generators[] = {"image", "batch", NULL};
@@ -113,6 +114,10 @@ const struct job_key job_keys[] = {
     {"gemm", .kind = KEY_CHOICE, .recorded = true, .choices = engines,
         .argument = "auto|own|clblast", .field = FIELD(gemm),
         .help = "which kernels multiply matrices; default auto"},
+    {"kernels", .kind = KEY_CHOICE, .recorded = true, .choices = kernels,
+        .argument = "auto|generic", .field = FIELD(kernels),
+        .help = "generic: only the plain kernels that run anywhere, slower; the way out where a "
+                "driver is wrong; default auto"},
     {"float32_matmul_precision", .kind = KEY_CHOICE, .recorded = true, .choices = products,
         .argument = "highest|high", .field = FIELD(float32_matmul_precision),
         .help = "high: factors of 16 bits where a matrix unit has them; default highest"},

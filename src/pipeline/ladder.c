@@ -133,7 +133,7 @@ static bool move(struct run *run)
         device_facts(run->device)->name);
     if (!run->job->precision && device_stores_half(run->device))
         change_precision(run, false);
-    pipeline_allow_matrix_unit(run->device, run->job);
+    pipeline_choose_kernels(run->device, run->job);
     run->rungs = (struct rungs){.float_only = run->rungs.float_only};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     return true;

@@ -42,21 +42,26 @@ out:
     return status;
 }
 
-void pipeline_allow_matrix_unit(struct device *device, const struct job *job)
+static bool is_word(const char *given, const char *word)
 {
-    const char *precision = job->float32_matmul_precision;
-    device_allow_matrix_unit(device, precision && strcmp(precision, "high") == 0);
+    return given && strcmp(given, word) == 0;
+}
+
+void pipeline_choose_kernels(struct device *device, const struct job *job)
+{
+    bool generic = is_word(job->kernels, "generic");
+    device_use_generic(device, generic);
+    device_allow_matrix_unit(device, !generic && is_word(job->float32_matmul_precision, "high"));
 }
 
 void pipeline_prepare(struct device *device, const struct job *job)
 {
-    const char *gemm = job->gemm, *precision = job->precision;
-    device_store_half(device, precision && strcmp(precision, "f16") == 0);
-    pipeline_allow_matrix_unit(device, job);
-    if (gemm && strcmp(gemm, "own") == 0)
-        gemm_set_engine(device, GEMM_OWN);
-    else if (gemm && strcmp(gemm, "clblast") == 0)
+    device_store_half(device, is_word(job->precision, "f16"));
+    pipeline_choose_kernels(device, job);
+    if (is_word(job->gemm, "clblast"))
         gemm_set_engine(device, GEMM_CLBLAST);
+    else if (is_word(job->gemm, "own") || is_word(job->kernels, "generic"))
+        gemm_set_engine(device, GEMM_OWN);
     else
         gemm_set_engine(device, GEMM_AUTO);
 }

@@ -54,11 +54,11 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
-/* How all networks loaded from now on are computed and kept: a job's `gemm` (NULL is "auto"),
- * `precision` (NULL is "f32") and `float32_matmul_precision` (NULL is "highest"). */
+/* How all networks loaded from now on are computed and kept: a job's `gemm` and `kernels` (NULL is
+ * "auto"), `precision` (NULL is "f32") and `float32_matmul_precision` (NULL is "highest"). */
 void pipeline_prepare(struct device *device, const struct job *job);
-/* The last of them alone. */
-void pipeline_allow_matrix_unit(struct device *device, const struct job *job);
+/* `kernels` and `float32_matmul_precision` alone: for another device. */
+void pipeline_choose_kernels(struct device *device, const struct job *job);
 
 /* What a job comes to with its model. */
 struct pipeline_outline {

@@ -41,9 +41,8 @@ const struct verb verbs[] = {
         "--as-args prints the command that makes the same image again.\n", false},
     {"bench", "[MODEL] [--json] [--KEY VALUE]...",
         "time and GFLOP/s of each network and each op in it, peak memory", bench_run,
-        "Of the keys of a job, model, height, width, device, gemm, precision, "
-        "float32_matmul_precision and variant "
-        "matter here.\n",
+        "Of the keys of a job, model, height, width, device, gemm, kernels, precision, "
+        "float32_matmul_precision and variant matter here.\n",
         false},
     {"selftest", "[--device DEVICE] [--json | --report]",
         "every kernel variant of a device against plain C", selftest_run,
