@@ -208,14 +208,24 @@ CLAT_API enum clat_status clat_reconstruct(
 
 /* ---- looking around ------------------------------------------------------------------------- */
 
+struct clat_device_fact {
+    const char *text; /* "24.0 GiB of memory" */
+    int points;
+};
 struct clat_device {
     int index; /* what `device` accepts */
     int usable;
     const char *name, *vendor, *platform, *driver, *version;
-    const char *reason; /* why it is not usable, or what speaks for it */
+    const char *reason; /* why it is not usable, or when it is used */
     int is_cpu;
     int compute_units;
     uint64_t global_memory, largest_buffer, local_memory; /* in bytes */
+    const char
+        *pci;   /* "0000:03:00.0", "" where the driver does not tell; `device` accepts pci:... */
+    int chosen; /* not 0: the one that a job takes if it names none, the highest score */
+    int score;  /* sum of the points, 0 if not usable */
+    size_t fact_count;
+    const struct clat_device_fact *facts; /* [fact_count] what the score is made of */
 };
 struct clat_devices {
     size_t count;

@@ -42,14 +42,18 @@ struct opened {
     struct job job;
     char *folder; /* of the model */
     struct model *model;
-    struct device *device;
+    struct device *device; /* the first of: */
+    struct device *devices[DEVICES_LIMIT];
+    size_t device_count;
 };
-/* The values, then the checked job and its model, then its device, which asks the context whether
+/* The values, then the checked job and its model, then its devices, which ask the context whether
  * to stop. opened_close() also after a failure. */
 enum clat_status opened_resolve(
     struct clat_context *context, const struct clat_job *given, struct opened *opened);
 enum clat_status opened_build(struct opened *opened);
+/* One device only; CLAT_ERROR_USAGE if the job names several. */
 enum clat_status opened_device(struct clat_context *context, struct opened *opened);
+enum clat_status opened_devices(struct clat_context *context, struct opened *opened);
 void opened_close(struct opened *opened);
 
 /* "demo", the NAME of hf:ORG/NAME@REV, or the last part of the folder; freed by the caller. */

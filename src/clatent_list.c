@@ -10,6 +10,21 @@
 
 /* ---- devices -------------------------------------------------------------------------------- */
 
+static enum clat_status copy_facts(
+    struct arena *arena, const struct device_entry *from, struct clat_device *to)
+{
+    enum clat_status status = CLAT_OK;
+    struct clat_device_fact *list;
+    TRY(arena_take(arena, (size_t)from->score_fact_count, sizeof *list, &list));
+    to->facts = list;
+    for (int i = 0; i < from->score_fact_count; i++, to->fact_count++) {
+        TRY(arena_string(arena, from->score_facts[i].text, &list[i].text));
+        list[i].points = from->score_facts[i].points;
+    }
+out:
+    return status;
+}
+
 static enum clat_status copy_device(
     struct arena *arena, const struct device_entry *from, struct clat_device *to)
 {
@@ -21,13 +36,17 @@ static enum clat_status copy_device(
         .compute_units = facts->compute_units,
         .global_memory = facts->global_memory,
         .largest_buffer = facts->largest_buffer,
-        .local_memory = facts->local_memory};
+        .local_memory = facts->local_memory,
+        .chosen = from->chosen,
+        .score = from->score};
     TRY(arena_string(arena, facts->name, &to->name));
     TRY(arena_string(arena, facts->vendor, &to->vendor));
     TRY(arena_string(arena, facts->platform, &to->platform));
     TRY(arena_string(arena, facts->driver, &to->driver));
     TRY(arena_string(arena, facts->version, &to->version));
     TRY(arena_string(arena, from->reason, &to->reason));
+    TRY(arena_string(arena, facts->pci, &to->pci));
+    TRY(copy_facts(arena, from, to));
 out:
     return status;
 }

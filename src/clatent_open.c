@@ -5,6 +5,7 @@
 #include "job/hub.h"
 #include "pipeline/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,21 +30,60 @@ static void on_build(void *user, const char *program, int number)
     context_tell(user, &(struct clat_progress){.phase = "building kernels", .done = number});
 }
 
-enum clat_status opened_device(struct clat_context *context, struct opened *opened)
+static enum clat_status open_one(struct clat_context *context, struct opened *opened, int index)
 {
     enum clat_status status;
-    TRY(device_open(opened->job.device, &opened->device));
-    device_on_build(opened->device, on_build, context);
-    device_on_cancel(opened->device, context_is_cancelled, context);
-    pipeline_prepare(opened->device, &opened->job);
-    context_log(context, "device: %s", device_facts(opened->device)->name);
+    char number[16];
+    struct device **device = &opened->devices[opened->device_count];
+    snprintf(number, sizeof number, "%d", index);
+    TRY(device_open(number, device));
+    opened->device_count++;
+    device_on_build(*device, on_build, context);
+    device_on_cancel(*device, context_is_cancelled, context);
+    pipeline_prepare(*device, &opened->job);
+    context_log(context, "device: %s", device_facts(*device)->name);
+out:
+    return status;
+}
+
+/* One that does not open is left out while there are others. */
+enum clat_status opened_devices(struct clat_context *context, struct opened *opened)
+{
+    struct device_choice choice;
+    const struct texts *given = &opened->job.devices;
+    enum clat_status status;
+    TRY(device_choose((const char *const *)given->items, given->count, &choice));
+    for (size_t i = 0; i < choice.count; i++) {
+        status = open_one(context, opened, choice.index[i]);
+        if (status != CLAT_OK && (opened->device_count || i + 1 < choice.count))
+            context_log(context, "warning: %s; the other devices do its work", status_text());
+    }
+    if (opened->device_count)
+        status = CLAT_OK;
+    opened->device = opened->devices[0];
+out:
+    return status;
+}
+
+enum clat_status opened_device(struct clat_context *context, struct opened *opened)
+{
+    struct device_choice choice;
+    const struct texts *given = &opened->job.devices;
+    enum clat_status status;
+    TRY(device_choose((const char *const *)given->items, given->count, &choice));
+    if (choice.count > 1)
+        FAIL(CLAT_ERROR_USAGE, "device: %zu devices are named, where one does the work",
+            choice.count);
+    TRY(open_one(context, opened, choice.index[0]));
+    opened->device = opened->devices[0];
 out:
     return status;
 }
 
 void opened_close(struct opened *opened)
 {
-    device_close(opened->device);
+    for (size_t i = 0; i < opened->device_count; i++)
+        device_close(opened->devices[i]);
     model_close(opened->model);
     job_free(&opened->job);
     job_values_free(&opened->values);

@@ -49,7 +49,7 @@ void fault_set(const char *variable, const char *format, ...)
 void fault_none(void)
 {
     static const char *const variables[] = {"CLFAULT", "CLFAULT_LOST", "CLFAULT_BUILD",
-        "CLFAULT_MUTATE", "CLFAULT_LIMITS", "CLFAULT_CAPACITY"};
+        "CLFAULT_MUTATE", "CLFAULT_LIMITS", "CLFAULT_CAPACITY", "CLFAULT_PCI", "CLFAULT_HANG"};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     if (layer)

@@ -13,9 +13,10 @@
  *   CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds TEXT, OLD is replaced by NEW
  *   CLFAULT_LIMITS="memory=1073741824 gpu=1"
  *                                     what devices say of themselves
- *   CLFAULT_CAPACITY=BYTES            buffers beyond so many bytes in all give -4
- *   CLFAULT_LOG=FILE                  receives at exit: faults, calls by function, references to
- *                                     objects that were never released
+ *   CLFAULT_PCI=khr | amd | nv        the extension that tells where devices are on the PCI bus:
+ * the first at 0001:03:02.1 (amd: 0000:03:02.1), the next in slot 3 CLFAULT_CAPACITY=BYTES buffers
+ * beyond so many bytes in all give -4 CLFAULT_LOG=FILE                  receives at exit: faults,
+ * calls by function, references to objects that were never released
  *
  * A test that is in the process itself finds the functions of fault.h besides. */
 #include "fault.h"
@@ -479,10 +480,52 @@ static void lower(cl_ulong *value, const char *name)
         *value = most;
 }
 
-/* All of these have the size of a cl_ulong. */
+/* 2 for the first device that is asked for this, 3 for the next, ... */
+static cl_uint slot_of(cl_device_id id)
+{
+    static cl_device_id seen[RULES];
+    cl_uint slot = 0;
+    while (slot < RULES - 1 && seen[slot] && seen[slot] != id)
+        slot++;
+    seen[slot] = id;
+    return 2 + slot;
+}
+
+static bool answer(size_t size, void *value, const void *bytes, size_t count)
+{
+    if (!value || size < count)
+        return false;
+    memcpy(value, bytes, count);
+    return true;
+}
+
+/* True if the extension of CLFAULT_PCI has answered. */
+static bool answer_pci(cl_device_id id, cl_device_info what, size_t size, void *value)
+{
+    const char *way = getenv("CLFAULT_PCI");
+    const cl_uint slot = slot_of(id), khr[] = {1, 3, slot, 1}, domain = 1, bus = 3;
+    const cl_uint nv_slot = slot << 3 | 1;
+    unsigned char amd[24] = {1, [21] = 3, (unsigned char)slot, 1};
+    static const char *const names[] = {"cl_khr_pci_bus_info",
+        "cl_khr_fp16 cl_amd_device_attribute_query", "cl_nv_device_attribute_query cl_x"};
+    int row = !way ? -1 : strcmp(way, "khr") == 0 ? 0 : strcmp(way, "amd") == 0 ? 1 : 2;
+    if (row >= 0 && what == CL_DEVICE_EXTENSIONS)
+        return answer(size, value, names[row], strlen(names[row]) + 1);
+    if (row == 0 && what == 0x410F)
+        return answer(size, value, khr, sizeof khr);
+    if (row == 1 && what == 0x4037)
+        return answer(size, value, amd, sizeof amd);
+    if (row == 2 && (what == 0x400A || what == 0x4008))
+        return answer(size, value, what == 0x4008 ? &bus : &domain, sizeof bus);
+    return row == 2 && what == 0x4009 && answer(size, value, &nv_slot, sizeof nv_slot);
+}
+
+/* All of the limits have the size of a cl_ulong. */
 static cl_int CL_API_CALL GetDeviceInfo(
     cl_device_id id, cl_device_info what, size_t size, void *value, size_t *size_out)
 {
+    if (answer_pci(id, what, size, value))
+        return CL_SUCCESS;
     cl_int code = driver->clGetDeviceInfo(id, what, size, value, size_out);
     if (code || !value || size < sizeof(cl_ulong))
         return code;

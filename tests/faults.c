@@ -45,6 +45,7 @@ static void on_precision(void *user, const char *precision)
 static char *prompts[] = {"a red circle", "a star", "x"};
 static uint64_t seeds[] = {1, 2, 3};
 static char first_device[] = "0", floats[] = "f32";
+static char *first_devices[] = {first_device};
 
 /* Leaves nothing open that a want of memory could change. */
 static struct job short_job(void)
@@ -58,7 +59,7 @@ static struct job short_job(void)
         .seeds = seeds,
         .seed_count = 1,
         .batch_size = 1,
-        .device = first_device,
+        .devices = {first_devices, 1},
         .precision = floats};
 }
 
@@ -325,7 +326,7 @@ static void check_move(void)
     free(entries);
     if (count < 2)
         return;
-    job.device = NULL;
+    job.devices.count = 0;
     fault_set("CLFAULT", "clCreateBuffer:-4:5");
     check_survived("a second device", &job, SAME);
 }

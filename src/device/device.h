@@ -43,6 +43,7 @@ struct group_unit {
 /* What the driver says, after the quirk rows of quirk.c have been applied. */
 struct device_facts {
     char name[256], vendor[256], platform[256], driver[256], version[256];
+    char pci[16];          /* "0000:03:00.0"; "" where the driver does not tell */
     bool on_host;          /* a CPU: its memory is the host's */
     bool is_cpu;           /* kernels of the CPU shape (explicit float16 tiles) are preferred */
     bool generic;          /* only portable kernels: device_use_generic() */
@@ -60,21 +61,43 @@ struct device_facts {
     unsigned refused;        /* rows of fallback.c: files of kernels that did not build */
 };
 
+/* What a device has, and the points that it gets for it. score.c */
+struct score_fact {
+    char text[64];
+    int points;
+};
+#define SCORE_FACTS 6
+
 /* One row of `clatent devices`. */
 struct device_entry {
     struct device_facts facts;
     int index; /* counted over all platforms, as shown and as accepted by device_open */
     bool usable;
-    char reason[256]; /* why it is not used, or what speaks for it */
+    bool chosen;      /* the one of "auto" */
+    char reason[256]; /* why it is not used, or when */
+    int score;        /* the sum of the facts' points; 0 if not usable */
+    struct score_fact score_facts[SCORE_FACTS];
+    int score_fact_count;
 };
 
 /* All devices of all platforms, freed with free(). No platform at all is CLAT_OK and *count = 0. */
 enum clat_status device_list(struct device_entry **entries, size_t *count);
 
-/* Opens a device: selector NULL or "auto" (GPU before CPU, most memory first), an index as listed,
- * or part of its name (case does not matter; must fit one device only). CLAT_ERROR_NO_DEVICE names
- * what was found. */
+/* Opens a device: selector NULL or "auto" (the highest score), an index as listed, "pci:" and its
+ * address on the PCI bus, or part of its name (case does not matter; must fit one device only).
+ * CLAT_ERROR_NO_DEVICE names what was found. */
 enum clat_status device_open(const char *selector, struct device **device);
+
+/* Devices that work on one job. */
+#define DEVICES_LIMIT 16
+struct device_choice {
+    int index[DEVICES_LIMIT]; /* as listed */
+    size_t count;
+};
+/* Those that selectors mean: none is "auto"; "all" alone is every GPU, or where there is none,
+ * every CPU device of the best driver. CLAT_ERROR_USAGE for one that is named twice. */
+enum clat_status device_choose(
+    const char *const *selectors, size_t count, struct device_choice *choice);
 
 /* A dry device with the given facts, or with those of a generic CPU if NULL. */
 enum clat_status device_open_dry(const struct device_facts *facts, struct device **device);

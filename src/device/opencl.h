@@ -71,7 +71,7 @@ enum clat_status opencl_await(struct device *device, cl_event event);
 void opencl_device_string(cl_device_id id, cl_device_info what, char *text, size_t size);
 void opencl_platform_string(cl_platform_id id, cl_platform_info what, char *text, size_t size);
 
-/* A device found by the selector of device_open(). platform.c */
+/* A device found by the selector of device_open(). choose.c */
 enum clat_status platform_choose(
     const char *selector, cl_device_id *id, struct device_facts *facts, unsigned *quirks);
 /* The one that "auto" would take if *id and those before it were not there. */

@@ -1,16 +1,14 @@
-/* platform.c - which devices there are, which can be used, and which one is meant.
+/* platform.c - which devices there are, and which can be used.
  * SPDX-License-Identifier: MIT
  *
  * Devices are counted over all platforms in the order of the drivers, usable or not, so that an
  * index stays the same while its reason changes. */
-#include "device/opencl.h"
-#include "device/narrow.h"
-#include "device/pace.h"
-#include "device/quirk.h"
+#include "device/platform.h"
 #include "device/group_unit.h"
+#include "device/pace.h"
 #include "device/matrix_unit.h"
+#include "device/quirk.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +16,6 @@
 
 #define PLATFORM_LIMIT 64
 #define DEVICE_LIMIT 64
-
-struct found {
-    struct device_entry *entries;
-    cl_device_id *ids; /* NULL where an entry stands for a platform that failed */
-    size_t count, capacity, id_capacity;
-    int next_index;
-    struct narrowing narrowing; /* of all of them, for tests */
-};
 
 static size_t fact_size(cl_device_id id, cl_device_info what)
 {
@@ -62,6 +52,7 @@ static void read_facts(cl_platform_id platform, cl_device_id id, struct device_f
     clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof facts->work_group_limit,
         &facts->work_group_limit, NULL);
     facts->unit_expected.kind = unit_expected(id);
+    pci_read(id, facts);
 }
 
 /* "OpenCL 1.2 ..." as 102; 0 if it says something else. */
@@ -110,12 +101,6 @@ out:
     return status;
 }
 
-static bool has_unit(const struct device_facts *facts)
-{
-    return facts->unit_expected.kind != UNIT_NONE ||
-           matrix_unit_expected(facts, quirk_find(facts, NULL));
-}
-
 static enum clat_status add_device(struct found *found, cl_platform_id platform, cl_device_id id)
 {
     struct device_entry *entry;
@@ -128,10 +113,7 @@ static enum clat_status add_device(struct found *found, cl_platform_id platform,
     entry->index = found->next_index++;
     entry->usable = entry->reason[0] == '\0';
     if (entry->usable)
-        snprintf(entry->reason, sizeof entry->reason, "%s, %.1f GiB, %d compute units%s",
-            entry->facts.on_host ? "CPU" : "GPU",
-            (double)entry->facts.global_memory / (1024.0 * 1024 * 1024), entry->facts.compute_units,
-            has_unit(&entry->facts) ? ", matrix unit" : "");
+        score_device(id, entry);
     return CLAT_OK;
 }
 
@@ -166,7 +148,7 @@ out:
     return status;
 }
 
-static void found_free(struct found *found)
+void found_free(struct found *found)
 {
     free(found->entries);
     free(found->ids);
@@ -187,159 +169,44 @@ out:
     return status;
 }
 
+/* What speaks for a device that can be used. */
+static void give_reasons(struct found *found)
+{
+    size_t best;
+    struct device_entry *first = NULL;
+    if (choose_best(found, &best) == CLAT_OK)
+        first = &found->entries[best];
+    for (size_t i = 0; i < found->count; i++) {
+        struct device_entry *entry = &found->entries[i];
+        entry->chosen = entry == first;
+        if (entry->usable)
+            snprintf(entry->reason, sizeof entry->reason, "%s",
+                entry->chosen ? "used unless another is named: the highest score"
+                : entry->score == first->score
+                    ? "used if it is named: another one with its score comes first"
+                    : "used if it is named: another has a higher score");
+    }
+}
+
+enum clat_status found_open(struct found *found)
+{
+    enum clat_status status;
+    TRY(find_all(found));
+    give_reasons(found);
+out:
+    return status;
+}
+
 enum clat_status device_list(struct device_entry **entries, size_t *count)
 {
     struct found found;
-    enum clat_status status = find_all(&found);
+    enum clat_status status = found_open(&found);
     if (status == CLAT_OK && !found.entries)
         status = memory_new(1, sizeof *found.entries, &found.entries);
     *entries = status == CLAT_OK ? found.entries : NULL;
     *count = status == CLAT_OK ? found.count : 0;
     if (status == CLAT_OK)
         found.entries = NULL;
-    found_free(&found);
-    return status;
-}
-
-/* "0: NAME (why it is not used); 1: ..." for messages. */
-static void describe(const struct found *found, char *text, size_t size)
-{
-    size_t at = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < found->count && at < size; i++) {
-        const struct device_entry *entry = &found->entries[i];
-        int written = snprintf(text + at, size - at, "%s%d: %.80s%s%.120s%s", i ? "; " : "",
-            entry->index, entry->index < 0 ? entry->facts.platform : entry->facts.name,
-            entry->usable ? "" : " (", entry->usable ? "" : entry->reason,
-            entry->usable ? "" : ")");
-        at += written > 0 ? (size_t)written : 0;
-    }
-}
-
-static bool is_better(const struct device_entry *a, const struct device_entry *b)
-{
-    if (a->facts.on_host != b->facts.on_host)
-        return !a->facts.on_host;
-    return a->facts.global_memory > b->facts.global_memory;
-}
-
-static enum clat_status choose_best(const struct found *found, size_t *chosen)
-{
-    bool any = false;
-    for (size_t i = 0; i < found->count; i++)
-        if (found->entries[i].usable &&
-            (!any || is_better(&found->entries[i], &found->entries[*chosen]))) {
-            *chosen = i;
-            any = true;
-        }
-    if (any)
-        return CLAT_OK;
-    if (found->count == 0)
-        return status_set(CLAT_ERROR_NO_DEVICE,
-            "no OpenCL driver was found; install one (for a CPU: pocl-opencl-icd)");
-    char list[1024];
-    describe(found, list, sizeof list);
-    return status_set(CLAT_ERROR_NO_DEVICE, "no usable OpenCL device; found %s", list);
-}
-
-/* The best of those that are not better than the device in use; of equals, the later in the list.
- */
-static enum clat_status choose_next(const struct found *found, cl_device_id used, size_t *chosen)
-{
-    size_t now = 0;
-    bool any = false;
-    while (now < found->count && found->ids[now] != used)
-        now++;
-    for (size_t i = 0; now < found->count && i < found->count; i++) {
-        const struct device_entry *entry = &found->entries[i], *in_use = &found->entries[now];
-        bool later = is_better(in_use, entry) || (!is_better(entry, in_use) && i > now);
-        if (entry->usable && later && (!any || is_better(entry, &found->entries[*chosen]))) {
-            *chosen = i;
-            any = true;
-        }
-    }
-    return any ? CLAT_OK : status_set(CLAT_ERROR_NO_DEVICE, "there is no other usable device");
-}
-
-static enum clat_status no_such(const struct found *found, const char *selector, const char *why)
-{
-    char list[1024];
-    describe(found, list, sizeof list);
-    return status_set(CLAT_ERROR_NO_DEVICE, "device '%.100s' %s; found %s", selector, why,
-        list[0] ? list : "no OpenCL driver");
-}
-
-static enum clat_status choose_index(
-    const struct found *found, const char *selector, long long index, size_t *chosen)
-{
-    for (size_t i = 0; i < found->count; i++)
-        if (found->entries[i].index == index) {
-            *chosen = i;
-            return CLAT_OK;
-        }
-    return no_such(found, selector, "is not in the list");
-}
-
-static enum clat_status choose_name(const struct found *found, const char *selector, size_t *chosen)
-{
-    int fitting = 0;
-    for (size_t i = 0; i < found->count; i++)
-        if (found->entries[i].index >= 0 &&
-            quirk_contains(found->entries[i].facts.name, selector)) {
-            *chosen = i;
-            fitting++;
-        }
-    if (fitting == 1)
-        return CLAT_OK;
-    return no_such(found, selector, fitting ? "fits more than one device" : "fits no device");
-}
-
-static enum clat_status choose(const struct found *found, const char *selector, size_t *chosen)
-{
-    long long index;
-    *chosen = 0;
-    if (!selector || !selector[0] || strcmp(selector, "auto") == 0)
-        return choose_best(found, chosen);
-    if (text_to_int(selector, 0, 1000000, &index))
-        return choose_index(found, selector, index, chosen);
-    return choose_name(found, selector, chosen);
-}
-
-static void take(const struct found *found, size_t chosen, cl_device_id *id,
-    struct device_facts *facts, unsigned *quirks)
-{
-    *id = found->ids[chosen];
-    *facts = found->entries[chosen].facts;
-    *quirks = quirk_find(facts, NULL);
-}
-
-enum clat_status platform_choose(
-    const char *selector, cl_device_id *id, struct device_facts *facts, unsigned *quirks)
-{
-    size_t chosen;
-    struct found found;
-    enum clat_status status;
-    TRY(find_all(&found));
-    TRY(choose(&found, selector, &chosen));
-    const struct device_entry *entry = &found.entries[chosen];
-    if (!entry->usable)
-        FAIL(CLAT_ERROR_NO_DEVICE, "device %d (%s) cannot be used: %s", entry->index,
-            entry->facts.name, entry->reason);
-    take(&found, chosen, id, facts, quirks);
-out:
-    found_free(&found);
-    return status;
-}
-
-enum clat_status platform_next(cl_device_id *id, struct device_facts *facts, unsigned *quirks)
-{
-    size_t chosen = 0;
-    struct found found;
-    enum clat_status status;
-    TRY(find_all(&found));
-    TRY(choose_next(&found, *id, &chosen));
-    take(&found, chosen, id, facts, quirks);
-out:
     found_free(&found);
     return status;
 }

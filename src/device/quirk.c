@@ -17,6 +17,9 @@ const struct quirk quirk_rows[] = {
         "not used: this version leaves long loops before their end; Mesa 25 does not",
         "measured with 22.3.6: attention over 4096 keys and more leaves outputs unwritten, and the "
         "kernels of the CPU shape compile for minutes; 25.0.7 is right"},
+    {QUIRK_SECOND_CHOICE, "rusticl", "llvmpipe", NULL,
+        "other drivers of the CPU come first: kernels run several times slower",
+        "measured with Mesa 25.0.7 beside PoCL 3.1"},
     {QUIRK_NO_OWN_CACHE, "Portable Computing Language", NULL, NULL,
         "kernels are cached by the driver, not by us",
         "pocl: clGetProgramInfo(BINARIES) compiles every kernel once more (inducer/pyopencl#731)"},

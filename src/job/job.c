@@ -138,6 +138,12 @@ static enum clat_status check_endings(const struct job_values *values, const str
     return CLAT_OK;
 }
 
+bool job_leaves_device_open(const struct job *job)
+{
+    return job->devices.count == 0 ||
+           (job->devices.count == 1 && strcmp(job->devices.items[0], "auto") == 0);
+}
+
 bool job_has_one_generator(const struct job *job)
 {
     return job->generator && strcmp(job->generator, "batch") == 0;

@@ -49,7 +49,7 @@ struct job {
     char *
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
     char *sheet;                    /* .png: all images on one contact sheet, or NULL */
-    char *device;                   /* selector, NULL: automatic */
+    struct texts devices;           /* selectors (device_choose), none: automatic */
     char *precision;                /* of the weights: "f32" or "f16"; NULL: f32 if it fits */
     char *gemm;                     /* "auto", "own" or "clblast" */
     char *kernels;                  /* "auto", or "generic": none that has a fallback */
@@ -68,6 +68,9 @@ struct job_values;
  * Freed with job_free() also after a failure. */
 enum clat_status job_build(const struct job_values *values, struct job *job);
 void job_free(struct job *job);
+
+/* No device is named, or "auto". */
+bool job_leaves_device_open(const struct job *job);
 
 /* generator: batch */
 bool job_has_one_generator(const struct job *job);

@@ -104,8 +104,10 @@ const struct job_key job_keys[] = {
             "write prompt and settings into .png files (default; --no-metadata leaves them out)"},
     {"ai_mark", .kind = KEY_FLAG, .field = FIELD(ai_mark),
         .help = "mark .png files as made by a model, for machines to read (default)"},
-    {"device", .kind = KEY_TEXT, .recorded = true, .argument = "N|NAME", .field = FIELD(device),
-        .help = "number or part of the name of an OpenCL device; default auto"},
+    {"device", .kind = KEY_TEXTS, .listed = true, .recorded = true, .argument = "N|PCI|NAME",
+        .field = FIELD(devices),
+        .help = "an OpenCL device by its number, pci: and its bus address, or part of its name; "
+                "[0,1] or repeated: several share the images; all; default auto"},
     {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions,
         .argument = "f32|f16", .field = FIELD(precision),
         .help =

@@ -124,10 +124,9 @@ static bool step_down(struct run *run, size_t limit)
 /* The next device, as if the job began on it. */
 static bool move(struct run *run)
 {
-    const char *given = run->job->device;
     char before[sizeof device_facts(run->device)->name];
     snprintf(before, sizeof before, "%s", device_facts(run->device)->name);
-    if ((given && *given && strcmp(given, "auto") != 0) || device_move(run->device) != CLAT_OK)
+    if (!job_leaves_device_open(run->job) || device_move(run->device) != CLAT_OK)
         return false;
     run_warn(run, "'%s' has too little memory: '%s' takes its place", before,
         device_facts(run->device)->name);

@@ -5,6 +5,20 @@
 
 #include <stdio.h>
 
+static void print_score_json(struct json *json, const struct clat_device *device)
+{
+    json_bool(json, "chosen", device->chosen);
+    json_real(json, "score", device->score);
+    json_begin(json, "score_facts", '[');
+    for (size_t i = 0; i < device->fact_count; i++) {
+        json_begin(json, NULL, '{');
+        json_string(json, "text", device->facts[i].text);
+        json_real(json, "points", device->facts[i].points);
+        json_end(json);
+    }
+    json_end(json);
+}
+
 static void print_json(const struct clat_devices *list)
 {
     struct json json = {.stream = stdout};
@@ -14,7 +28,7 @@ static void print_json(const struct clat_devices *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct clat_device *device = &list->devices[i];
         json_begin(&json, NULL, '{');
-        json_uint(&json, "index", (uint64_t)device->index);
+        json_real(&json, "index", device->index);
         json_string(&json, "name", device->name);
         json_string(&json, "vendor", device->vendor);
         json_string(&json, "platform", device->platform);
@@ -27,14 +41,39 @@ static void print_json(const struct clat_devices *list)
         json_uint(&json, "global_memory", device->global_memory);
         json_uint(&json, "largest_buffer", device->largest_buffer);
         json_uint(&json, "local_memory", device->local_memory);
+        json_string(&json, "pci", device->pci[0] ? device->pci : NULL);
+        print_score_json(&json, device);
         json_end(&json);
     }
     json_end(&json);
     json_end(&json);
 }
 
+/* "score 1312: CPU 1000, 31.2 GiB of memory +312" */
+static void print_score(const struct clat_device *device)
+{
+    if (!device->usable)
+        return;
+    printf("score %d: ", device->score);
+    for (size_t i = 0; i < device->fact_count; i++)
+        printf(i ? ", %s %+d" : "%s %d", device->facts[i].text, device->facts[i].points);
+    printf("\n   ");
+}
+
+/* One that has no device, and why. */
+static void print_platform(const struct clat_device *device)
+{
+    printf("-  ");
+    print_shown(device->platform);
+    printf("  (no device)\n   ");
+    print_shown(device->reason);
+    printf("\n");
+}
+
 static void print_device(const struct clat_device *device)
 {
+    if (device->index < 0)
+        return print_platform(device);
     printf("%d  ", device->index);
     print_shown(device->name);
     printf("%s\n   ", device->usable ? "" : "  (not used)");
@@ -43,9 +82,11 @@ static void print_device(const struct clat_device *device)
     print_shown(device->version);
     printf(", driver ");
     print_shown(device->driver);
-    printf("\n   %s, %d compute units, %.1f GiB, largest buffer %.1f GiB\n   ",
-        device->is_cpu ? "CPU" : "GPU or accelerator", device->compute_units,
-        (double)device->global_memory / (1 << 30), (double)device->largest_buffer / (1 << 30));
+    if (device->pci[0])
+        printf(", pci:%s", device->pci);
+    printf("\n   largest buffer %.1f GiB, local memory %.0f KiB\n   ",
+        (double)device->largest_buffer / (1 << 30), (double)device->local_memory / 1024);
+    print_score(device);
     print_shown(device->reason);
     printf("\n");
 }
