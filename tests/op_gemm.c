@@ -1,7 +1,8 @@
 /* op_gemm.c - linear layers against plain C: both kernel shapes and CLBlast.
  * SPDX-License-Identifier: MIT
  *
- * With half weights the reference computes with the rounded ones, and the tolerance is the same.
+ * With half weights the reference computes with the rounded ones, and the tolerance is the same; on
+ * units of 16 bits, emulated, with x and weights rounded as the unit takes them.
  * CLATENT_TEST_TINY (oclgrind) leaves out the shapes that take long in a simulator, and CLBlast,
  * whose kernels are not ours. */
 #include "config.h"
@@ -9,6 +10,7 @@
 #include "frame.h"
 #include "selftest/reference.h"
 #include "ops/gemm.h"
+#include "device/group_unit.h"
 #include "device/launch.h"
 
 #include <stdio.h>
@@ -60,6 +62,7 @@ static const struct layer {
 #define LAYERS (sizeof layers / sizeof layers[0])
 
 static double tolerance = 1e-6;
+static float (*rounded)(float); /* of both factors, in layers that go to a unit; NULL: none do */
 static struct device *device;
 static struct pool pool;
 
@@ -85,6 +88,17 @@ static float *random_values(size_t count, float scale, uint64_t seed)
     return values;
 }
 
+static void round_all(float *values, size_t count, float (*round)(float))
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = round(values[i]);
+}
+
+static bool is_rounded(const struct layer *l)
+{
+    return rounded && gemm_matrix_suits(device, l->out, l->in);
+}
+
 static void check_call(const struct layer *l, const char *label, const float *weight,
     const float *bias, const struct linear *linear)
 {
@@ -105,6 +119,8 @@ static void check_call(const struct layer *l, const char *label, const float *we
     frame_read(&pool, label, &y);
     float *all = join(&x, l->in2 ? &x2 : NULL, (size_t)l->rows);
     float *want = malloc((size_t)l->rows * l->out * sizeof *want);
+    if (is_rounded(l))
+        round_all(all, (size_t)l->rows * l->in, rounded);
     reference_linear(all, (size_t)l->rows, l->in, weight, bias, l->out, l->activation,
         l->residual ? residual.values : NULL, want);
     check_near(label, y.values, want, (size_t)l->rows * l->out, tolerance);
@@ -129,8 +145,8 @@ static void check_layer(const struct layer *l, const char *form)
         l->in2, l->out, (int)l->activation);
     CHECK_OK(
         linear_load(device, weight, l->bias ? bias : NULL, l->out, l->in, l->activation, &linear));
-    for (size_t i = 0; linear.half && i < rows * l->in; i++)
-        weight[i] = reference_half(weight[i]);
+    if (is_rounded(l) || linear.half)
+        round_all(weight, rows * l->in, is_rounded(l) ? rounded : reference_half);
     check_call(l, label, weight, l->bias ? bias : NULL, &linear);
     linear_free(device, &linear);
     free(weight);
@@ -156,6 +172,23 @@ static void check_tiles(const char *form, enum matrix_unit unit, size_t count)
     tolerance = 8e-6;
     check_form(form, true, GEMM_AUTO, false, count);
     tolerance = 1e-6;
+    device_allow_matrix_unit(device, false);
+}
+
+/* All units of sub-groups: what the kernels around them do, in plain OpenCL C. */
+static void check_units(size_t count)
+{
+    char form[64];
+    for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS; kind++)
+        for (int bf16 = 0; bf16 <= unit_shape((enum unit_kind)kind)->has_bf16; bf16++) {
+            const struct group_unit unit = {(enum unit_kind)kind, bf16, true};
+            snprintf(form, sizeof form, "unit %s, %s", unit_shape(unit.kind)->name,
+                bf16 ? "bf16" : "half");
+            device_force_unit(device, unit);
+            rounded = bf16 ? reference_bf16 : reference_half;
+            check_form(form, false, GEMM_OWN, false, count);
+        }
+    rounded = NULL;
     device_allow_matrix_unit(device, false);
 }
 
@@ -229,6 +262,7 @@ int main(void)
         fprintf(stderr, "op_gemm: no matrix unit here, only its emulation is run\n");
     check_tiles("emulated matrix unit", MATRIX_UNIT_EMULATED, count);
     device_allow_matrix_unit(device, false);
+    check_units(count);
     check_form("portable", false, GEMM_OWN, false, count);
     check_form("portable, half", false, GEMM_OWN, true, count);
     check_form("cpu", true, GEMM_AUTO, false, count);

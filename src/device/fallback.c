@@ -20,6 +20,7 @@ static const struct {
     {"conv_winograd", "conv_direct"},
     {"conv_winograd_groups", "conv_tiled"},
     {"gemm_cpu", "gemm"},
+    {"gemm_matrix", "gemm"},
     {"gemm_tile", "gemm_cpu"},
     {"tile_pack", "gemm_cpu"},
 };

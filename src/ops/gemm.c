@@ -21,7 +21,7 @@
 #define UNPACK_DEPTH 256
 #define UNPACK_OPTION " -DHALF_WEIGHTS -DUNPACK=256"
 
-enum { WEIGHT_PACKED, WEIGHT_TILES, WEIGHT_ROWS }; /* linear.variant */
+enum { WEIGHT_PACKED, WEIGHT_TILES, WEIGHT_MATRIX, WEIGHT_ROWS }; /* linear.variant */
 
 int gemm_columns(int out, bool pairs)
 {
@@ -44,7 +44,7 @@ int gemm_source_row(int column, int out, bool pairs)
 struct packing {
     const float *weight, *bias;
     int out, in, columns;
-    bool pairs, half;
+    bool pairs, half, bf16;
     struct packed packed; /* the buffer that is being filled with the weights */
 };
 
@@ -93,6 +93,20 @@ static void pack_tiles(void *user, void *mapped)
     shares_run((size_t)p->columns / GEMM_PANEL, pack_tile_panels, p);
 }
 
+static void pack_matrix_panels(void *user, size_t first, size_t last)
+{
+    const struct packing *p = user;
+    gemm_matrix_pack(p->weight, p->out, p->in, p->pairs, p->bf16, (int)first * GEMM_PANEL,
+        (int)last * GEMM_PANEL, p->packed.memory);
+}
+
+static void pack_matrix(void *user, void *mapped)
+{
+    struct packing *p = user;
+    p->packed.memory = mapped;
+    shares_run((size_t)p->columns / GEMM_PANEL, pack_matrix_panels, p);
+}
+
 static void pack_bias(void *user, void *mapped)
 {
     const struct packing *p = user;
@@ -139,6 +153,8 @@ static int choose_variant(const struct device *device, int out, int in)
 {
     if (gemm_engine_of(device) == GEMM_CLBLAST && !device_stores_half(device))
         return WEIGHT_ROWS;
+    if (gemm_matrix_suits(device, out, in))
+        return WEIGHT_MATRIX;
     return gemm_tile_suits(device, out, in) ? WEIGHT_TILES : WEIGHT_PACKED;
 }
 
@@ -154,6 +170,9 @@ static enum clat_status make_buffers(
     if (linear->variant == WEIGHT_TILES)
         TRY(make_buffer(
             device, p->columns, gemm_tile_depth(p->in), false, pack_tiles, p, &linear->weight));
+    else if (linear->variant == WEIGHT_MATRIX)
+        TRY(make_buffer(device, p->columns, blocks_of(p->in, GEMM_MATRIX_STEP) * GEMM_MATRIX_STEP,
+            true, pack_matrix, p, &linear->weight));
     else
         TRY(make_buffer(device, p->columns, p->in, p->half, pack_weight, p, &linear->weight));
     TRY(make_buffer(device, p->columns, 1, false, pack_bias, p, &linear->bias));
@@ -172,7 +191,9 @@ enum clat_status linear_load(struct device *device, const float *weight, const f
         .out = out,
         .activation = activation,
         .half = half,
+        .bf16 = device_facts(device)->unit.bf16,
         .variant = choose_variant(device, out, in)};
+    packing.bf16 = linear->bf16;
     if (linear->variant == WEIGHT_ROWS)
         TRY(gemm_clblast_check());
     if (out < 1 || in < 1 || out > INT_MAX / 4 || (!weight && !device_is_dry(device)))
@@ -359,12 +380,15 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
         .x2 = x2,
         .weight = &weight,
         .half = linear->half,
+        .bf16 = linear->bf16,
         .bias = &linear->bias,
         .residual = residual,
         .y = y,
         .out = linear->out,
         .activation = linear->activation};
-    TRY(linear->variant == WEIGHT_TILES ? gemm_tile_run(pool, &product) : gemm_run(pool, &product));
+    TRY(linear->variant == WEIGHT_TILES    ? gemm_tile_run(pool, &product)
+        : linear->variant == WEIGHT_MATRIX ? gemm_matrix_run(pool, &product)
+                                           : gemm_run(pool, &product));
 out:
     return status;
 }

@@ -17,7 +17,7 @@
 struct product {
     const struct tensor *x, *x2;   /* x2 may be NULL */
     const struct tensor *weight;   /* packed, [1][1][1][anything]: only its place counts */
-    bool half;                     /* the weight is */
+    bool half, bf16;               /* the weight is; both factors are, on a unit of sub-groups */
     const struct buffer *bias;     /* [gemm_columns()] in packed order, or NULL */
     const struct tensor *residual; /* may be NULL */
     const struct tensor *y;
@@ -47,11 +47,53 @@ int gemm_group_rows(int rows);
 struct group_cut {
     int parts, steps;
 };
+struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps);
 struct group_cut gemm_group_cut(
     const struct device *device, int image_rows, int columns, int steps);
 
 /* `columns`: a multiple of GEMM_PANEL. */
 struct grid gemm_group_grid(int rows, int columns, int parts);
+
+/* Whether four columns together may come from both inputs, or from none. */
+bool gemm_is_odd(const struct product *product);
+
+/* OUTPUT_ARGUMENTS of cl/gemm_quad.h */
+#define GEMM_ARGS_OUTPUT(p)                                                                        \
+    ARG_BUFFER((p)->bias), ARG_TENSOR((p)->residual), ARG_INT(tensor_stride((p)->residual)),       \
+        ARG_TENSOR((p)->y), ARG_INT((p)->y->stride), ARG_INT((int)tensor_pixels((p)->y)),          \
+        ARG_INT((p)->out)
+
+/* y of the sums [parts][1][rows][columns] of parts along k. */
+enum clat_status gemm_groups_end(
+    struct device *device, const struct product *product, const struct tensor *partial);
+
+/* ---- gemm_matrix.c: products on the matrix unit of sub-groups, for GPUs --------------------- */
+#define GEMM_MATRIX_STEP 32 /* of k at a time */
+
+/* Whether the device has one, and a layer loaded now is packed for it. */
+bool gemm_matrix_can(const struct device *device);
+bool gemm_matrix_suits(const struct device *device, int out, int in);
+
+/* A step of one column, `stride` numbers apart, zero beyond `count`; and columns from first_column
+ * up to `end` of weights as linear_load() gets them: [panels][steps][64][32] numbers of 16 bits. */
+void gemm_matrix_pack_column(const float *values, int count, int stride, bool bf16, uint16_t *to);
+void gemm_matrix_pack(const float *weight, int out, int in, bool pairs, bool bf16, int first_column,
+    int end, uint16_t *packed);
+
+/* What a group computes: rows x panels of 64 columns. The rest as gemm_group_...() */
+struct matrix_tile {
+    int rows, panels;
+};
+struct matrix_tile gemm_matrix_tile(const struct device *device, int rows, int columns);
+struct group_cut gemm_matrix_cut(
+    const struct device *device, int image_rows, int columns, int steps);
+struct grid gemm_matrix_grid(struct matrix_tile tile, int rows, int columns, int parts);
+/* Those of the unit and the tile. */
+#define GEMM_MATRIX_OPTIONS 128
+void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_tile tile,
+    char options[GEMM_MATRIX_OPTIONS]);
+
+enum clat_status gemm_matrix_run(struct pool *pool, const struct product *product);
 
 /* The arguments that the kernels of all products begin with. */
 #define GEMM_ARGUMENTS 16

@@ -18,16 +18,21 @@ int gemm_group_rows(int rows)
     return rows <= HIGH ? 1 : rows < 512 ? 4 : 8;
 }
 
-struct group_cut gemm_group_cut(const struct device *device, int image_rows, int columns, int steps)
+struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps)
 {
-    int rows = 2 * image_rows; /* as a guided image has */
-    int tiles = columns / GEMM_PANEL * blocks_of(rows, HIGH * gemm_group_rows(rows));
     int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
     int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
     int parts = blocks_of(wanted, tiles) < most ? blocks_of(wanted, tiles) : most;
     struct group_cut cut = {.steps = parts > 1 ? blocks_of(steps, parts) : steps};
     cut.parts = blocks_of(steps, cut.steps);
     return cut;
+}
+
+struct group_cut gemm_group_cut(const struct device *device, int image_rows, int columns, int steps)
+{
+    int rows = 2 * image_rows; /* as a guided image has */
+    int tiles = columns / GEMM_PANEL * blocks_of(rows, HIGH * gemm_group_rows(rows));
+    return gemm_cut_steps(device, tiles, steps);
 }
 
 struct grid gemm_group_grid(int rows, int columns, int parts)
@@ -37,25 +42,19 @@ struct grid gemm_group_grid(int rows, int columns, int parts)
     return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
 }
 
-/* Four columns together come from one of the inputs. */
-static bool is_odd(const struct product *p)
+bool gemm_is_odd(const struct product *p)
 {
     return p->x->c % 4 || (p->x2 && p->x2->c % 4);
 }
 
-#define ARGS_OUTPUT(p)                                                                             \
-    ARG_BUFFER((p)->bias), ARG_TENSOR((p)->residual), ARG_INT(tensor_stride((p)->residual)),       \
-        ARG_TENSOR((p)->y), ARG_INT((p)->y->stride), ARG_INT((int)tensor_pixels((p)->y)),          \
-        ARG_INT((p)->out)
-
-static enum clat_status end_product(
+enum clat_status gemm_groups_end(
     struct device *device, const struct product *p, const struct tensor *partial)
 {
     enum clat_status status;
     struct kernel *kernel;
     TRY(kernel_find(device, "gemm", "product_end", "", &kernel));
     TRY(launch(device, kernel, grid2((size_t)p->out, tensor_pixels(p->y), 64, 4),
-        ARG_TENSOR(partial), ARG_INT(partial->n), ARG_INT(partial->c), ARGS_OUTPUT(p),
+        ARG_TENSOR(partial), ARG_INT(partial->n), ARG_INT(partial->c), GEMM_ARGS_OUTPUT(p),
         ARG_INT(p->activation), ARG_INT(p->activation == ACTIVATION_GEGLU)));
 out:
     return status;
@@ -78,14 +77,14 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         sums = &partial;
     }
     snprintf(options, sizeof options, "-DROWS=%d%s%s%s", gemm_group_rows(rows),
-        pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
+        pairs && !sums ? " -DGEGLU=1" : "", gemm_is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
     TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
         ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
-        ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), ARGS_OUTPUT(p), ARG_TENSOR(sums),
+        ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), GEMM_ARGS_OUTPUT(p), ARG_TENSOR(sums),
         ARG_INT(columns / GEMM_PANEL), ARG_INT(cut.steps * GEMM_GROUP_STEP)));
     if (sums)
-        TRY(end_product(pool->device, p, sums));
+        TRY(gemm_groups_end(pool->device, p, sums));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;

@@ -37,6 +37,7 @@ struct linear {
         bias;    /* always present, zero if the layer has none; packed as the weight's rows */
     int variant; /* which packing, gemm.c */
     bool half;   /* the weights are */
+    bool bf16;   /* factors are, on a matrix unit of 16 bits */
 };
 /* weight [out][in] ([2*out][in] for GEGLU), bias [out] ([2*out]) or NULL. */
 enum clat_status linear_load(struct device *device, const float *weight, const float *bias, int out,
@@ -59,6 +60,7 @@ struct conv {
     struct buffer weight, bias;
     int variant;
     bool half; /* the weights are */
+    bool bf16; /* factors are, on a matrix unit of 16 bits */
 };
 /* weight [out][in][3][3], bias [out] or NULL. `pixels`: output pixels per image that the layer will
  * see (from the model's default size), a hint for choosing the variant; 0 if unknown. */

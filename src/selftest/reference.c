@@ -11,6 +11,14 @@ float reference_half(float value)
     return rintf(value / place) * place;
 }
 
+float reference_bf16(float value)
+{
+    int exponent;
+    frexpf(value, &exponent);
+    float place = ldexpf(1, (exponent < -125 ? -125 : exponent) - 8);
+    return rintf(value / place) * place;
+}
+
 double reference_activation(enum activation activation, double x)
 {
     switch (activation) {

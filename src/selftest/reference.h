@@ -10,6 +10,9 @@
 /* Binary16 by the definition: the nearest multiple of the last place, the even one of two. */
 float reference_half(float value);
 
+/* bfloat16 likewise. */
+float reference_bf16(float value);
+
 double reference_activation(enum activation activation, double x);
 
 /* y[n][pixels][c] = group norm of x with groups of c/groups channels. fold [n][2][c], if not NULL,

@@ -1,0 +1,153 @@
+/* gemm_matrix.c - products on the matrix unit of sub-groups: cl/gemm_matrix.cl.
+ * SPDX-License-Identifier: MIT
+ *
+ * Factors are rounded to 16 bits, half or bf16: relative L2 of a product 3e-4 or 2.3e-3, as that of
+ * the rounded factors; sums are float. Weights are rounded when they are packed, so they take half
+ * the bytes of float ones. A value beyond half's range, 65504, becomes infinity. */
+#include "ops/gemm.h"
+#include "base/half.h"
+#include "device/fallback.h"
+#include "device/group_unit.h"
+#include "device/launch.h"
+#include "ops/packed.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STEP GEMM_MATRIX_STEP
+#define ITEMS 128     /* of a group with one panel, as in cl/matrix_tile.h */
+#define FEWEST 16     /* columns of either matrix that are worth their padding */
+#define WAVES 4       /* groups for each compute unit before a tile is doubled */
+#define MANY_LANES 32 /* of a sub-group; narrower ones would be too many in a group of two panels  \
+                       */
+
+bool gemm_matrix_can(const struct device *device)
+{
+    const struct device_facts *facts = device_facts(device);
+    return !facts->is_cpu && facts->unit.kind != UNIT_NONE;
+}
+
+bool gemm_matrix_suits(const struct device *device, int out, int in)
+{
+    return gemm_matrix_can(device) && !fallback_is_taken(device_facts(device), "gemm_matrix") &&
+           out >= FEWEST && in >= FEWEST;
+}
+
+/* ---- packing -------------------------------------------------------------------------------- */
+
+static uint16_t bf16_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return isnan(value) ? 0x7fc0u : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void gemm_matrix_pack_column(const float *values, int count, int stride, bool bf16, uint16_t *to)
+{
+    for (int k = 0; k < STEP; k++) {
+        float value = k < count ? values[(size_t)k * stride] : 0;
+        to[k] = bf16 ? bf16_of(value) : half_of(value);
+    }
+}
+
+void gemm_matrix_pack(const float *weight, int out, int in, bool pairs, bool bf16, int first_column,
+    int end, uint16_t *packed)
+{
+    int steps = blocks_of(in, STEP);
+    for (int column = first_column; column < end; column++) {
+        int row = gemm_source_row(column, out, pairs), lane = column % GEMM_PANEL;
+        uint16_t *panel = packed + (size_t)(column / GEMM_PANEL) * steps * GEMM_PANEL * STEP;
+        for (int step = 0; step < steps; step++)
+            gemm_matrix_pack_column(row < 0 ? NULL : weight + (size_t)row * in + step * STEP,
+                row < 0 ? 0 : in - step * STEP, 1, bf16,
+                panel + ((size_t)step * GEMM_PANEL + lane) * STEP);
+    }
+}
+
+/* ---- choice --------------------------------------------------------------------------------- */
+
+struct matrix_tile gemm_matrix_tile(const struct device *device, int rows, int columns)
+{
+    const struct device_facts *facts = device_facts(device);
+    struct matrix_tile tile = {.rows = rows <= 32 ? 32 : rows < 512 ? 64 : 128, .panels = 1};
+    long long groups = (long long)blocks_of(rows, tile.rows) * (columns / GEMM_PANEL);
+    if (tile.rows == 128 && columns / GEMM_PANEL % 2 == 0 &&
+        unit_shape(facts->unit.kind)->lanes >= MANY_LANES &&
+        groups >= 2LL * WAVES * facts->compute_units)
+        tile.panels = 2;
+    return tile;
+}
+
+struct group_cut gemm_matrix_cut(
+    const struct device *device, int image_rows, int columns, int steps)
+{
+    int rows = 2 * image_rows; /* as a guided image has */
+    struct matrix_tile tile = gemm_matrix_tile(device, rows, columns);
+    return gemm_cut_steps(
+        device, blocks_of(rows, tile.rows) * (columns / GEMM_PANEL / tile.panels), steps);
+}
+
+struct grid gemm_matrix_grid(struct matrix_tile tile, int rows, int columns, int parts)
+{
+    size_t items = ITEMS * (size_t)tile.panels;
+    return grid3((size_t)(columns / GEMM_PANEL / tile.panels) * items,
+        (size_t)blocks_of(rows, tile.rows), (size_t)parts, items, 1, 1);
+}
+
+void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_tile tile,
+    char options[GEMM_MATRIX_OPTIONS])
+{
+    struct group_unit unit = device_facts(device)->unit;
+    char unit_words[UNIT_OPTIONS];
+    unit.bf16 = bf16;
+    unit_options(&unit, unit_words);
+    snprintf(options, GEMM_MATRIX_OPTIONS, "%s -DTILE=%d -DPANELS=%d", unit_words, tile.rows,
+        tile.panels);
+}
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+static enum clat_status multiply(struct device *device, const struct product *p, int columns,
+    const struct tensor *partial, int depth)
+{
+    int rows = (int)tensor_pixels(p->y);
+    struct matrix_tile tile = gemm_matrix_tile(device, rows, columns);
+    struct buffer weight = {.memory = p->weight->memory};
+    struct kernel *kernel;
+    enum clat_status status;
+    char base[GEMM_MATRIX_OPTIONS], options[GEMM_MATRIX_OPTIONS + 32];
+    gemm_matrix_options(device, p->bf16, tile, base);
+    snprintf(options, sizeof options, "%s%s%s", base,
+        p->activation == ACTIVATION_GEGLU && !partial ? " -DGEGLU=1" : "",
+        gemm_is_odd(p) ? " -DODD" : "");
+    TRY(kernel_find(device, "gemm_matrix", "product_matrix", options, &kernel));
+    TRY(launch(device, kernel, gemm_matrix_grid(tile, rows, columns, partial ? partial->n : 1),
+        ARG_TENSOR(p->x), ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2),
+        ARG_INT(tensor_stride(p->x2)), ARG_INT(p->x2 ? p->x2->c : 0), ARG_BUFFER(&weight),
+        GEMM_ARGS_OUTPUT(p), ARG_TENSOR(partial), ARG_INT(columns / GEMM_PANEL), ARG_INT(depth)));
+out:
+    return status;
+}
+
+enum clat_status gemm_matrix_run(struct pool *pool, const struct product *p)
+{
+    bool pairs = p->activation == ACTIVATION_GEGLU;
+    int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
+    int columns = gemm_columns(p->out, pairs);
+    struct group_cut cut =
+        gemm_matrix_cut(pool->device, rows / p->y->n, columns, blocks_of(k, STEP));
+    struct pool_mark mark = pool_mark(pool);
+    struct tensor partial, *sums = NULL;
+    enum clat_status status;
+    if (cut.parts > 1 || (p->activation != ACTIVATION_NONE && !pairs)) {
+        TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
+        sums = &partial;
+    }
+    TRY(multiply(pool->device, p, columns, sums, cut.steps * STEP));
+    if (sums)
+        TRY(gemm_groups_end(pool->device, p, sums));
+out:
+    pool_release(pool, POOL_BACK, mark);
+    return status;
+}
