@@ -77,6 +77,7 @@ void clat_close(struct clat_context *context)
         return;
     free(context->data_folder);
     free(context->scheduler_folder);
+    preferences_free(&context->preferences);
     free(context);
 }
 
@@ -109,16 +110,6 @@ bool context_is_cancelled(void *user)
     return options->cancelled && options->cancelled(options->user);
 }
 
-enum clat_status context_find_model(struct clat_context *context, const char *model, char **folder)
-{
-    if (!model) {
-        context_log(
-            context, "no model named: taking the demo model (--model FOLDER names another)");
-        return file_join(context->data_folder, "models/demo", folder);
-    }
-    return hub_is_address(model) ? hub_find(model, folder) : memory_string(model, folder);
-}
-
 enum clat_status context_resolve(struct clat_context *context, const struct job_values *given,
     struct job_values *values, char **folder)
 {
@@ -126,8 +117,11 @@ enum clat_status context_resolve(struct clat_context *context, const struct job_
     const struct job_value *model = &given->value[job_key_find("model")];
     char *recommendations = NULL;
     *folder = NULL;
+    const char *name = model->count ? model->items[0] : NULL;
     TRY(job_values_copy(given, values));
-    TRY(context_find_model(context, model->count ? model->items[0] : NULL, folder));
+    TRY(context_find_model(context, given, name, folder));
+    if (name && !strchr(name, '/') && !hub_is_address(name) && strcmp(name, *folder) != 0)
+        TRY(job_values_set(values, "model", *folder, model->where, false));
     TRY(file_join(*folder, "clatent.yaml", &recommendations));
     TRY(job_values_recommend(values, recommendations));
 out:
@@ -141,9 +135,16 @@ out:
 
 enum clat_status clat_job_new(struct clat_context *context, struct clat_job **job)
 {
-    enum clat_status status = memory_new(1, sizeof **job, job);
-    if (status == CLAT_OK)
-        (*job)->context = context;
+    enum clat_status status;
+    *job = NULL;
+    TRY(memory_new(1, sizeof **job, job));
+    (*job)->context = context;
+    TRY(job_values_copy(&context->preferences.values, &(*job)->values));
+out:
+    if (status != CLAT_OK) {
+        clat_job_free(*job);
+        *job = NULL;
+    }
     return status;
 }
 

@@ -139,6 +139,35 @@ CLAT_API void clat_free(const void *result);
  * program that must end now. */
 CLAT_API void clat_abandon_files(void);
 
+/* ---- configuration -------------------------------------------------------------------------- */
+
+/* Reads what the machine and the user want of every job: the configuration files of the system and
+ * of the user, then variables CLATENT_KEY of the environment, each over those before. Jobs made
+ * with the context from now on begin with these values, and models are looked for in `model_path`;
+ * a context that does not call this has nothing of it. CLAT_ERROR_USAGE with file:line or the
+ * variable for anything wrong. */
+CLAT_API enum clat_status clat_configure(struct clat_context *context);
+
+struct clat_config_key {
+    const char *key, *value; /* value: NULL if nothing gives it */
+    const char *origin;   /* "/home/me/.config/clatent/config.yaml:3", "CLATENT_DEVICE", or NULL */
+    const char *standard; /* what holds then, in words: "auto", "the model's" */
+    const char *variable; /* of the environment: "CLATENT_DEVICE" */
+};
+struct clat_config_file {
+    const char *path;
+    int found;
+};
+struct clat_config {
+    size_t key_count, file_count;
+    const struct clat_config_key *keys; /* [key_count] that can be configured */
+    /* [file_count] that were looked for; each comes over those before; the last is the user's. */
+    const struct clat_config_file *files;
+};
+/* What the last clat_configure() of this context found; after a failure, only the files. */
+CLAT_API enum clat_status clat_config(
+    struct clat_context *context, const struct clat_config **config);
+
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
 struct clat_job;

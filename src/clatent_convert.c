@@ -31,7 +31,7 @@ enum clat_status clat_convert(
     struct model *model = NULL;
     char *path = NULL;
     TRY(read_type(type, &dtype));
-    TRY(context_find_model(context, name, &path));
+    TRY(context_find_model(context, &context->preferences.values, name, &path));
     TRY(model_open(path, NULL, &model));
     if (model->task == TASK_TEXT_TO_IMAGE && !model->tokenizer_folder)
         context_log(context, "there is no vocabulary beside the checkpoint: the folder will need "

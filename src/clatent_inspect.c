@@ -244,6 +244,7 @@ enum clat_status clat_inspect(
     *result = NULL;
     TRY(memory_new(1, sizeof *given, &given));
     TRY(memory_new(1, sizeof *values, &values));
+    TRY(job_values_copy(&context->preferences.values, given));
     if (name)
         TRY(job_values_set(given, "model", name, "model", false));
     TRY(context_resolve(context, given, values, &folder));

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "clatent.h"
+#include "job/preferences.h"
 #include "job/values.h"
 #include "pipeline/pipeline.h"
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 struct clat_context {
     struct clat_options options; /* folders are owned copies */
     char *data_folder, *scheduler_folder;
+    struct preferences preferences; /* after clat_configure() */
 };
 
 struct clat_job {
@@ -28,9 +30,10 @@ void context_log(struct clat_context *context, const char *format, ...)
  */
 bool context_is_cancelled(void *context);
 
-/* The folder of a model as given: NULL is the demo model, "hf:..." is looked up. Freed by the
- * caller. */
-enum clat_status context_find_model(struct clat_context *context, const char *model, char **folder);
+/* The folder of a model as given: NULL is the demo model, "hf:..." is looked up in the hub cache, a
+ * bare name in the model_path of `values`. Freed by the caller. */
+enum clat_status context_find_model(struct clat_context *context, const struct job_values *values,
+    const char *model, char **folder);
 
 /* The values of a job with what its model recommends under them, and that model's folder. */
 enum clat_status context_resolve(struct clat_context *context, const struct job_values *given,

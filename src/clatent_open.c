@@ -95,7 +95,7 @@ enum clat_status opened_model_name(const struct job_values *values, char **name)
 {
     const struct job_value *given = &values->value[job_key_find("model")];
     const char *text = given->count ? given->items[0] : "demo";
-    size_t size = strcspn(text, hub_is_address(text) ? "@" : "");
+    size_t size = strcspn(text, hub_is_address(text) ? "@:" : "");
     while (size > 1 && text[size - 1] == '/')
         size--;
     size_t start = size;

@@ -207,6 +207,7 @@ static void test_files(void)
     struct job job = {0};
     char path[4096], want[8192];
     snprintf(path, sizeof path, "%s", check_scratch("job/job.yaml"));
+    write_text(check_scratch("job/m"), "");
     write_text(path, "prompt: a\nmodel: m\noutput: o.png\ntrace: /t.safetensors\nsteps: 9\n");
     CHECK_OK(job_values_read(&values, path));
     const char *model = check_scratch("job/clatent.yaml");
@@ -252,7 +253,7 @@ static void test_hub(void)
     char root[4096], path[8192], *folder = NULL;
     snprintf(root, sizeof root, "%s", check_scratch("hub"));
     snprintf(path, sizeof path, "hub/models--org--name/snapshots/%s/x", commit);
-    check_scratch(path);
+    write_text(check_scratch(path), "");
     write_text(check_scratch("hub/models--org--name/refs/main"),
         "0123456789abcdef0123456789abcdef01234567\n");
     write_text(check_scratch("hub/models--org--name/refs/bad"), "../../../etc\n");
@@ -266,6 +267,16 @@ static void test_hub(void)
     CHECK_FAILS(hub_find("hf:org/name@bad", &folder), CLAT_ERROR_INPUT, "expected a commit id");
     CHECK_FAILS(hub_find("hf:org/name@v2", &folder), CLAT_ERROR_INPUT, "not in the hub cache");
     CHECK_FAILS(hub_find("hf:org/other", &folder), CLAT_ERROR_INPUT, "not in the hub cache");
+    CHECK_FAILS(hub_find("hf:org/name@v2", &folder), CLAT_ERROR_INPUT,
+        "fetch it with: hf download org/name --revision v2");
+    CHECK_FAILS(hub_find("hf:org/name:no/such.ckpt", &folder), CLAT_ERROR_INPUT,
+        "fetch it with: hf download org/name no/such.ckpt");
+    CHECK_OK(hub_find("hf:org/name:x", &folder));
+    CHECK(text_ends_with(folder, "0123456789abcdef0123456789abcdef01234567/x"), "%s", folder);
+    free(folder);
+    CHECK_FAILS(hub_find("hf:org/name:../x", &folder), CLAT_ERROR_USAGE, "not of the form");
+    CHECK_FAILS(hub_find("hf:org/name:", &folder), CLAT_ERROR_USAGE, "not of the form");
+    CHECK_FAILS(hub_find("hf:org/name@", &folder), CLAT_ERROR_USAGE, "not of the form");
     CHECK_FAILS(hub_find("hf:name", &folder), CLAT_ERROR_USAGE, "not of the form");
     CHECK_FAILS(hub_find("hf:../etc", &folder), CLAT_ERROR_USAGE, "not of the form");
     CHECK_FAILS(hub_find("hf:org/name@../../x", &folder), CLAT_ERROR_USAGE, "not of the form");

@@ -5,7 +5,7 @@ function __clatent_schedulers
         string match -r '^[a-z][a-z0-9_-]*(?=  *[0-9])'
 end
 function __clatent_verbs
-    printf '%s\n' generate encode decode reconstruct inspect convert devices schedulers info bench selftest completion help
+    printf '%s\n' generate encode decode reconstruct inspect convert devices schedulers info config bench selftest completion help
 end
 complete -c clatent -f -n __fish_use_subcommand -a generate -d 'make images'
 complete -c clatent -n '__fish_seen_subcommand_from generate' -l help
@@ -33,6 +33,11 @@ complete -c clatent -f -n __fish_use_subcommand -a info -d 'how an image was mad
 complete -c clatent -n '__fish_seen_subcommand_from info' -l json
 complete -c clatent -n '__fish_seen_subcommand_from info' -l as-args
 complete -c clatent -n '__fish_seen_subcommand_from info' -l help
+complete -c clatent -f -n __fish_use_subcommand -a config -d 'what configuration files and variables say'
+complete -c clatent -n '__fish_seen_subcommand_from config' -l show-origin
+complete -c clatent -n '__fish_seen_subcommand_from config' -l path
+complete -c clatent -n '__fish_seen_subcommand_from config' -l json
+complete -c clatent -n '__fish_seen_subcommand_from config' -l help
 complete -c clatent -f -n __fish_use_subcommand -a bench -d 'time and GFLOP/s of each network and each op in it, peak memory'
 complete -c clatent -n '__fish_seen_subcommand_from bench' -l help
 complete -c clatent -f -n __fish_use_subcommand -a selftest -d 'every kernel variant of a device against plain C'
@@ -46,7 +51,8 @@ complete -c clatent -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh 
 complete -c clatent -f -n __fish_use_subcommand -a help -d 'this text, or more about a verb'
 complete -c clatent -n '__fish_seen_subcommand_from help' -l help
 complete -c clatent -f -n '__fish_seen_subcommand_from help' -a '(__clatent_verbs)'
-complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l model -s m -r -F -d 'folder in diffusers\' layout, CompVis .ckpt with its .yaml, or hf:ORG/NAME[@REV] in the local hub cache'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l model -s m -r -F -d 'folder in diffusers\' layout, CompVis .ckpt with its .yaml, a name in model_path, or hf:ORG/NAME[@REV] in the local hub cache'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l model-path -x -d 'where a model that is a bare name is looked for'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l prompt -s p -x -d 'text to image: what to show'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l class -x -d 'class-conditional models: a class, by its number or its name in class_labels'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l class-labels -r -F -d 'text file with the names of the classes, line by line from class 0 on'

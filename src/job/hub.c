@@ -3,16 +3,17 @@
  * ROOT/models--ORG--NAME/refs/REV holds a commit id (40 hex digits),
  * ROOT/models--ORG--NAME/snapshots/COMMIT the files. ROOT is $HF_HUB_CACHE, $HF_HOME/hub,
  * $XDG_CACHE_HOME/huggingface/hub or
- * ~/.cache/huggingface/hub, the first that is set. Source: huggingface_hub, guide "Manage cache".
+ * ~/.cache/huggingface/hub, the first that is set (and not relative, of XDG's). Source:
+ * huggingface_hub, guide "Manage cache".
  */
 #include "job/hub.h"
 #include "base/file.h"
+#include "base/home.h"
+#include "base/memory.h"
 #include "base/text.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 bool hub_is_address(const char *model)
 {
@@ -39,27 +40,14 @@ static bool is_safe_name(const char *name, size_t size, bool slashes)
     return true;
 }
 
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-static const char *home_folder(void)
-{
-    const char *home = variable("HOME");
-    const struct passwd *user = home ? NULL : getpwuid(getuid());
-    return user ? user->pw_dir : home;
-}
-
 static enum clat_status find_root(struct text *root)
 {
     const char *value;
-    if ((value = variable("HF_HUB_CACHE")))
+    if ((value = home_variable("HF_HUB_CACHE")))
         return text_print(root, "%s", value);
-    if ((value = variable("HF_HOME")))
+    if ((value = home_variable("HF_HOME")))
         return text_print(root, "%s/hub", value);
-    if ((value = variable("XDG_CACHE_HOME")) && *value == '/')
+    if ((value = home_variable("XDG_CACHE_HOME")) && *value == '/')
         return text_print(root, "%s/huggingface/hub", value);
     if ((value = home_folder()))
         return text_print(root, "%s/.cache/huggingface/hub", value);
@@ -80,11 +68,68 @@ static bool is_commit(const char *text)
     return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
 }
 
+/* The parts of hf:ORG/NAME[@REV][:FILE]. */
+struct address {
+    const char *text;             /* the whole of it */
+    char *name, *revision, *file; /* NULL: there is none */
+};
+
+static void address_free(struct address *address)
+{
+    free(address->name);
+    free(address->revision);
+    free(address->file);
+}
+
+/* ":FILE" or "@REV" behind a name, cut off it. */
+static enum clat_status cut(char *name, char mark, char **part)
+{
+    char *at = strchr(name, mark);
+    if (!at)
+        return CLAT_OK;
+    *at = '\0';
+    return memory_string(at + 1, part);
+}
+
+static bool is_safe_part(const char *part)
+{
+    return !part || is_safe_name(part, strlen(part), true);
+}
+
+static enum clat_status read_address(const char *text, struct address *address)
+{
+    enum clat_status status;
+    *address = (struct address){.text = text};
+    TRY(memory_string(text + 3, &address->name));
+    TRY(cut(address->name, ':', &address->file));
+    TRY(cut(address->name, '@', &address->revision));
+    const char *slash = strchr(address->name, '/');
+    if (!slash || strchr(slash + 1, '/') || !is_safe_part(address->name) ||
+        !is_safe_part(address->revision) || !is_safe_part(address->file))
+        FAIL(CLAT_ERROR_USAGE,
+            "model '%s' is not of the form hf:ORG/NAME, hf:ORG/NAME@REV or hf:ORG/NAME:FILE", text);
+out:
+    return status;
+}
+
+/* Says what is not there, and the command that fetches it. */
+static enum clat_status is_missing(const struct address *address, const char *path)
+{
+    return status_set(CLAT_ERROR_INPUT,
+        "%s is not in the hub cache: there is no %s; clatent never uses the network, fetch it "
+        "with: "
+        "hf download %s%s%s%s%s",
+        address->text, path, address->name, address->file ? " " : "",
+        address->file ? address->file : "", address->revision ? " --revision " : "",
+        address->revision ? address->revision : "");
+}
+
 /* The commit of a branch or tag, from refs/REV; a commit names itself. */
 static enum clat_status find_commit(
-    const char *repository, const char *revision, const char *address, char commit[41])
+    const char *repository, const struct address *address, char commit[41])
 {
     enum clat_status status = CLAT_OK;
+    const char *revision = address->revision ? address->revision : "main";
     struct text path = {0};
     char *text = NULL;
     if (is_commit(revision)) {
@@ -92,11 +137,10 @@ static enum clat_status find_commit(
         return CLAT_OK;
     }
     TRY(text_print(&path, "%s/refs/%s", repository, revision));
-    if (!file_exists(path.data))
-        FAIL(CLAT_ERROR_INPUT,
-            "%s is not in the hub cache: there is no %s; fetch it with "
-            "`hf download`, clatent never uses the network",
-            address, path.data);
+    if (!file_exists(path.data)) {
+        status = is_missing(address, path.data);
+        goto out;
+    }
     TRY(file_read_text(path.data, 256, &text, NULL));
     text[strcspn(text, " \r\n\t")] = '\0';
     if (!is_commit(text))
@@ -108,37 +152,28 @@ out:
     return status;
 }
 
-static enum clat_status check_address(const char *address, const char *revision, size_t size)
+enum clat_status hub_find(const char *text, char **found)
 {
-    const char *slash = memchr(address + 3, '/', size);
-    bool one_slash = slash && !memchr(slash + 1, '/', size - (size_t)(slash + 1 - (address + 3)));
-    if (one_slash && is_safe_name(address + 3, size, true) &&
-        is_safe_name(revision, strlen(revision), true))
-        return CLAT_OK;
-    return status_set(
-        CLAT_ERROR_USAGE, "model '%s' is not of the form hf:ORG/NAME or hf:ORG/NAME@REV", address);
-}
-
-enum clat_status hub_find(const char *address, char **folder)
-{
-    enum clat_status status = CLAT_OK;
+    enum clat_status status;
     struct text path = {0};
+    struct address address;
     char commit[41];
-    const char *name = address + 3, *at = strchr(name, '@');
-    const char *revision = at ? at + 1 : "main";
-    size_t size = at ? (size_t)(at - name) : strlen(name);
-    *folder = NULL;
-    TRY(check_address(address, revision, size));
+    *found = NULL;
+    TRY(read_address(text, &address));
     TRY(find_root(&path));
-    TRY(add_repository(&path, name, size));
-    TRY(find_commit(path.data, revision, address, commit));
+    TRY(add_repository(&path, address.name, strlen(address.name)));
+    TRY(find_commit(path.data, &address, commit));
     TRY(text_print(&path, "/snapshots/%s", commit));
-    if (!file_is_directory(path.data))
-        FAIL(CLAT_ERROR_INPUT, "%s is not in the hub cache: there is no folder %s", address,
-            path.data);
-    *folder = path.data;
+    if (address.file)
+        TRY(text_print(&path, "/%s", address.file));
+    if (address.file ? !file_exists(path.data) : !file_is_directory(path.data)) {
+        status = is_missing(&address, path.data);
+        goto out;
+    }
+    *found = path.data;
     path.data = NULL;
 out:
     text_free(&path);
+    address_free(&address);
     return status;
 }

@@ -19,7 +19,8 @@ struct texts {
 };
 
 struct job {
-    char *model; /* folder or file; NULL: the demo model */
+    char *model;             /* folder or file; NULL: the demo model */
+    struct texts model_path; /* folders where a bare name is looked for */
     /* What to make: which of them a model takes is its task's affair (pipeline/task.h). */
     struct texts prompts;    /* UTF-8, may be "" */
     struct texts classes;    /* numbers, or names out of class_labels */

@@ -29,12 +29,14 @@ struct job_key {
     const char *alias; /* steps, or NULL */
     char letter;       /* of the short option, or 0 */
     enum key_kind kind;
-    bool is_path;        /* relative to the folder of the YAML file that names it */
-    bool listed;         /* on a command line "[1,2]" is a list */
-    bool recommended;    /* a model's clatent.yaml may give it */
-    bool recorded;       /* part of an image's metadata */
-    int lowest, highest; /* KEY_INT, KEY_REAL: both allowed */
-    int multiple;        /* KEY_INT: 0 and 1 mean any */
+    bool is_path;         /* relative to the folder of the YAML file that names it */
+    bool listed;          /* on a command line "[1,2]" is a list */
+    bool recommended;     /* a model's clatent.yaml may give it */
+    bool recorded;        /* part of an image's metadata */
+    bool configured;      /* a configuration file or variable may give it */
+    const char *standard; /* of those: what holds without any, in words */
+    int lowest, highest;  /* KEY_INT, KEY_REAL: both allowed */
+    int multiple;         /* KEY_INT: 0 and 1 mean any */
     const char *const *choices;
     const char *argument; /* what stands for the value in --help; NULL for a flag */
     const char *help;

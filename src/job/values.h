@@ -1,9 +1,9 @@
 /* values.h - the keys of a job as they were given: texts, and where each came from.
  * SPDX-License-Identifier: MIT
  *
- * Sources are laid over each other here: a model's recommendations under a YAML file under the
- * command line. Each value is checked when it arrives, so that a wrong one is reported with its
- * place also where a later source replaces it. */
+ * Sources are laid over each other here: a model's recommendations under the user's configuration
+ * under a YAML file under the command line. Each value is checked when it arrives, so that a wrong
+ * one is reported with its place also where a later source replaces it. */
 #ifndef CLATENT_JOB_VALUES_H
 #define CLATENT_JOB_VALUES_H
 
@@ -45,6 +45,9 @@ enum clat_status job_values_tree(
 /* The recommendations of a model: fills only keys that are not set; a file that is not there is no
  * fault. Keys that a model has no say in are refused. */
 enum clat_status job_values_recommend(struct job_values *values, const char *path);
+
+/* Every key of a configuration file: only those that the table says. */
+enum clat_status job_values_configure(struct job_values *values, const char *path);
 
 /* A value as text, as --KEY would take it, appended to `out`; nothing if the key was not given. */
 enum clat_status job_values_text(const struct job_values *values, int key, struct text *out);

@@ -3,6 +3,7 @@
  * The same code reads job files, the recommendations of a model and the JSON that an image carries
  * about itself (JSON is YAML). Relative paths are taken from the folder of the file. */
 #include "base/file.h"
+#include "base/home.h"
 #include "base/memory.h"
 #include "job/layout.h"
 #include "job/values.h"
@@ -15,6 +16,7 @@ struct source {
     const char *name;  /* of the file, for messages */
     char *folder;      /* relative paths start here; NULL: they stay as they are */
     bool recommending; /* a model's clatent.yaml: fill gaps, allowed keys only */
+    bool configuring;  /* a configuration file: allowed keys only */
     bool own_eta;      /* a recommended eta is about another scheduler than the user's */
 };
 
@@ -45,6 +47,26 @@ static bool stays_as_it_is(const char *path)
     return path[0] == '/' || strncmp(path, "hf:", 3) == 0 || strcmp(path, "-") == 0;
 }
 
+/* What a path in a file stands for: "~/x" is in the home folder, everything relative in the folder
+ * of the file; a model's bare name that is not there stays, to be looked for in model_path. */
+static enum clat_status place(
+    const struct source *source, const struct job_key *key, const char *text, char **path)
+{
+    enum clat_status status = CLAT_OK;
+    *path = NULL;
+    if (!key->is_path || !source->folder || stays_as_it_is(text))
+        return CLAT_OK;
+    if (strncmp(text, "~/", 2) == 0 && home_folder())
+        return file_join(home_folder(), text + 2, path);
+    TRY(file_join(source->folder, text, path));
+    if (key->field == offsetof(struct job, model) && !strchr(text, '/') && !file_exists(*path)) {
+        free(*path);
+        *path = NULL;
+    }
+out:
+    return status;
+}
+
 static enum clat_status add_scalar(
     struct source *source, int key, const struct yaml_node *node, const char *where)
 {
@@ -58,8 +80,7 @@ static enum clat_status add_scalar(
         FAIL(CLAT_ERROR_USAGE, "%s: %s must be a plain value, found the quoted text '%s'", where,
             name, node->text);
     TRY(job_value_check(key, node->text, where));
-    if (job_keys[key].is_path && source->folder && !stays_as_it_is(node->text))
-        TRY(file_join(source->folder, node->text, &path));
+    TRY(place(source, &job_keys[key], node->text, &path));
     TRY(job_value_add(source->values, key, path ? path : node->text, where));
 out:
     free(path);
@@ -212,6 +233,10 @@ static enum clat_status add_entry(struct source *source, const struct yaml_node 
         status = job_key_unknown(node->key, where);
     else if (source->recommending && !job_keys[key].recommended)
         status = status_set(CLAT_ERROR_INPUT, "%s: a model cannot recommend %s", where, node->key);
+    else if (source->configuring && !job_keys[key].configured)
+        status = status_set(CLAT_ERROR_USAGE,
+            "%s: %s belongs to a job, it cannot be configured (clatent config lists what can)",
+            where, node->key);
     else if ((!source->recommending || has_gap(source, key)) && !yaml_is_null(node))
         status = add_value(source, key, node, where);
 out:
@@ -241,30 +266,35 @@ static enum clat_status folder_of(const char *path, char **folder)
     return *folder ? CLAT_OK : status_set(CLAT_ERROR_MEMORY, "no host memory for %s", path);
 }
 
-static enum clat_status read_file(struct job_values *values, const char *path, bool recommending)
+static enum clat_status read_file(struct source *source)
 {
     enum clat_status status = CLAT_OK;
     struct yaml_node root = {0};
-    struct source source = {.values = values, .name = path, .recommending = recommending};
-    source.own_eta = values->value[job_key_find("scheduler")].where ||
-                     settings_find(&values->scheduler_options, "eta");
-    TRY(folder_of(path, &source.folder));
-    TRY(yaml_read(path, &root));
-    TRY(add_tree(&source, &root));
+    TRY(folder_of(source->name, &source->folder));
+    TRY(yaml_read(source->name, &root));
+    TRY(add_tree(source, &root));
 out:
     yaml_free(&root);
-    free(source.folder);
+    free(source->folder);
     return status;
 }
 
 enum clat_status job_values_read(struct job_values *values, const char *path)
 {
-    return read_file(values, path, false);
+    return read_file(&(struct source){.values = values, .name = path});
 }
 
 enum clat_status job_values_recommend(struct job_values *values, const char *path)
 {
-    return file_exists(path) ? read_file(values, path, true) : CLAT_OK;
+    struct source source = {.values = values, .name = path, .recommending = true};
+    source.own_eta = values->value[job_key_find("scheduler")].where ||
+                     settings_find(&values->scheduler_options, "eta");
+    return file_exists(path) ? read_file(&source) : CLAT_OK;
+}
+
+enum clat_status job_values_configure(struct job_values *values, const char *path)
+{
+    return read_file(&(struct source){.values = values, .name = path, .configuring = true});
 }
 
 enum clat_status job_values_tree(

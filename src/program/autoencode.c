@@ -33,7 +33,7 @@ static enum clat_status run_errand(const struct errand *errand, int count, char 
     struct clat_options options = session_options(&session);
     struct clat_context *context = NULL;
     struct clat_job *job = NULL;
-    enum clat_status status = context_open(&options, &context);
+    enum clat_status status = context_open_configured(&options, &context);
     if (status == CLAT_OK)
         status = report(clat_job_new(context, &job));
     if (status == CLAT_OK)

@@ -166,7 +166,7 @@ enum clat_status bench_run(int count, char **arguments)
     struct clat_context *context = NULL;
     struct clat_job *job = NULL;
     const struct clat_bench *bench = NULL;
-    enum clat_status status = context_open(&options, &context);
+    enum clat_status status = context_open_configured(&options, &context);
     if (status == CLAT_OK)
         status = report(clat_job_new(context, &job));
     if (status == CLAT_OK)

@@ -49,7 +49,7 @@ enum clat_status convert_run(int count, char **arguments)
         return status;
     session.quiet = request.quiet;
     progress_start(&session.progress, request.quiet ? "none" : "auto");
-    status = context_open(&options, &context);
+    status = context_open_configured(&options, &context);
     if (status == CLAT_OK)
         status = session_end(
             &session, clat_convert(context, request.model, request.folder, request.type));

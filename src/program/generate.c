@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A folder, a checkpoint or a name in the hub cache; everything else is a job file. */
+/* A folder, a checkpoint, a name in the hub cache or a bare one that is no file; everything else is
+ * a job file. */
 static bool is_model(const char *word)
 {
     static const char *const endings[] = {".ckpt", ".safetensors", ".pt", ".pth", ".bin"};
@@ -16,7 +17,9 @@ static bool is_model(const char *word)
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (size > strlen(endings[i]) && strcmp(word + size - strlen(endings[i]), endings[i]) == 0)
             return true;
-    return strncmp(word, "hf:", 3) == 0 || (stat(word, &facts) == 0 && S_ISDIR(facts.st_mode));
+    if (strncmp(word, "hf:", 3) == 0)
+        return true;
+    return stat(word, &facts) == 0 ? S_ISDIR(facts.st_mode) : !strpbrk(word, "/.");
 }
 
 /* The model or job file first, so that options can override it. */
@@ -53,7 +56,7 @@ enum clat_status generate_run(int count, char **arguments)
     struct clat_options options = session_options(&session);
     struct clat_context *context = NULL;
     struct clat_job *job = NULL;
-    enum clat_status status = context_open(&options, &context);
+    enum clat_status status = context_open_configured(&options, &context);
     if (status == CLAT_OK)
         status = report(clat_job_new(context, &job));
     if (status == CLAT_OK)

@@ -16,6 +16,7 @@ void help_print_all(void)
         printf("  %-12s %s\n", verb->name, verb->summary);
     printf(
         "\nclatent VERB --help tells more; clatent --version the version.\n"
+        "clatent --no-config VERB passes over configuration files and CLATENT_ variables.\n"
         "Example: clatent generate --prompt \"a red circle on a blue background\" --seed 1\n\n"
         "Exit codes: 0 done, 1 defect of clatent, 2 usage, 3 bad input, 4 no device or plugin, 5 "
         "out of\n"

@@ -200,7 +200,7 @@ enum clat_status inspect_run(int count, char **arguments)
     const struct clat_model *model = NULL;
     enum clat_status status = arguments_read(count, arguments, flags, "model", &name);
     if (status == CLAT_OK)
-        status = context_open(&options, &context);
+        status = context_open_configured(&options, &context);
     if (status == CLAT_OK)
         status = report(clat_inspect(context, name, &model));
     if (status == CLAT_OK && json)

@@ -39,6 +39,11 @@ const struct verb verbs[] = {
     {"schedulers", "[NAME] [--json]", "samplers and their options", schedulers_run, "", false},
     {"info", "IMAGE.png [--json | --as-args]", "how an image was made", info_run,
         "--as-args prints the command that makes the same image again.\n", false},
+    {"config", "[--show-origin | --path | --json]", "what configuration files and variables say",
+        config_run,
+        "--show-origin tells where each value comes from; --path prints the name of your own file,"
+        "\nwhich need not be there.\n",
+        false},
     {"bench", "[MODEL] [--json] [--KEY VALUE]...",
         "time and GFLOP/s of each network and each op in it, peak memory", bench_run,
         "Of the keys of a job, model, height, width, device, gemm, kernels, precision, "
@@ -112,6 +117,17 @@ enum clat_status context_open(struct clat_options *options, struct clat_context 
     return report(clat_open(options, context));
 }
 
+static bool ignores_config; /* --no-config */
+
+enum clat_status context_open_configured(
+    struct clat_options *options, struct clat_context **context)
+{
+    enum clat_status status = context_open(options, context);
+    if (status == CLAT_OK && !ignores_config)
+        status = report(clat_configure(*context));
+    return status;
+}
+
 static const struct verb *find_verb(const char *name)
 {
     for (const struct verb *verb = verbs; verb->name; verb++)
@@ -159,6 +175,11 @@ static bool asks_for_help(int count, char **arguments)
 
 static enum clat_status run_verb(int count, char **arguments)
 {
+    if (count && strcmp(arguments[0], "--no-config") == 0) {
+        ignores_config = true;
+        count--;
+        arguments++;
+    }
     const char *name = count ? arguments[0] : "";
     if (!count) {
         complain(CLAT_OK, "what to do? clatent --help lists the verbs");

@@ -26,6 +26,7 @@ enum clat_status reconstruct_run(int count, char **arguments);
 enum clat_status devices_run(int count, char **arguments);
 enum clat_status schedulers_run(int count, char **arguments);
 enum clat_status info_run(int count, char **arguments);
+enum clat_status config_run(int count, char **arguments);
 enum clat_status bench_run(int count, char **arguments);
 enum clat_status selftest_run(int count, char **arguments);
 enum clat_status completion_run(int count, char **arguments);
@@ -53,5 +54,8 @@ void place_find(struct clat_options *options);
 
 /* A context with folders, words on standard error (unless quiet) and no callbacks else. */
 enum clat_status context_open(struct clat_options *options, struct clat_context **context);
+/* The same with the user's configuration, unless --no-config stands before the verb. */
+enum clat_status context_open_configured(
+    struct clat_options *options, struct clat_context **context);
 
 #endif
