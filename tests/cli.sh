@@ -131,7 +131,7 @@ expect 7 "'made' is there already and is not overwritten" convert "$data/compvis
 expect 2 "type: expected f32 or f16, found 'f64'" convert "$data/compvis/cin256" other --type=f64
 expect 2 'convert takes a model and a folder to write' convert "$data/compvis/cin256"
 expect 2 "convert has no option '--typ'" convert a b --typ f16
-expect 3 there is no model 'nosuch'" convert nosuch other
+expect 3 "there is no model 'nosuch'" convert nosuch other
 [ ! -e "$work/other" ] || fail "a refused conversion left a folder"
 expect 3 'no PNG signature' info there.png
 expect 3 "cannot read 'none.png'" info none.png
