@@ -16,8 +16,8 @@ static const struct shape {
     float spread; /* of the scores, in standard deviations */
 } shapes[] = {
     {1, 1, 1, 1, 2, 0, false, 1}, {2, 3, 5, 2, 4, 1, false, 1}, {1, 4, 1, 3, 6, 0, false, 1},
-    {1, 33, 13, 2, 8, 3, false, 1}, {2, 5, 5, 1, 24, 2, true, 1},
-    {1, 2, 3, 1, 168, 1, false, 1}, /* the last one that oclgrind gets */
+    {1, 33, 13, 2, 8, 3, false, 1}, {2, 5, 5, 1, 24, 2, true, 1}, {1, 2, 3, 1, 168, 1, false, 1},
+    {1, 3, 5, 1, 198, 1, false, 1}, /* the last one that oclgrind gets */
     {1, 1, 77, 2, 8, 0, false, 1}, {2, 16, 16, 4, 4, 0, false, 1}, {1, 31, 64, 2, 40, 5, false, 1},
     {2, 64, 64, 3, 40, 80, false, 4}, {1, 300, 299, 2, 40, 0, false, 2},
     {2, 77, 77, 3, 24, 0, true, 1}, {1, 50, 77, 2, 80, 1, false, 1},
@@ -27,9 +27,10 @@ static const struct shape {
     {1, 128, 4096, 1, 80, 0, false, 1}, {1, 4, 4, 1, 1030, 0, false, 1},
     {1, 5, 16384, 1, 168, 1, false, 1},
     {2, 7, 16400, 1, 168, 3, false, 1},   /* two whole chunks and sixteen keys */
+    {1, 6, 16401, 1, 194, 1, false, 1},   /* the same in work-groups */
     {1, 530, 16500, 1, 168, 0, false, 1}, /* not for the portable kernel, which has no chunks */
 };
-#define TINY_SHAPES 6
+#define TINY_SHAPES 7
 /* The simulator keeps some fifty bytes of its own for each byte of a buffer that is written. */
 #define POOL_BYTES ((size_t)64 << 20)
 #define TINY_POOL_BYTES ((size_t)2 << 20)

@@ -12,6 +12,7 @@ static const struct {
 } rows[] = {
     {"attention_cpu", "attention"},
     {"attention_wide", "attention"},
+    {"attention_wide_groups", "attention"},
     {"conv_direct", "conv"},
     {"conv_gather", "conv"},
     {"conv_narrow", "conv_direct"},

@@ -1,8 +1,7 @@
 /* attention.c - which kernel computes an attention. SPDX-License-Identifier: MIT
  *
- * On a CPU heads of usual width are one kernel with the queries in the lanes, wider ones are
- * products over bands of tokens (attention_wide.c). All else, and every GPU, takes the portable
- * kernel. */
+ * Heads of usual width are one kernel, on a CPU with the queries in the lanes; wider ones are
+ * products over bands of tokens (attention_wide.c). All else takes the portable kernel. */
 #include "ops/attention.h"
 #include "device/fallback.h"
 #include "device/launch.h"
@@ -102,6 +101,15 @@ static bool uses(const struct device_facts *facts, const char *cpu_file)
     return facts->is_cpu && !fallback_is_taken(facts, cpu_file);
 }
 
+static bool is_wide(const struct device_facts *facts, const struct attention *a)
+{
+    if (a->causal)
+        return false;
+    if (facts->is_cpu)
+        return a->width > LANES_WIDEST && uses(facts, "attention_wide");
+    return a->width > SPAN_WIDEST && !fallback_is_taken(facts, "attention_wide_groups");
+}
+
 enum clat_status op_attention(struct pool *pool, const struct tensor *q, const struct tensor *k,
     const struct tensor *v, int heads, float scale, bool causal, const struct tensor *y)
 {
@@ -126,7 +134,7 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
     device_count_work(pool->device, 4.0 * q->n * attention.tokens * (double)attention.keys * q->c);
     if (uses(facts, "attention_cpu") && width % 8 == 0 && width <= LANES_WIDEST)
         return attention_lanes(pool, &attention);
-    if (uses(facts, "attention_wide") && width > LANES_WIDEST && !causal)
+    if (is_wide(facts, &attention))
         return attention_wide(pool, &attention);
     return attention_groups(pool->device, &attention);
 out:

@@ -12,7 +12,7 @@ struct attention {
     bool causal;
 };
 
-/* Three products for each head over bands of tokens: for wide heads on a CPU. Not causal. */
+/* Three products for each head over bands of tokens: for wide heads. Not causal. */
 enum clat_status attention_wide(struct pool *pool, const struct attention *attention);
 
 #endif

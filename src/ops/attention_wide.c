@@ -1,4 +1,4 @@
-/* attention_wide.c - attention of wide heads on a CPU: products, softmax, products.
+/* attention_wide.c - attention of wide heads: products, softmax, products.
  * SPDX-License-Identifier: MIT
  *
  * Per image and head k and v are packed once as weights of a product; then, for a band of tokens at
@@ -18,6 +18,9 @@
 #define BAND 512 /* tokens */
 #define KEYS_AT_ONCE 16384
 #define CHUNK 8192 /* keys, of those that are more */
+
+#define KEY_DEPTH 32 /* of cl/attention_wide_groups.cl: columns of k, and work-items for a row */
+#define ROW_ITEMS 128
 
 /* Memory for one head. */
 struct scratch {
@@ -66,6 +69,24 @@ out:
     return status;
 }
 
+/* The same in work-groups, on the grid for k or for v. */
+static enum clat_status pack_groups(struct device *device, const char *function, struct grid grid,
+    const struct tensor *matrix, const struct tensor *packed)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(kernel_find(device, "attention_wide_groups", function, "", &kernel));
+    TRY(launch(device, kernel, grid, ARG_TENSOR(matrix), ARG_INT(matrix->stride),
+        ARG_INT((int)tensor_pixels(matrix)), ARG_INT(matrix->c), ARG_TENSOR(packed)));
+out:
+    return status;
+}
+
+static bool in_groups(const struct device *device)
+{
+    return !device_facts(device)->is_cpu;
+}
+
 static enum clat_status pack(struct device *device, const struct tensor *k, const struct tensor *v,
     const struct scratch *scratch)
 {
@@ -73,6 +94,12 @@ static enum clat_status pack(struct device *device, const struct tensor *k, cons
     if (scratch->tiles) {
         TRY(gemm_tile_pack_tensor(device, k, false, &scratch->keys));
         TRY(gemm_tile_pack_tensor(device, v, true, &scratch->values));
+    } else if (in_groups(device)) {
+        size_t keys = tensor_pixels(k), panels = (size_t)gemm_columns((int)keys, false);
+        TRY(pack_groups(device, "pack_keys",
+            grid2(panels, (size_t)blocks_of(k->c, KEY_DEPTH) * 4, 64, 4), k, &scratch->keys));
+        TRY(pack_groups(device, "pack_values",
+            grid2((size_t)gemm_columns(v->c, false), keys, 64, 4), v, &scratch->values));
     } else {
         TRY(pack_panels(device, "pack_keys", k, (int)tensor_pixels(k), &scratch->keys));
         TRY(pack_panels(device, "pack_values", v, v->c, &scratch->values));
@@ -114,6 +141,21 @@ out:
     return status;
 }
 
+/* Both of these in work-groups. */
+static enum clat_status softmax_groups(struct device *device, const struct tensor *scores,
+    float scale, const struct tensor *state, const struct tensor *sums, bool last)
+{
+    struct kernel *kernel;
+    enum clat_status status;
+    TRY(kernel_find(device, "attention_wide_groups", "softmax", "", &kernel));
+    TRY(launch(device, kernel, grid1(tensor_pixels(scores) * ROW_ITEMS, ROW_ITEMS),
+        ARG_TENSOR(scores), ARG_INT(scores->stride), ARG_INT(scores->c), ARG_FLOAT(scale),
+        ARG_TENSOR(state), ARG_TENSOR(sums), ARG_INT(tensor_stride(sums)),
+        ARG_INT(sums ? sums->c : 0), ARG_INT(last)));
+out:
+    return status;
+}
+
 /* Rows [first, first + count) of a head of one image. */
 static struct tensor rows_of(const struct tensor *tensor, const struct attention *a, int image,
     int head, int first, int count)
@@ -149,8 +191,12 @@ static enum clat_status attend(
     struct product by_values = {
         .x = &scores, .weight = &scratch->values, .residual = sums, .y = &step->y, .out = a->width};
     TRY(multiply(pool, scratch, &by_keys));
-    TRY(step->only ? softmax(device, &scores, a->scale)
-                   : softmax_chunk(device, &scores, a->scale, &step->state, sums, step->last));
+    if (in_groups(device))
+        TRY(softmax_groups(
+            device, &scores, a->scale, step->only ? NULL : &step->state, sums, step->last));
+    else
+        TRY(step->only ? softmax(device, &scores, a->scale)
+                       : softmax_chunk(device, &scores, a->scale, &step->state, sums, step->last));
     TRY(multiply(pool, scratch, &by_values));
 out:
     return status;
