@@ -8,6 +8,7 @@
 #include "check.h"
 #include "selftest/reference.h"
 #include "selftest/reference_conv.h"
+#include "device/group_unit.h"
 #include "device/launch.h"
 #include "ops/conv.h"
 
@@ -16,12 +17,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = 0, FOLD = 1, SILU = 2, UP = 4, TIME = 8, RESIDUAL = 16, NO_BIAS = 32, AFTER = 64 };
+enum {
+    NONE = 0,
+    FOLD = 1,
+    SILU = 2,
+    UP = 4,
+    TIME = 8,
+    RESIDUAL = 16,
+    NO_BIAS = 32,
+    AFTER = 64,
+    UNITS = 128 /* on every unit of sub-groups, else on the first only */
+};
 
 /* The first so many layers are small enough for a simulator (tests/tools/oclgrind.sh). */
 #define TINY 9
 
-#define GROUPS (1 << CONV_PLAIN | 1 << CONV_TILED | 1 << CONV_WINOGRAD_GROUPS) /* for GPUs, too */
+#define GROUPS                                                                                     \
+    (1 << CONV_PLAIN | 1 << CONV_TILED | 1 << CONV_WINOGRAD_GROUPS |                               \
+        1 << CONV_MATRIX) /* for GPUs, too */
 
 /* AFTER: stride 2 pads right and bottom only. */
 static const struct layer {
@@ -33,7 +46,7 @@ static const struct layer {
         ~(1 << CONV_UNIT)}, /* one product: its error has no others' to go with */
     {5, 0, 17, 2, 1, 1, 1, FOLD | SILU, 0},
     {3, 0, 5, 1, 2, 2, 1, UP, 0},
-    {5, 12, 20, 2, 3, 4, 1, FOLD | SILU | RESIDUAL, 0},
+    {5, 12, 20, 2, 3, 4, 1, FOLD | SILU | RESIDUAL | UNITS, 0},
     {16, 0, 33, 1, 5, 3, 1, FOLD | TIME | NO_BIAS, 0},
     {4, 0, 70, 1, 2, 9, 1, TIME | RESIDUAL, 0},
     {5, 0, 17, 2, 3, 4, 2, NONE, 0},
@@ -44,8 +57,8 @@ static const struct layer {
     {17, 0, 33, 2, 7, 5, 1, FOLD | TIME | NO_BIAS, 0},
     {5, 12, 20, 3, 9, 4, 1, FOLD | SILU | RESIDUAL, 0},
     {48, 0, 48, 2, 4, 4, 1, SILU | UP, 0},
-    {23, 9, 70, 2, 13, 11, 1, FOLD | SILU | TIME | RESIDUAL, 0},
-    {16, 32, 64, 1, 33, 17, 1, FOLD | SILU, 0},
+    {23, 9, 70, 2, 13, 11, 1, FOLD | SILU | TIME | RESIDUAL | UNITS, 0},
+    {16, 32, 64, 1, 33, 17, 1, FOLD | SILU | UNITS, 0},
     {64, 0, 48, 2, 1, 40, 1, TIME, 0},
     {8, 0, 80, 2, 40, 1, 1, RESIDUAL, 0},
     /* stride 2 */
@@ -75,8 +88,12 @@ static const struct layer {
 
 /* Measured at most 2.3e-6 direct and portable, 4.7e-6 Winograd, 5.1e-6 matrix unit, both with 2560
  * channels. */
-static double tolerance(enum conv_variant variant)
+static double tolerance(enum conv_variant variant, const struct reference_conv *conv)
 {
+    /* Float and double, rounded to 16 bits, differ where they lie on two sides of a middle;
+     * measured at most 8.7e-6. */
+    if (conv->rounded && (conv->fold || conv->silu))
+        return 2e-5;
     return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED ||
                    variant == CONV_WINOGRAD_GROUPS || variant == CONV_UNIT
                ? 8e-6
@@ -100,11 +117,11 @@ static float *random_values(size_t count, float scale, float shift, int seed)
     return values;
 }
 
-static float *round_values(const float *values, size_t count)
+static float *round_values(const float *values, size_t count, float (*round)(float))
 {
     float *rounded = malloc(count * sizeof *rounded);
     for (size_t i = 0; i < count; i++)
-        rounded[i] = reference_half(values[i]);
+        rounded[i] = round(values[i]);
     return rounded;
 }
 
@@ -124,7 +141,7 @@ static struct reference_conv make_case(const struct layer *layer, struct values 
         .time = random_values((size_t)layer->n * layer->out, 0.5f, 0, 6),
         .residual = random_values((size_t)layer->n * height * width * layer->out, 1, 0, 7),
     };
-    values->rounded = round_values(values->weight, (size_t)layer->out * in * 9);
+    values->rounded = round_values(values->weight, (size_t)layer->out * in * 9, reference_half);
     return (struct reference_conv){.n = layer->n,
         .h = layer->h,
         .w = layer->w,
@@ -248,10 +265,14 @@ static void run_variant(struct pool *pool, const struct reference_conv *conv,
 {
     struct device *device = pool->device;
     char label[160];
+    const struct group_unit *unit = &device_facts(device)->unit;
     bool emulated =
-        variant == CONV_UNIT && device_facts(device)->matrix_unit == MATRIX_UNIT_EMULATED;
-    snprintf(label, sizeof label, "%s%s%s: %d+%d -> %d, %dx%dx%d, stride %d pad %d%s%s%s%s%s",
-        conv_engine(variant)->name, emulated ? ", emulated" : "",
+        (variant == CONV_UNIT && device_facts(device)->matrix_unit == MATRIX_UNIT_EMULATED) ||
+        (variant == CONV_MATRIX && unit->emulated);
+    snprintf(label, sizeof label, "%s%s%s%s%s: %d+%d -> %d, %dx%dx%d, stride %d pad %d%s%s%s%s%s",
+        conv_engine(variant)->name, emulated ? ", emulated " : "",
+        variant == CONV_MATRIX ? unit_shape(unit->kind)->name : "",
+        variant == CONV_MATRIX && unit->bf16 ? " bf16" : "",
         device_stores_half(device) ? ", half" : "", conv->c1, conv->c2, conv->out, conv->n, conv->h,
         conv->w, conv->stride, conv->pad, conv->upsample ? " up" : "", conv->fold ? " fold" : "",
         conv->silu ? " silu" : "", conv->time ? " time" : "", conv->residual ? " residual" : "");
@@ -286,7 +307,7 @@ static void run_variant(struct pool *pool, const struct reference_conv *conv,
     CHECK_OK(conv_load_as(device, variant, weight, conv->bias, conv->out, conv->c1 + conv->c2,
         conv->stride, conv->pad, &layer));
     if (CHECK_OK(op_conv(pool, &layer, &call)) && CHECK_OK(tensor_read(device, &y, got)))
-        compare(conv, got, tolerance(variant), label);
+        compare(conv, got, tolerance(variant, conv), label);
     check_margins(device, &y_whole, label);
     CHECK(pool->back == back, "%s: %zu bytes of scratch not given back", label, pool->back - back);
     conv_free(device, &layer);
@@ -316,6 +337,36 @@ static void run_emulated(struct pool *pool, struct reference_conv conv, const st
     device_allow_matrix_unit(pool->device, true);
 }
 
+#define UNIT_WORK 3e7 /* multiply-adds that are emulated in passable time */
+
+/* On one unit of sub-groups: the reference rounds both factors as the unit takes them. */
+static void run_unit(struct pool *pool, struct reference_conv conv, struct group_unit unit)
+{
+    size_t count = (size_t)conv.out * (conv.c1 + conv.c2) * 9;
+    const float *weight = conv.weight;
+    float *rounded = round_values(weight, count, unit.bf16 ? reference_bf16 : reference_half);
+    device_force_unit(pool->device, unit);
+    conv.rounded = unit.bf16 ? reference_bf16 : reference_half;
+    conv.weight = rounded;
+    run_variant(pool, &conv, CONV_MATRIX, weight);
+    free(rounded);
+}
+
+/* Units of sub-groups, emulated. */
+static void run_units(
+    struct pool *pool, const struct layer *layer, const struct reference_conv *conv)
+{
+    double work = 9.0 * conv->n * conv->height * conv->width * conv->out * (conv->c1 + conv->c2);
+    bool cpu = device_facts(pool->device)->is_cpu;
+    device_force_shape(pool->device, false);
+    for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS && work <= UNIT_WORK; kind++)
+        for (int bf16 = 0; bf16 <= unit_shape((enum unit_kind)kind)->has_bf16; bf16++)
+            if (layer->flags & UNITS || (kind == UNIT_NONE + 1 && !bf16))
+                run_unit(pool, *conv, (struct group_unit){(enum unit_kind)kind, bf16, true});
+    device_force_shape(pool->device, cpu);
+    device_allow_matrix_unit(pool->device, true);
+}
+
 /* Variants that are for CPUs need not run on a device that says so. */
 static bool is_wanted(const struct device *device, const struct layer *layer, int variant)
 {
@@ -341,6 +392,8 @@ static void test_layers(struct device *device)
                 run_both(&pool, conv, variant, &values);
         if (is_wanted(device, &layers[i], CONV_UNIT))
             run_emulated(&pool, conv, &values);
+        if (is_wanted(device, &layers[i], CONV_MATRIX))
+            run_units(&pool, &layers[i], &conv);
         case_free(&values);
     }
     pool_close(&pool);

@@ -15,6 +15,7 @@ static const struct {
     {"attention_wide_groups", "attention"},
     {"conv_direct", "conv"},
     {"conv_gather", "conv"},
+    {"conv_matrix", "conv_tiled"},
     {"conv_narrow", "conv_direct"},
     {"conv_tiled", "conv"},
     {"conv_unit", "conv_winograd"},

@@ -3,6 +3,7 @@
  * Winograd's transformed weights would be four times the plain ones, and the largest thing that an
  * op could add to a model's own size; so no variant keeps them. Measured figures: docs/speed.md. */
 #include "ops/conv.h"
+#include "ops/gemm.h"
 #include "base/shares.h"
 #include "device/fallback.h"
 #include "device/meter.h"
@@ -15,6 +16,7 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
     [CONV_WINOGRAD_GROUPS] = &conv_winograd_groups,
+    [CONV_MATRIX] = &conv_matrix,
     [CONV_UNIT] = &conv_unit,
 };
 
@@ -27,6 +29,7 @@ static const char *const files[CONV_VARIANTS] = {
     [CONV_WINOGRAD] = "conv_winograd",
     [CONV_WINOGRAD_FUSED] = "conv_winograd",
     [CONV_WINOGRAD_GROUPS] = "conv_winograd_groups",
+    [CONV_MATRIX] = "conv_matrix",
     [CONV_UNIT] = "conv_unit",
 };
 
@@ -38,8 +41,10 @@ const struct conv_engine *conv_engine(enum conv_variant variant)
 bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride)
 {
     const struct conv_engine *engine = engines[variant];
-    if (engine->unit &&
+    if (engine->need == CONV_NEEDS_TILES &&
         (device_facts(device)->matrix_unit == MATRIX_UNIT_NONE || device_stores_half(device)))
+        return false;
+    if (engine->need == CONV_NEEDS_GROUP_UNIT && !gemm_matrix_can(device))
         return false;
     return stride <= engine->strides && (!engine->outputs || out <= engine->outputs);
 }
@@ -66,6 +71,8 @@ static const struct {
     /* Below 8x8 the time goes into reading the weights. Also few channels (transforms cost what
      * they save), stride 2 and maps of unknown size. */
     {true, 0, 0, 0, 0, CONV_DIRECT, NULL},
+    /* A unit is worth more than what Winograd's form saves. */
+    {false, 16, 16, 0, 0, CONV_MATRIX, NULL},
     {false, 32, 32, 64, 0, CONV_WINOGRAD_GROUPS, conv_winograd_groups_pays},
     {false, 0, 0, 0, 0, CONV_TILED, NULL},
 };
@@ -186,7 +193,8 @@ enum clat_status conv_load_as(struct device *device, enum conv_variant variant, 
         .stride = stride,
         .pad_before = stride == 1 ? 1 : pad_before,
         .variant = variant,
-        .half = device_stores_half(device)};
+        .half = device_stores_half(device) || engines[variant]->need == CONV_NEEDS_GROUP_UNIT,
+        .bf16 = device_facts(device)->unit.bf16};
     struct filling weights = {conv, weight, engines[variant]->count(conv)};
     struct filling biases = {
         conv, bias, conv_round_up(out, 16)}; /* kernels read sixteen at a time */

@@ -20,15 +20,22 @@ enum conv_variant {
     CONV_WINOGRAD,        /* F(4x4) in whole, for large maps; CPU, stride 1 */
     CONV_WINOGRAD_FUSED,  /* F(4x4) job by job, for small maps; CPU, stride 1 */
     CONV_WINOGRAD_GROUPS, /* F(4x4), a product for each point; GPU, stride 1 */
+    CONV_MATRIX,          /* CONV_TILED on the matrix unit of sub-groups; GPU that has one */
     CONV_UNIT,            /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
     CONV_VARIANTS
+};
+
+enum conv_need {
+    CONV_NEEDS_NOTHING,
+    CONV_NEEDS_TILES,     /* matrix unit of a CPU, and weights that are not half */
+    CONV_NEEDS_GROUP_UNIT /* of a GPU's sub-groups; weights become numbers of 16 bits */
 };
 
 struct conv_engine {
     const char *name;
     int strides; /* largest stride */
     int outputs; /* most output channels; 0: any */
-    bool unit;   /* needs a matrix unit, and weights that are not half */
+    enum conv_need need;
     /* Numbers in the packed weights of [out][in][3][3], and the packing itself. */
     size_t (*count)(const struct conv *conv);
     void (*pack)(const struct conv *conv, const float *weight, const struct packed *packed);
@@ -37,7 +44,7 @@ struct conv_engine {
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
 extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_narrow, conv_winograd,
-    conv_winograd_fused, conv_winograd_groups, conv_unit;
+    conv_winograd_fused, conv_winograd_groups, conv_matrix, conv_unit;
 const struct conv_engine *conv_engine(enum conv_variant variant);
 /* Whether the variant can do such a layer, loaded now. */
 bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride);
@@ -60,6 +67,21 @@ void conv_pack_panels(const struct conv *conv, int panel, int k, bool taps_insid
  */
 size_t conv_tiled_count(const struct conv *conv);
 void conv_tiled_pack(const struct conv *conv, const float *weight, const struct packed *packed);
+
+/* SOURCE_ARGUMENTS and ENDING_ARGUMENTS of cl/conv_quad.h */
+#define CONV_ARGS_SOURCE(conv, call)                                                               \
+    ARG_TENSOR((call)->x), ARG_INT((call)->x->stride), ARG_INT((call)->x->c),                      \
+        ARG_TENSOR((call)->x2), ARG_INT(tensor_stride((call)->x2)), ARG_TENSOR((call)->fold),      \
+        ARG_INT((conv)->in), ARG_INT((call)->silu), ARG_INT((call)->x->h *(call)->x->w),           \
+        ARG_INT((int)tensor_pixels((call)->x))
+#define CONV_ARGS_END(conv, call)                                                                  \
+    ARG_BUFFER(&(conv)->bias), ARG_TENSOR((call)->time), ARG_INT(tensor_stride((call)->time)),     \
+        ARG_TENSOR((call)->residual), ARG_INT(tensor_stride((call)->residual)),                    \
+        ARG_TENSOR((call)->y), ARG_INT((call)->y->stride), ARG_INT((call)->y->h *(call)->y->w),    \
+        ARG_INT((int)tensor_pixels((call)->y)), ARG_INT((call)->y->c)
+/* y of the sums [parts][1][pixels][columns] of parts of the steps. */
+enum clat_status conv_tiled_end(struct device *device, const struct conv *conv,
+    const struct conv_call *call, const struct tensor *partial);
 
 /* Whether counting says that the transforms of CONV_WINOGRAD_GROUPS take less time than they save,
  * for images of so many pixels. */

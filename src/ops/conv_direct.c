@@ -113,4 +113,5 @@ out:
     return status;
 }
 
-const struct conv_engine conv_direct = {"direct", 2, 0, false, count_weights, pack, run};
+const struct conv_engine conv_direct = {
+    "direct", 2, 0, CONV_NEEDS_NOTHING, count_weights, pack, run};

@@ -70,4 +70,5 @@ out:
     return status;
 }
 
-const struct conv_engine conv_narrow = {"narrow", 2, 16, false, count_weights, pack, run};
+const struct conv_engine conv_narrow = {
+    "narrow", 2, 16, CONV_NEEDS_NOTHING, count_weights, pack, run};

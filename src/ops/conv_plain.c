@@ -33,4 +33,4 @@ out:
     return status;
 }
 
-const struct conv_engine conv_plain = {"plain", 2, 0, false, count_weights, pack, run};
+const struct conv_engine conv_plain = {"plain", 2, 0, CONV_NEEDS_NOTHING, count_weights, pack, run};

@@ -27,25 +27,17 @@ void conv_tiled_pack(const struct conv *conv, const float *weight, const struct 
 static enum clat_status join_input(
     struct pool *pool, const struct conv *conv, const struct conv_call *call, struct tensor *joined)
 {
-    const struct tensor *x = call->x, *x2 = call->x2;
+    const struct tensor *x = call->x;
     int wide = conv_round_up(conv->in, 4);
     struct kernel *kernel;
     enum clat_status status;
     TRY(pool_take(pool, POOL_BACK, x->n, x->h, x->w, wide, joined));
     TRY(kernel_find(pool->device, "conv_tiled", "joined", "", &kernel));
-    TRY(launch(pool->device, kernel, grid2((size_t)wide, tensor_pixels(x), 64, 4), ARG_TENSOR(x),
-        ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2), ARG_INT(tensor_stride(x2)),
-        ARG_TENSOR(call->fold), ARG_INT(conv->in), ARG_INT(call->silu), ARG_INT(x->h * x->w),
-        ARG_INT((int)tensor_pixels(x)), ARG_TENSOR(joined), ARG_INT(joined->stride)));
+    TRY(launch(pool->device, kernel, grid2((size_t)wide, tensor_pixels(x), 64, 4),
+        CONV_ARGS_SOURCE(conv, call), ARG_TENSOR(joined), ARG_INT(joined->stride)));
 out:
     return status;
 }
-
-#define ARGS_END(conv, call)                                                                       \
-    ARG_BUFFER(&(conv)->bias), ARG_TENSOR((call)->time), ARG_INT(tensor_stride((call)->time)),     \
-        ARG_TENSOR((call)->residual), ARG_INT(tensor_stride((call)->residual)),                    \
-        ARG_TENSOR((call)->y), ARG_INT((call)->y->stride), ARG_INT((call)->y->h *(call)->y->w),    \
-        ARG_INT((int)tensor_pixels((call)->y)), ARG_INT((call)->y->c)
 
 /* The product; into `partial`, if that is given, in its n parts of so many steps. */
 static enum clat_status multiply(struct device *device, const struct conv *conv,
@@ -62,13 +54,13 @@ static enum clat_status multiply(struct device *device, const struct conv *conv,
     TRY(launch(device, kernel, gemm_group_grid(pixels, columns, parts), ARG_TENSOR(x),
         ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),
         ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)), ARG_INT(call->y->h),
-        ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before), ARGS_END(conv, call),
-        ARG_TENSOR(partial), ARG_INT(steps)));
+        ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),
+        CONV_ARGS_END(conv, call), ARG_TENSOR(partial), ARG_INT(steps)));
 out:
     return status;
 }
 
-static enum clat_status add_parts(struct device *device, const struct conv *conv,
+enum clat_status conv_tiled_end(struct device *device, const struct conv *conv,
     const struct conv_call *call, const struct tensor *partial)
 {
     struct kernel *kernel;
@@ -76,7 +68,7 @@ static enum clat_status add_parts(struct device *device, const struct conv *conv
     size_t quads = (size_t)conv_round_up(conv->out, 4) / 4;
     TRY(kernel_find(device, "conv_tiled", "tiled_end", "", &kernel));
     TRY(launch(device, kernel, grid2(quads, tensor_pixels(call->y), 64, 4), ARG_TENSOR(partial),
-        ARG_INT(partial->n), ARG_INT(partial->c), ARGS_END(conv, call)));
+        ARG_INT(partial->n), ARG_INT(partial->c), CONV_ARGS_END(conv, call)));
 out:
     return status;
 }
@@ -102,11 +94,11 @@ static enum clat_status run(
     }
     TRY(multiply(device, conv, call, x, sums, cut.steps));
     if (sums)
-        TRY(add_parts(device, conv, call, sums));
+        TRY(conv_tiled_end(device, conv, call, sums));
 out:
     pool_release(pool, POOL_BACK, mark);
     return status;
 }
 
 const struct conv_engine conv_tiled = {
-    "tiled", 2, 0, false, conv_tiled_count, conv_tiled_pack, run};
+    "tiled", 2, 0, CONV_NEEDS_NOTHING, conv_tiled_count, conv_tiled_pack, run};

@@ -157,4 +157,5 @@ out:
     return status;
 }
 
-const struct conv_engine conv_unit = {"matrix unit", 1, 0, true, count_weights, pack, run};
+const struct conv_engine conv_unit = {
+    "matrix unit", 1, 0, CONV_NEEDS_TILES, count_weights, pack, run};

@@ -327,6 +327,7 @@ out:
     return status;
 }
 
-const struct conv_engine conv_winograd = {"winograd", 1, 0, false, count_weights, pack, run};
+const struct conv_engine conv_winograd = {
+    "winograd", 1, 0, CONV_NEEDS_NOTHING, count_weights, pack, run};
 const struct conv_engine conv_winograd_fused = {
-    "winograd fused", 1, 0, false, count_weights, pack, run};
+    "winograd fused", 1, 0, CONV_NEEDS_NOTHING, count_weights, pack, run};

@@ -176,4 +176,4 @@ out:
 }
 
 const struct conv_engine conv_winograd_groups = {
-    "winograd in groups", 1, 0, false, conv_tiled_count, conv_tiled_pack, run};
+    "winograd in groups", 1, 0, CONV_NEEDS_NOTHING, conv_tiled_count, conv_tiled_pack, run};

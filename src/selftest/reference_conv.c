@@ -18,7 +18,9 @@ static double input(const struct reference_conv *conv, int n, int y, int x, int 
         c < conv->c1 ? conv->x[pixel * conv->c1 + c] : conv->x2[pixel * conv->c2 + c - conv->c1];
     if (conv->fold)
         v = v * conv->fold[(size_t)n * 2 * in + c] + conv->fold[((size_t)n * 2 + 1) * in + c];
-    return conv->silu ? v / (1 + exp(-v)) : v;
+    if (conv->silu)
+        v /= 1 + exp(-v);
+    return conv->rounded ? conv->rounded((float)v) : v;
 }
 
 enum clat_status reference_conv_pixel(

@@ -12,13 +12,14 @@ struct reference_conv {
     int c1, c2, out; /* channels of x and x2 (0: none), and of y */
     int stride, pad; /* pad: before; behind, the input is zero as far as needed */
     bool upsample, silu;
-    const float *x, *x2;   /* [n][h][w][c1], [n][h][w][c2] */
-    const float *fold;     /* [n][2][c1 + c2] or NULL */
-    const float *weight;   /* [out][c1 + c2][3][3] */
-    const float *bias;     /* [out] or NULL */
-    const float *time;     /* [n][out] or NULL */
-    const float *residual; /* [n][height][width][out] or NULL */
-    int height, width;     /* of y */
+    const float *x, *x2;     /* [n][h][w][c1], [n][h][w][c2] */
+    const float *fold;       /* [n][2][c1 + c2] or NULL */
+    const float *weight;     /* [out][c1 + c2][3][3] */
+    const float *bias;       /* [out] or NULL */
+    const float *time;       /* [n][out] or NULL */
+    const float *residual;   /* [n][height][width][out] or NULL */
+    int height, width;       /* of y */
+    float (*rounded)(float); /* of what is convolved, after norm and SiLU; NULL: as it is */
 };
 
 /* The `out` values of pixel (y, x) of image n. CLAT_ERROR_MEMORY is possible. */
