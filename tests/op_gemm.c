@@ -95,12 +95,6 @@ static float *random_values(size_t count, float scale, uint64_t seed)
     return values;
 }
 
-static void round_all(float *values, size_t count, float (*round)(float))
-{
-    for (size_t i = 0; i < count; i++)
-        values[i] = round(values[i]);
-}
-
 static bool is_rounded(const struct layer *l)
 {
     return rounded && gemm_matrix_suits(device, l->out, l->in);
@@ -127,7 +121,7 @@ static void check_call(const struct layer *l, const char *label, const float *we
     float *all = join(&x, l->in2 ? &x2 : NULL, (size_t)l->rows);
     float *want = malloc((size_t)l->rows * l->out * sizeof *want);
     if (is_rounded(l))
-        round_all(all, (size_t)l->rows * l->in, rounded);
+        reference_round(all, (size_t)l->rows * l->in, rounded);
     reference_linear(all, (size_t)l->rows, l->in, weight, bias, l->out, l->activation,
         l->residual ? residual.values : NULL, want);
     check_near(label, y.values, want, (size_t)l->rows * l->out, tolerance);
@@ -153,7 +147,7 @@ static void check_layer(const struct layer *l, const char *form)
     CHECK_OK(
         linear_load(device, weight, l->bias ? bias : NULL, l->out, l->in, l->activation, &linear));
     if (is_rounded(l) || linear.half)
-        round_all(weight, rows * l->in, is_rounded(l) ? rounded : reference_half);
+        reference_round(weight, rows * l->in, is_rounded(l) ? rounded : reference_half);
     check_call(l, label, weight, l->bias ? bias : NULL, &linear);
     linear_free(device, &linear);
     free(weight);

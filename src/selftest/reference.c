@@ -19,6 +19,12 @@ float reference_bf16(float value)
     return rintf(value / place) * place;
 }
 
+void reference_round(float *values, size_t count, float (*round)(float))
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = round(values[i]);
+}
+
 double reference_activation(enum activation activation, double x)
 {
     switch (activation) {

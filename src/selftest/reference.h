@@ -13,6 +13,8 @@ float reference_half(float value);
 /* bfloat16 likewise. */
 float reference_bf16(float value);
 
+void reference_round(float *values, size_t count, float (*round)(float));
+
 double reference_activation(enum activation activation, double x);
 
 /* y[n][pixels][c] = group norm of x with groups of c/groups channels. fold [n][2][c], if not NULL,

@@ -167,6 +167,8 @@ static bool is_portable(enum conv_variant variant)
 
 static double limit_of(enum conv_variant variant)
 {
+    if (variant == CONV_MATRIX)
+        return 4e-5; /* beside rounded factors, some of which round the other way in double */
     return variant == CONV_WINOGRAD || variant == CONV_WINOGRAD_FUSED ||
                    variant == CONV_WINOGRAD_GROUPS || variant == CONV_UNIT
                ? 8e-6
@@ -193,26 +195,48 @@ out:
     return status;
 }
 
+static size_t weights_of(const struct reference_conv *conv)
+{
+    return (size_t)9 * conv->out * (conv->c1 + conv->c2);
+}
+
+/* Last, since it rounds the layer: on the unit of a GPU's sub-groups. */
+static enum clat_status check_matrix(struct trial *trial, const struct layer *l, struct data *data)
+{
+    enum clat_status status = CLAT_OK;
+    float (*round)(float) =
+        device_facts(trial->device)->unit.bf16 ? reference_bf16 : reference_half;
+    if (device_stores_half(trial->device) ||
+        !conv_can(trial->device, CONV_MATRIX, l->out, l->stride))
+        return CLAT_OK;
+    reference_round(data->weight, weights_of(&data->conv), round);
+    data->conv.rounded = round;
+    TRY(make_want(trial, data));
+    TRY(judge_variant(trial, data, CONV_MATRIX, l->flags & OUTLIERS));
+out:
+    return status;
+}
+
 static enum clat_status check_layer(struct trial *trial, const void *row)
 {
     enum clat_status status;
     const struct layer *l = row;
     struct data data = {.step = 1};
     TRY(make_data(trial, l, &data));
-    for (size_t i = 0; device_stores_half(trial->device) &&
-                       i < (size_t)9 * data.conv.out * (data.conv.c1 + data.conv.c2);
-         i++)
-        data.weight[i] = reference_half(data.weight[i]);
+    if (device_stores_half(trial->device))
+        reference_round(data.weight, weights_of(&data.conv), reference_half);
     TRY(make_want(trial, &data));
     for (int variant = 0; variant < CONV_VARIANTS; variant++) {
         bool portable = is_portable((enum conv_variant)variant);
         if (!conv_can(trial->device, (enum conv_variant)variant, l->out, l->stride) ||
-            (!portable && !trial->has_cpu_shape) || is_few(l, (enum conv_variant)variant) ||
+            variant == CONV_MATRIX || (!portable && !trial->has_cpu_shape) ||
+            is_few(l, (enum conv_variant)variant) ||
             (portable && trial->has_cpu_shape && work_of(&data.conv) > PORTABLE_WORK))
             continue;
         trial_shape(trial, !portable);
         TRY(judge_variant(trial, &data, (enum conv_variant)variant, l->flags & OUTLIERS));
     }
+    TRY(check_matrix(trial, l, &data));
 out:
     return status;
 }

@@ -9,6 +9,7 @@
 
 #define LIMIT 1e-6
 #define UNIT_LIMIT 8e-6 /* factors of 16 bits */
+#define SUMS_LIMIT 2e-5 /* beside rounded factors: units may cut sums off where floats round */
 
 /* in2 of the `in` columns come from a second tensor. */
 static const struct layer {
@@ -60,8 +61,14 @@ static enum clat_status make_data(struct trial *trial, const struct layer *l, st
     TRY(trial_values(trial, rows, 0.5f, 0, &data->bias));
     TRY(trial_input(trial, 1, 1, l->rows, l->out, 1, 0, &data->residual, &data->added));
     TRY(trial_output(trial, 1, 1, l->rows, l->out, &data->y, &data->want));
-    for (size_t i = 0; device_stores_half(trial->device) && i < rows * l->in; i++)
-        data->weight[i] = reference_half(data->weight[i]);
+    if (device_stores_half(trial->device))
+        reference_round(data->weight, rows * l->in, reference_half);
+    if (gemm_matrix_suits(trial->device, l->out, l->in)) {
+        bool bf16 = device_facts(trial->device)->unit.bf16;
+        reference_round(data->weight, rows * l->in, bf16 ? reference_bf16 : reference_half);
+        reference_round(
+            data->x_values, (size_t)l->rows * l->in, bf16 ? reference_bf16 : reference_half);
+    }
     reference_linear(data->x_values, (size_t)l->rows, l->in, data->weight,
         l->bias ? data->bias : NULL, l->out, l->activation, l->residual ? data->added : NULL,
         data->want);
@@ -91,7 +98,9 @@ static enum clat_status check_layer(struct trial *trial, const void *row)
     char variant[48];
     bool half = device_stores_half(trial->device);
     snprintf(variant, sizeof variant, "%s%s", trial->form, half ? ", half weights" : "");
-    double limit = device_facts(trial->device)->matrix_unit ? UNIT_LIMIT : LIMIT;
+    double limit = device_facts(trial->device)->matrix_unit          ? UNIT_LIMIT
+                   : gemm_matrix_suits(trial->device, l->out, l->in) ? SUMS_LIMIT
+                                                                     : LIMIT;
     struct verdict verdict = {"linear", variant, limit, &data.y, NULL, 0};
     TRY(make_data(trial, l, &data));
     verdict.want = data.want;
@@ -123,13 +132,14 @@ static enum clat_status check_clblast(struct trial *trial)
     return status;
 }
 
-/* The matrix unit, for which only CPU-shaped kernels are written. */
+/* The matrix unit of a CPU, or that of a GPU's sub-groups, each for kernels of its shape. */
 static enum clat_status check_unit(struct trial *trial)
 {
     enum clat_status status = CLAT_OK;
     const char *form = trial->form;
     device_allow_matrix_unit(trial->device, true);
-    if (device_facts(trial->device)->is_cpu && device_facts(trial->device)->matrix_unit) {
+    if ((device_facts(trial->device)->is_cpu && device_facts(trial->device)->matrix_unit) ||
+        gemm_matrix_can(trial->device)) {
         trial->form = "matrix unit";
         status = check_layers(trial);
     }
