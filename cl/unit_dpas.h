@@ -52,27 +52,35 @@ typedef union {
 #if DPAS_LANES == 8
 #define UNIT_A_ROW(lane, i) (i)
 #define UNIT_A_SLOT(lane, i) (lane)
-
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
-{
-    local const uint *words = (local const uint *)tile + lane;
-    unit_a a;
-    UNROLL for (int row = 0; row < UNIT_ROWS; row++) a.w[row] = words[row * UNIT_STRIDE];
-    return a;
-}
+#define DPAS_PART uint /* of a row of a with one lane */
+#define DPAS_PARTS w
+#define DPAS_READ intel_sub_group_block_read
 #else
 #define UNIT_A_HALF_ROW(lane, i) (i)
 #define UNIT_A_HALF_K(lane, i) (lane)
+#define DPAS_PART ushort
+#define DPAS_PARTS half_of_row
+#define DPAS_READ intel_sub_group_block_read_us
+#endif
+
+/* Some compilers have these functions, but not their declarations. */
+#ifdef EMULATE
+#define DPAS_READ_ROW(row) (row)[lane]
+#else
+#ifndef cl_intel_subgroup_local_block_io
+DPAS_PART __attribute__((overloadable)) DPAS_READ(local const DPAS_PART *row);
+#endif
+#define DPAS_READ_ROW(row) DPAS_READ(row) /* the lanes of a sub-group together, from one address */
+#endif
 
 UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
 {
-    local const ushort *halves = (local const ushort *)tile + lane;
+    local const DPAS_PART *parts = (local const DPAS_PART *)tile;
     unit_a a;
-    UNROLL for (int row = 0; row < UNIT_ROWS; row++) a.half_of_row[row] =
-        halves[row * UNIT_STRIDE * 2];
+    UNROLL for (int row = 0; row < UNIT_ROWS; row++) a.DPAS_PARTS[row] =
+        DPAS_READ_ROW(parts + row * (UNIT_STRIDE * 4 / sizeof(DPAS_PART)));
     return a;
 }
-#endif
 
 UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
 {
@@ -88,7 +96,6 @@ UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
 #else
 #define DPAS intel_sub_group_f16_f16_matrix_mad_k16
 #endif
-/* Some compilers have the function, but not its declaration. */
 #ifndef cl_intel_subgroup_matrix_multiply_accumulate
 #if DPAS_LANES == 8
 float8 __attribute__((overloadable)) DPAS(int8 a, int8 b, float8 c);

@@ -4,7 +4,9 @@
 #include "check.h"
 #include "frame.h"
 #include "selftest/reference.h"
+#include "device/group_unit.h"
 #include "device/launch.h"
+#include "ops/attention.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +32,14 @@ static const struct shape {
     {1, 6, 16401, 1, 194, 1, false, 1},   /* the same in work-groups */
     {1, 530, 16500, 1, 168, 0, false, 1}, /* not for the portable kernel, which has no chunks */
 };
+/* Of units of sub-groups, emulated: the heads of the models, keys to the end of a block and beyond,
+ * fewer tokens than a sub-group has. Each width is a program, which takes the driver a second: the
+ * first unit gets all, the others two (one span and more), and one with bf16. */
+static const struct shape unit_shapes[] = {{2, 31, 64, 2, 40, 5, false, 4},
+    {1, 20, 37, 1, 160, 0, false, 2}, {1, 80, 70, 1, 80, 1, false, 1},
+    {1, 17, 40, 1, 64, 3, false, 8}, {2, 9, 5, 2, 18, 1, false, 1},
+    {1, 70, 299, 2, 32, 0, false, 2}};
+#define UNIT_SHAPES (sizeof unit_shapes / sizeof unit_shapes[0])
 #define TINY_SHAPES 7
 /* The simulator keeps some fifty bytes of its own for each byte of a buffer that is written. */
 #define POOL_BYTES ((size_t)64 << 20)
@@ -38,7 +48,24 @@ static const struct shape {
 
 static struct device *device;
 static struct pool pool;
-static bool unit; /* products of wide heads on a matrix unit, an emulated one, too */
+static bool unit;               /* products of wide heads on a matrix unit, an emulated one, too */
+static float (*rounded)(float); /* of q, k, v on a unit of sub-groups; NULL: none is there */
+
+/* As the unit takes them: q has the scale and log2(e) in it. */
+static void round_factors(struct framed *tensor, int count, float factor)
+{
+    for (int i = 0; i < count; i++)
+        tensor->values[i] = rounded(tensor->values[i] * factor) / factor;
+}
+
+/* An error of a score is one of an exponent. Weights of 16 bits are off by 2^-12 or 2^-9 at most.
+ */
+static double limit_of(const struct shape *s)
+{
+    if (rounded)
+        return rounded == reference_half ? 1.6e-4 : 1.2e-3;
+    return unit ? 4e-6 * (1 + (double)s->spread) : 2e-6;
+}
 
 static void check_shape(const struct shape *s, const char *form)
 {
@@ -60,11 +87,14 @@ static void check_shape(const struct shape *s, const char *form)
     CHECK(device_work(device) - work == flop, "%s: %g", label, device_work(device) - work);
     CHECK(pool.back == before.back && pool.front == before.front, "%s keeps memory", label);
     frame_read(&pool, label, &y);
+    if (rounded) {
+        round_factors(&q, s->n * s->tokens * c, scale * 1.44269504f);
+        round_factors(&k, s->n * s->keys * c, 1);
+        round_factors(&v, s->n * s->keys * c, 1);
+    }
     reference_attention(q.values, k.values, v.values, s->n, s->tokens, s->keys, s->heads, s->width,
         (double)scale, s->causal, want);
-    /* an error of a score is one of an exponent */
-    double limit = unit ? 4e-6 * (1 + (double)s->spread) : 2e-6;
-    check_near(label, y.values, want, (size_t)s->n * s->tokens * c, limit);
+    check_near(label, y.values, want, (size_t)s->n * s->tokens * c, limit_of(s));
     free(want);
     frame_free(&q);
     frame_free(&k);
@@ -113,6 +143,32 @@ static void check_unit(const char *form, enum matrix_unit which, size_t count, d
     device_allow_matrix_unit(device, false);
 }
 
+/* A unit of sub-groups in plain OpenCL C. */
+static void check_group_unit(struct group_unit which, size_t count)
+{
+    char form[64];
+    snprintf(form, sizeof form, "unit %s, %s", unit_shape(which.kind)->name,
+        which.bf16 ? "bf16" : "half");
+    device_force_unit(device, which);
+    rounded = which.bf16 ? reference_bf16 : reference_half;
+    for (size_t i = 0; i < count && attention_matrix_suits(device, 40, false); i++)
+        check_shape(&unit_shapes[i], form);
+    rounded = NULL;
+    device_allow_matrix_unit(device, false);
+}
+
+static void check_group_units(bool tiny)
+{
+    device_force_shape(device, false);
+    for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS; kind++) {
+        struct group_unit which = {.kind = (enum unit_kind)kind, .emulated = true};
+        check_group_unit(which, tiny ? 1 : kind == UNIT_NONE + 1 ? UNIT_SHAPES : 2);
+        which.bf16 = true;
+        if (unit_shape(which.kind)->has_bf16 && !tiny)
+            check_group_unit(which, 1);
+    }
+}
+
 static void check_faults(void)
 {
     struct tensor q = {.n = 1, .h = 1, .w = 4, .c = 6, .stride = 6}, k = q;
@@ -153,6 +209,7 @@ int main(void)
         fprintf(stderr, "op_attention: no matrix unit here, only its emulation is run\n");
     check_unit("emulated matrix unit", MATRIX_UNIT_EMULATED, count, 1e5);
     device_allow_matrix_unit(device, false);
+    check_group_units(count != SHAPES);
     check_form("portable", false, count == SHAPES ? SHAPES - 1 : count);
     check_form("cpu", true, count);
     check_faults();

@@ -11,6 +11,7 @@ static const struct {
     const char *file, *instead; /* in cl/, without .cl */
 } rows[] = {
     {"attention_cpu", "attention"},
+    {"attention_matrix", "attention"},
     {"attention_wide", "attention"},
     {"attention_wide_groups", "attention"},
     {"conv_direct", "conv"},

@@ -136,6 +136,8 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
         return attention_lanes(pool, &attention);
     if (is_wide(facts, &attention))
         return attention_wide(pool, &attention);
+    if (attention_matrix_suits(pool->device, width, causal))
+        return attention_matrix(pool->device, &attention);
     return attention_groups(pool->device, &attention);
 out:
     return status;

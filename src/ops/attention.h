@@ -15,4 +15,8 @@ struct attention {
 /* Three products for each head over bands of tokens: for wide heads. Not causal. */
 enum clat_status attention_wide(struct pool *pool, const struct attention *attention);
 
+/* On a matrix unit of sub-groups, with factors of 16 bits, where that suits. */
+bool attention_matrix_suits(const struct device *device, int width, bool causal);
+enum clat_status attention_matrix(struct device *device, const struct attention *attention);
+
 #endif
