@@ -24,6 +24,7 @@ static const struct shape {
     {2, 8, 8, 320, 640, 32, 0}, /* as in an up block: groups of 30 */
     {1, 47, 47, 8, 0, 2, 8},    /* more pixels than BLOCKS_MOST * BLOCK_LEAST, portable */
     {1, 50, 50, 32, 0, 8, 0},   /* more pixels than BLOCKS_MOST * BLOCK_LEAST: larger blocks */
+    {1, 91, 92, 36, 0, 9, 4},   /* the same of a GPU */
 };
 
 static struct device *device;

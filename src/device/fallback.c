@@ -25,6 +25,7 @@ static const struct {
     {"gemm_cpu", "gemm"},
     {"gemm_matrix", "gemm"},
     {"gemm_tile", "gemm_cpu"},
+    {"norm_cpu", "norm"},
     {"tile_pack", "gemm_cpu"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };

@@ -5,14 +5,17 @@
  * counted: 8 operations per value for the statistics, 2 for the application, 8 for layer norm (the
  * activation is not counted). */
 #include "ops/op.h"
+#include "device/fallback.h"
 #include "device/launch.h"
 #include "device/meter.h"
 
 #include <string.h>
 
-#define BLOCKS_MOST 64 /* per image, so that the fold stays small */
-#define BLOCK_LEAST 32 /* pixels: a tile of the CPU shape */
+#define BLOCKS_MOST 64         /* per image, so that the fold stays small */
+#define BLOCKS_MOST_GROUPS 256 /* of work-groups, which a GPU wants many of */
+#define BLOCK_LEAST 32         /* pixels: a tile of the CPU shape */
 #define JOB_ELEMENTS 16384
+#define GROUP_PIXELS 64 /* of a work-group of `apply` */
 
 struct values {
     const float *from;
@@ -65,20 +68,38 @@ struct cut {
     int pixels, block, blocks;
 };
 
-static struct cut cut_of(const struct tensor *x)
+static struct cut cut_of(const struct device *device, const struct tensor *x)
 {
     struct cut cut = {.pixels = x->h * x->w, .block = BLOCK_LEAST};
-    int whole = (cut.pixels + BLOCKS_MOST - 1) / BLOCKS_MOST;
+    int whole =
+        blocks_of(cut.pixels, device_facts(device)->is_cpu ? BLOCKS_MOST : BLOCKS_MOST_GROUPS);
     if (whole > cut.block)
-        cut.block = (whole + BLOCK_LEAST - 1) / BLOCK_LEAST * BLOCK_LEAST;
-    cut.blocks = (cut.pixels + cut.block - 1) / cut.block;
+        cut.block = blocks_of(whole, BLOCK_LEAST) * BLOCK_LEAST;
+    cut.blocks = blocks_of(cut.pixels, cut.block);
     return cut;
 }
 
-/* The CPU shape reads 16 channels at a time. */
-static bool use_cpu(struct device *device, const struct tensor *x)
+static bool on_cpu(const struct device *device)
 {
-    return device_facts(device)->is_cpu && x->c % 16 == 0;
+    const struct device_facts *facts = device_facts(device);
+    return facts->is_cpu && !fallback_is_taken(facts, "norm_cpu");
+}
+
+/* The CPU shape reads 16 channels at a time. */
+static bool use_cpu(const struct device *device, const struct tensor *x)
+{
+    return on_cpu(device) && x->c % 16 == 0;
+}
+
+static const char *file_of(bool cpu)
+{
+    return cpu ? "norm_cpu" : "norm";
+}
+
+/* Work-groups of 32 channels by 16 work-items, for `lines` of them to an image. */
+static struct grid column_grid(const struct tensor *x, int lines)
+{
+    return grid3((size_t)blocks_of(x->c, 32) * 8, (size_t)lines * 16, (size_t)x->n, 8, 16, 1);
 }
 
 /* Statistics of one source tensor into columns first.. of partial [n*blocks][2][channels]. */
@@ -91,13 +112,12 @@ static enum clat_status stats(struct device *device, const struct tensor *x, con
     int parts = x->n * cut->blocks;
     int span = parts < 8 * device_facts(device)->compute_units ? 64 : x->c;
     int jobs = parts * ((x->c + span - 1) / span);
-    TRY(kernel_find(device, "norm", cpu ? "group_stats_cpu" : "group_stats", "", &kernel));
+    TRY(kernel_find(device, file_of(cpu), cpu ? "group_stats_cpu" : "group_stats", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_TENSOR(partial),
         ARG_INT(first), ARG_INT(partial->c), ARG_INT(cut->pixels), ARG_INT(x->c),
         ARG_INT(cut->block), ARG_INT(cut->blocks), ARG_INT(span), ARG_INT(jobs),
         ARG_BUFFER(device_counter(device))};
-    struct grid grid = cpu ? grid_jobs(device)
-                           : grid3((size_t)x->c, (size_t)cut->blocks * 8, (size_t)x->n, 32, 8, 1);
+    struct grid grid = cpu ? grid_jobs(device) : column_grid(x, cut->blocks);
     TRY(launch_array(device, kernel, grid, arguments, cpu ? 12 : 9));
     device_count_work(device, 8.0 * (double)tensor_elements(x));
 out:
@@ -111,8 +131,8 @@ static enum clat_status fold_stats(struct device *device, const struct norm *nor
 {
     enum clat_status status;
     struct kernel *kernel;
-    bool cpu = device_facts(device)->is_cpu;
-    TRY(kernel_find(device, "norm", cpu ? "group_fold_cpu" : "group_fold", "", &kernel));
+    bool cpu = on_cpu(device);
+    TRY(kernel_find(device, file_of(cpu), cpu ? "group_fold_cpu" : "group_fold", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_INT(x->c), ARG_TENSOR(x2),
         ARG_INT(x2 ? x2->stride : 0), ARG_TENSOR(partial), ARG_BUFFER(&norm->gamma),
         ARG_BUFFER(&norm->beta), ARG_TENSOR(fold), ARG_INT(fold->stride), ARG_INT(cut->pixels),
@@ -145,7 +165,7 @@ enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
 {
     enum clat_status status;
     struct device *device = pool->device;
-    struct cut cut = cut_of(x);
+    struct cut cut = cut_of(device, x);
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial;
     TRY(check_group_shapes("op_group_norm_fold", norm->channels, x, x2, fold));
@@ -166,7 +186,7 @@ enum clat_status op_group_norm_moments(struct pool *pool, const struct norm *nor
 {
     enum clat_status status;
     struct device *device = pool->device;
-    struct cut cut = cut_of(x);
+    struct cut cut = cut_of(device, x);
     struct pool_mark mark = pool_mark(pool);
     struct kernel *kernel;
     struct tensor partial;
@@ -217,13 +237,12 @@ static enum clat_status apply(struct device *device, const struct tensor *x,
     bool cpu = use_cpu(device, x);
     int pixels = x->h * x->w, block = x->c < JOB_ELEMENTS ? JOB_ELEMENTS / x->c : 1;
     int jobs = x->n * ((pixels + block - 1) / block);
-    TRY(kernel_find(device, "norm", cpu ? "group_apply_cpu" : "group_apply",
+    TRY(kernel_find(device, file_of(cpu), cpu ? "group_apply_cpu" : "group_apply",
         activation == ACTIVATION_SILU ? "-DACTIVATION=1" : "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_TENSOR(fold),
         ARG_INT(fold->stride), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(first), ARG_INT(pixels),
         ARG_INT(x->c), ARG_INT(block), ARG_INT(jobs), ARG_BUFFER(device_counter(device))};
-    struct grid grid =
-        cpu ? grid_jobs(device) : grid3((size_t)x->c, (size_t)pixels, (size_t)x->n, 32, 8, 1);
+    struct grid grid = cpu ? grid_jobs(device) : column_grid(x, blocks_of(pixels, GROUP_PIXELS));
     TRY(launch_array(device, kernel, grid, arguments, cpu ? 12 : 9));
     device_count_work(device, 2.0 * (double)tensor_elements(x));
 out:
@@ -276,7 +295,7 @@ enum clat_status op_layer_norm(
     enum clat_status status;
     struct kernel *kernel;
     struct device *device = pool->device;
-    bool cpu = device_facts(device)->is_cpu;
+    bool cpu = on_cpu(device);
     size_t rows = tensor_pixels(x);
     int block = x->c < JOB_ELEMENTS ? JOB_ELEMENTS / x->c : 1;
     if (x->c != norm->channels || y->c != x->c || tensor_pixels(y) != rows)
@@ -284,13 +303,13 @@ enum clat_status op_layer_norm(
             "op_layer_norm: %zu rows of %d to %zu rows of %d, expected %d channels", rows, x->c,
             tensor_pixels(y), y->c, norm->channels);
     METER(device, 2 * meter_bytes(x), "layer norm", "%zu x %d", rows, x->c);
-    TRY(kernel_find(device, "norm", cpu ? "layer_norm_cpu" : "layer_norm", "", &kernel));
+    TRY(kernel_find(device, file_of(cpu), cpu ? "layer_norm_cpu" : "layer_norm", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_BUFFER(&norm->gamma),
         ARG_BUFFER(&norm->beta), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(x->c),
         ARG_FLOAT(norm->eps), ARG_INT((int)rows), ARG_INT(block),
         ARG_BUFFER(device_counter(device))};
     TRY(launch_array(
-        device, kernel, cpu ? grid_jobs(device) : grid1(rows * 64, 64), arguments, cpu ? 11 : 8));
+        device, kernel, cpu ? grid_jobs(device) : grid2(32, rows, 32, 4), arguments, cpu ? 11 : 9));
     device_count_work(device, 8.0 * (double)tensor_elements(x));
 out:
     return status;
