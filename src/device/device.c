@@ -5,6 +5,7 @@
 #include "device/prepare.h"
 #include "device/program.h"
 #include "device/quirk.h"
+#include "device/tuning.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -129,6 +130,8 @@ void device_close(struct device *device)
     if (!device)
         return;
     close_context(device);
+    if (!device->dry)
+        tuning_free(device->facts.tuning);
     free(device);
 }
 
@@ -157,7 +160,11 @@ enum clat_status device_reopen(struct device *device)
 enum clat_status device_move(struct device *device)
 {
     enum clat_status status;
+    struct tuning *tuning = device->facts.tuning;
     TRY(platform_next(&device->id, &device->facts, &device->quirks));
+    device->facts.tuning = tuning;
+    if (tuning)
+        tuning_fit(tuning, &device->facts);
     begin(device);
     TRY(device_reopen(device));
 out:

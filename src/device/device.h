@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct device;
+struct tuning;
 
 /* Units that multiply whole tiles of matrices, as kernels find them (cl/tile_bf16.h). */
 enum matrix_unit {
@@ -58,7 +59,8 @@ struct device_facts {
     size_t local_memory;     /* in bytes per work-group; 32 KiB at least is assumed */
     size_t work_group_limit; /* work-items in one group; kernels here need at most 256 */
     size_t launch_groups;    /* most work-groups in one enqueue; 0: all, or PACE_MEASURED: pace.h */
-    unsigned refused;        /* rows of fallback.c: files of kernels that did not build */
+    struct tuning *tuning; /* rows for it, owned by the device that was opened, or NULL: tuning.h */
+    unsigned refused;      /* rows of fallback.c: files of kernels that did not build */
 };
 
 /* What a device has, and the points that it gets for it. score.c */

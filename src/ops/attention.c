@@ -6,6 +6,7 @@
 #include "device/fallback.h"
 #include "device/launch.h"
 #include "device/meter.h"
+#include "device/tuning.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -33,7 +34,13 @@ static int choose_rows(int width)
 static enum clat_status attention_lanes(struct pool *pool, const struct attention *a)
 {
     struct device *device = pool->device;
-    int tile = choose_keys(a->keys), block = blocks_of(BLOCK_KEYS, tile) * tile;
+    const int *tuned =
+        tuning_find(device, TUNED_ATTENTION_CPU, TUNING_SHAPE(a->tokens, a->keys, a->width));
+    int keys = tuned[ATTENTION_CPU_BLOCK] ? tuned[ATTENTION_CPU_BLOCK] : BLOCK_KEYS;
+    int tile = tuning_number(TUNED_ATTENTION_CPU, ATTENTION_CPU_KEYS, tuned[ATTENTION_CPU_KEYS]);
+    if (!tile || a->keys < tile)
+        tile = choose_keys(a->keys);
+    int block = blocks_of(keys, tile) * tile;
     int jobs = a->images * a->heads * blocks_of(a->tokens, 32);
     int padded = blocks_of(a->width, 16) * 16;
     struct grid grid = grid_jobs(device);
@@ -57,12 +64,17 @@ out:
 
 /* ---- portable ------------------------------------------------------------------------------- */
 
-#define SPAN_WIDEST 192 /* columns of a head that a group computes */
-#define ROWS_WIDEST 64  /* columns up to which a work-item has four tokens */
+#define SPAN_WIDEST 192       /* columns of a head that a group computes */
+#define ROWS_WIDEST 64        /* columns up to which a work-item has four tokens */
+#define ROWS_TUNED_WIDEST 128 /* and up to which a tuning table may say so */
 
 static enum clat_status attention_groups(struct device *device, const struct attention *a)
 {
-    int rows = a->width <= ROWS_WIDEST ? 4 : 2;
+    const int *tuned =
+        tuning_find(device, TUNED_ATTENTION, TUNING_SHAPE(a->tokens, a->keys, a->width));
+    int rows = tuning_number(TUNED_ATTENTION, ATTENTION_ROWS, tuned[ATTENTION_ROWS]);
+    if (!rows || a->width > ROWS_TUNED_WIDEST)
+        rows = a->width <= ROWS_WIDEST ? 4 : 2;
     size_t spans = (size_t)blocks_of(a->width, SPAN_WIDEST);
     struct grid grid = grid3((size_t)blocks_of(a->tokens, 16 * rows) * 8,
         (size_t)a->images * (size_t)a->heads * 16, spans, 8, 16, 1);

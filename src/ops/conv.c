@@ -7,6 +7,7 @@
 #include "base/shares.h"
 #include "device/fallback.h"
 #include "device/meter.h"
+#include "device/tuning.h"
 
 static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_PLAIN] = &conv_plain,
@@ -83,15 +84,45 @@ static bool builds(const struct device_facts *facts, enum conv_variant variant)
            !(facts->is_cpu && fallback_is_taken(facts, "conv_gather"));
 }
 
+/* Whether a row of choices allows the variant for such a layer, whatever its size. */
+static bool row_allows(const struct device *device, size_t row, int out, int stride, size_t weights)
+{
+    return choices[row].cpu == device_facts(device)->is_cpu &&
+           conv_can(device, choices[row].variant, out, stride) &&
+           builds(device_facts(device), choices[row].variant) &&
+           (!choices[row].weights || weights <= (size_t)choices[row].weights * 1024);
+}
+
+/* "winograd fused" is winograd_fused in a table. */
+static bool has_name(enum conv_variant variant, const char *word)
+{
+    const char *name = engines[variant]->name;
+    for (; *name && (*name == *word || (*name == ' ' && *word == '_')); word++)
+        name++;
+    return !*name && !*word;
+}
+
+/* What a tuning table says, if that may be; else CONV_VARIANTS. */
+static enum conv_variant choose_tuned(
+    const struct device *device, int out, int in, int stride, int pixels)
+{
+    const int *tuned = tuning_find(device, TUNED_CONV, TUNING_SHAPE(pixels, in, out, stride));
+    const char *word = tuning_word(TUNED_CONV, CONV_VARIANT, tuned[CONV_VARIANT]);
+    for (size_t i = 0; word[0] && i < sizeof choices / sizeof choices[0]; i++)
+        if (has_name(choices[i].variant, word) &&
+            row_allows(device, i, out, stride, (size_t)in * out))
+            return choices[i].variant;
+    return CONV_VARIANTS;
+}
+
 enum conv_variant conv_choose(const struct device *device, int out, int in, int stride, int pixels)
 {
-    bool is_cpu = device_facts(device)->is_cpu;
-    size_t weights = (size_t)in * out;
+    enum conv_variant tuned = choose_tuned(device, out, in, stride, pixels);
+    if (tuned != CONV_VARIANTS)
+        return tuned;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        if (choices[i].cpu == is_cpu && conv_can(device, choices[i].variant, out, stride) &&
-            builds(device_facts(device), choices[i].variant) && in >= choices[i].in &&
+        if (row_allows(device, i, out, stride, (size_t)in * out) && in >= choices[i].in &&
             out >= choices[i].out && pixels >= choices[i].pixels &&
-            (!choices[i].weights || weights <= (size_t)choices[i].weights * 1024) &&
             (!choices[i].pays || choices[i].pays(out, in, pixels)))
             return choices[i].variant;
     return CONV_PLAIN;

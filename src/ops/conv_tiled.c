@@ -39,23 +39,23 @@ out:
     return status;
 }
 
-/* The product; into `partial`, if that is given, in its n parts of so many steps. */
+/* The product; into `partial`, if that is given, in its n parts. */
 static enum clat_status multiply(struct device *device, const struct conv *conv,
-    const struct conv_call *call, const struct tensor *x, const struct tensor *partial, int steps)
+    const struct conv_call *call, const struct tensor *x, const struct tensor *partial,
+    const struct group_cut *cut)
 {
-    int pixels = (int)tensor_pixels(call->y), parts = partial ? partial->n : 1;
+    int pixels = (int)tensor_pixels(call->y);
     int columns = conv_round_up(conv->out, GEMM_PANEL);
     struct kernel *kernel;
     enum clat_status status;
     char options[64];
-    snprintf(
-        options, sizeof options, "-DROWS=%d%s", gemm_group_rows(pixels), HALF_OPTION(conv->half));
+    snprintf(options, sizeof options, "-DROWS=%d%s", cut->rows, HALF_OPTION(conv->half));
     TRY(kernel_find(device, "conv_tiled", "tiled", options, &kernel));
-    TRY(launch(device, kernel, gemm_group_grid(pixels, columns, parts), ARG_TENSOR(x),
-        ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),
-        ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)), ARG_INT(call->y->h),
-        ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),
-        CONV_ARGS_END(conv, call), ARG_TENSOR(partial), ARG_INT(steps)));
+    TRY(launch(device, kernel, gemm_group_grid_of(pixels, cut->rows, columns, cut->parts),
+        ARG_TENSOR(x), ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride),
+        ARG_INT(call->upsample), ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)),
+        ARG_INT(call->y->h), ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),
+        CONV_ARGS_END(conv, call), ARG_TENSOR(partial), ARG_INT(cut->steps)));
 out:
     return status;
 }
@@ -80,8 +80,10 @@ static enum clat_status run(
     struct tensor joined, partial, *sums = NULL;
     const struct tensor *x = call->x;
     int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
-    int steps = 9 * padded_inputs(conv) / GEMM_GROUP_STEP;
-    struct group_cut cut = gemm_group_cut(device, pixels / call->y->n, columns, steps);
+    int images = call->y->n, steps = 9 * padded_inputs(conv) / GEMM_GROUP_STEP;
+    const struct group_product shape = {
+        TUNED_CONV_TILED, images, pixels / images, conv->in, columns, steps};
+    struct group_cut cut = gemm_group_cut(device, &shape);
     struct pool_mark mark = pool_mark(pool);
     enum clat_status status;
     if (call->x2 || call->fold || call->silu || conv->in % 4) {
@@ -92,7 +94,7 @@ static enum clat_status run(
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, pixels, columns, &partial));
         sums = &partial;
     }
-    TRY(multiply(device, conv, call, x, sums, cut.steps));
+    TRY(multiply(device, conv, call, x, sums, &cut));
     if (sums)
         TRY(conv_tiled_end(device, conv, call, sums));
 out:

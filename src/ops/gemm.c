@@ -222,6 +222,7 @@ struct tile {
     int cost;          /* of one element of it, in percent of the best tile's */
 };
 
+/* In the order of the words of TUNED_GEMM_CPU's tile. */
 static const struct tile tiles[] = {
     {6, 4, 100},
     {8, 2,
@@ -281,15 +282,21 @@ static int choose_depth(int k, int row_block)
     return row_block == 1 || k < 2048 ? k : divide(k, 1280);
 }
 
+/* `tuned`: of a row for TUNED_GEMM_CPU. */
 static struct cut choose_cut(
-    const struct device *device, struct tile tile, int rows, int columns, int k)
+    const struct device *device, const int *tuned, struct tile tile, int rows, int columns, int k)
 {
     int width = 16 * tile.vectors;
     struct job_cut job = {.rows = blocks_of(rows, tile.rows), .columns = blocks_of(columns, width)};
     job.row_block = blocks_of(job.rows, blocks_of(rows, 128));
     job.column_block = job.columns < 256 / width ? job.columns : 256 / width;
-    gemm_cut_jobs(&job, 8 * device_facts(device)->compute_units, 4);
-    return (struct cut){job, choose_depth(k, job.row_block), false};
+    if (tuned[GEMM_CPU_ROW_BLOCK]) {
+        job.row_block = tuned[GEMM_CPU_ROW_BLOCK] < job.rows ? tuned[GEMM_CPU_ROW_BLOCK] : job.rows;
+        job.jobs = count_jobs(&job);
+    } else
+        gemm_cut_jobs(&job, 8 * device_facts(device)->compute_units, 4);
+    int most = tuned[GEMM_CPU_DEPTH];
+    return (struct cut){job, most ? divide(k, most) : choose_depth(k, job.row_block), false};
 }
 
 void gemm_arguments(const struct product *p, struct argument arguments[GEMM_ARGUMENTS])
@@ -307,11 +314,15 @@ static enum clat_status run_cpu(struct device *device, const struct product *p)
 {
     bool pairs = p->activation == ACTIVATION_GEGLU;
     int rows = (int)tensor_pixels(p->y), columns = blocks_of(p->out, 16) * 16 * (pairs ? 2 : 1);
+    int k = p->x->c + (p->x2 ? p->x2->c : 0);
+    const int *tuned =
+        tuning_find(device, TUNED_GEMM_CPU, TUNING_SHAPE(rows / p->y->n, k, columns));
     struct tile tile = choose_tile(rows, columns);
+    if (tuned[GEMM_CPU_TILE] && rows >= tiles[tuned[GEMM_CPU_TILE] - 1].rows)
+        tile = tiles[tuned[GEMM_CPU_TILE] - 1];
     if (pairs && tile.vectors == 1)
         tile = tiles[0];
-    int k = p->x->c + (p->x2 ? p->x2->c : 0);
-    struct cut cut = choose_cut(device, tile, rows, columns, k);
+    struct cut cut = choose_cut(device, tuned, tile, rows, columns, k);
     if (p->half && cut.job.row_block >= UNPACK_TILES) {
         cut.unpack = true;
         cut.depth = divide(k, UNPACK_DEPTH);

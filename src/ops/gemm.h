@@ -9,6 +9,7 @@
 #define CLATENT_OPS_GEMM_H
 
 #include "device/launch.h"
+#include "device/tuning.h"
 #include "ops/op.h"
 
 #define GEMM_PANEL 64
@@ -42,16 +43,25 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *produc
 #define GEMM_GROUP_STEP 16 /* of k at a time */
 int gemm_group_rows(int rows);
 
-/* How many groups along k share the `steps` of a product, and the steps of each. It orders the
- * sums, so it goes by the rows of one image: how many share a call must not change any. */
-struct group_cut {
-    int parts, steps;
+/* A product in work-groups: `images` times `rows` rows of the result, `in` of k in so many steps.
+ */
+struct group_product {
+    enum tuned kind; /* whose rows of a tuning table may decide */
+    int images, rows, in, columns, steps;
 };
+/* Rows of a work-item; how many groups along k share the steps of a product, and the steps of each.
+ * That orders the sums, so it goes by the rows of one image: how many share a call must not change
+ * any. */
+struct group_cut {
+    int rows, parts, steps;
+};
+struct group_cut gemm_group_cut(const struct device *device, const struct group_product *product);
+/* Parts and steps for so many tiles of two images, by rule; rows stay 0. */
 struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps);
-struct group_cut gemm_group_cut(
-    const struct device *device, int image_rows, int columns, int steps);
 
-/* `columns`: a multiple of GEMM_PANEL. */
+/* `columns`: a multiple of GEMM_PANEL; tile_rows: of a work-item. */
+struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts);
+/* With gemm_group_rows(). */
 struct grid gemm_group_grid(int rows, int columns, int parts);
 
 /* Whether four columns together may come from both inputs, or from none. */

@@ -10,36 +10,64 @@
 
 #define WIDE 8 /* a group is WIDE x HIGH, as in cl/group_tile.h */
 #define HIGH 16
-#define PART_LEAST 4 /* steps of k in a part */
-#define PART_MOST 16 /* parts: each writes and reads its sums once more */
+#define PART_LEAST 4          /* steps of k in a part */
+#define PART_MOST 16          /* parts: each writes and reads its sums once more */
+#define PART_FLOATS (8 << 20) /* of all parts of an image, where a table asks for more */
 
 int gemm_group_rows(int rows)
 {
     return rows <= HIGH ? 1 : rows < 512 ? 4 : 8;
 }
 
-struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps)
+static struct group_cut cut_parts(int parts, int steps)
 {
-    int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
-    int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
-    int parts = blocks_of(wanted, tiles) < most ? blocks_of(wanted, tiles) : most;
     struct group_cut cut = {.steps = parts > 1 ? blocks_of(steps, parts) : steps};
     cut.parts = blocks_of(steps, cut.steps);
     return cut;
 }
 
-struct group_cut gemm_group_cut(const struct device *device, int image_rows, int columns, int steps)
+struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps)
 {
-    int rows = 2 * image_rows; /* as a guided image has */
-    int tiles = columns / GEMM_PANEL * blocks_of(rows, HIGH * gemm_group_rows(rows));
-    return gemm_cut_steps(device, tiles, steps);
+    int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
+    int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
+    return cut_parts(blocks_of(wanted, tiles) < most ? blocks_of(wanted, tiles) : most, steps);
+}
+
+/* By the rule that a row of a table overrules. */
+static struct group_cut cut_by_rule(const struct device *device, const struct group_product *p)
+{
+    int rows = 2 * p->rows; /* as a guided image has */
+    int down = blocks_of(rows, HIGH * gemm_group_rows(rows));
+    return gemm_cut_steps(device, p->columns / GEMM_PANEL * down, p->steps);
+}
+
+/* Whether the sums of so many parts of one image are few enough to be kept. */
+static bool parts_fit(const struct group_product *p, int parts)
+{
+    return (long long)parts * p->rows * p->columns <= PART_FLOATS;
+}
+
+struct group_cut gemm_group_cut(const struct device *device, const struct group_product *p)
+{
+    const int *tuned = tuning_find(device, p->kind, TUNING_SHAPE(p->rows, p->in, p->columns));
+    int rows = tuning_number(p->kind, GEMM_ROWS, tuned[GEMM_ROWS]), parts = tuned[GEMM_PARTS];
+    struct group_cut cut =
+        parts && parts_fit(p, parts) ? cut_parts(parts, p->steps) : cut_by_rule(device, p);
+    cut.rows = rows ? rows : gemm_group_rows(p->images * p->rows);
+    return cut;
+}
+
+struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts)
+{
+    size_t across = (size_t)(columns / GEMM_PANEL);
+    size_t down = (size_t)blocks_of(rows, HIGH * tile_rows);
+    return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
+>>>>>>> 6054a89 (device: tables of tuned parameters, and ops that heed them)
 }
 
 struct grid gemm_group_grid(int rows, int columns, int parts)
 {
-    size_t across = (size_t)(columns / GEMM_PANEL);
-    size_t down = (size_t)blocks_of(rows, HIGH * gemm_group_rows(rows));
-    return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
+    return gemm_group_grid_of(rows, gemm_group_rows(rows), columns, parts);
 }
 
 bool gemm_is_odd(const struct product *p)
@@ -65,8 +93,9 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     bool pairs = p->activation == ACTIVATION_GEGLU;
     int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
     int columns = gemm_columns(p->out, pairs);
-    struct group_cut cut =
-        gemm_group_cut(pool->device, rows / p->y->n, columns, blocks_of(k, GEMM_GROUP_STEP));
+    const struct group_product shape = {
+        TUNED_GEMM, p->y->n, rows / p->y->n, k, columns, blocks_of(k, GEMM_GROUP_STEP)};
+    struct group_cut cut = gemm_group_cut(pool->device, &shape);
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial, *sums = NULL;
     struct kernel *kernel;
@@ -76,6 +105,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
         sums = &partial;
     }
+<<<<<<< HEAD
     snprintf(options, sizeof options, "-DROWS=%d%s%s%s", gemm_group_rows(rows),
         pairs && !sums ? " -DGEGLU=1" : "", gemm_is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
@@ -83,6 +113,16 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
         ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), GEMM_ARGS_OUTPUT(p), ARG_TENSOR(sums),
         ARG_INT(columns / GEMM_PANEL), ARG_INT(cut.steps * GEMM_GROUP_STEP)));
+=======
+    snprintf(options, sizeof options, "-DROWS=%d%s%s%s", cut.rows,
+        pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
+    TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
+    TRY(launch(pool->device, kernel, gemm_group_grid_of(rows, cut.rows, columns, cut.parts),
+        ARG_TENSOR(p->x), ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2),
+        ARG_INT(tensor_stride(p->x2)), ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight),
+        ARGS_OUTPUT(p), ARG_TENSOR(sums), ARG_INT(columns / GEMM_PANEL),
+        ARG_INT(cut.steps * GEMM_GROUP_STEP)));
+>>>>>>> 6054a89 (device: tables of tuned parameters, and ops that heed them)
     if (sums)
         TRY(gemm_groups_end(pool->device, p, sums));
 out:

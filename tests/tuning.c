@@ -1,0 +1,300 @@
+/* tuning.c - tables of tuned parameters: what is read, which row an op gets, that it heeds it.
+ * SPDX-License-Identifier: MIT */
+#include "check.h"
+#include "base/file.h"
+#include "device/meter.h"
+#include "device/tuning.h"
+#include "ops/conv.h"
+#include "ops/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct tuning *parsed(const char *text)
+{
+    struct tuning *tuning;
+    CHECK_OK(tuning_new(&tuning));
+    CHECK_OK(tuning_parse(tuning, "x", text));
+    return tuning;
+}
+
+/* ---- reading and writing -------------------------------------------------------------------- */
+
+static void check_round(void)
+{
+    static const char table[] =
+        "A card | A driver 1.2 | linear | 320 1280 | engine=clblast | 12 15\n"
+        "any gpu | * | conv | * 320 640 1 | variant=winograd_in_groups\n"
+        "any | * | gemm | 64 * * | rows=8 parts=16\n"
+        "any cpu | * | gemm_cpu | 64 320 320 | tile=12x1 row_block=4 depth=640\n"
+        "any | Q | conv_tiled | 64 320 320 | own | 100 100\n"
+        "any | * | attention | 4096 77 40 | rows=2\n"
+        "any | * | attention_cpu | 4096 77 40 | keys=11 block=64\n";
+    struct tuning *tuning = parsed(table);
+    struct text text = {0};
+    for (size_t i = 0; i < tuning_count(tuning); i++)
+        CHECK_OK(tuning_print(&text, tuning_row(tuning, i)));
+    CHECK(tuning_count(tuning) == 7 && strcmp(text.data, table) == 0, "%s", text.data);
+    text_free(&text);
+    tuning_free(tuning);
+    tuning = parsed("# a remark\n\n  any|*|gemm|1 2 3|  parts=2   rows=1 |7 # so it is\r\n");
+    CHECK(tuning_count(tuning) == 1, "%zu rows", tuning_count(tuning));
+    const struct tuning_row *row = tuning_row(tuning, 0);
+    CHECK(row->values[GEMM_ROWS] == 1 && row->values[GEMM_PARTS] == 2, "parameters");
+    CHECK(row->microseconds == 7 && row->rule == 0 && row->sides[2] == 3, "numbers");
+    tuning_free(tuning);
+}
+
+static void check_refused(void)
+{
+    static const struct {
+        const char *text, *words;
+    } wrong[] = {
+        {"x", "x:1: expected device | driver | kernel"},
+        {"\n\na|b|gemm|1 2 3|own|1|2", "x:3: expected device"},
+        {"|b|gemm|1 2 3|own", "device: expected 1 to"},
+        {"a||gemm|1 2 3|own", "driver: expected 1 to"},
+        {"a|b|gemmm|1 2 3|own", "kernel: expected linear, conv, gemm"},
+        {"a|b|gemm|1 2|own", "shape of gemm: expected 3 numbers, found 2"},
+        {"a|b|gemm|1 2 3 4|own", "expected 3 numbers, found 4"},
+        {"a|b|gemm|1 0 3|own", "in of gemm: expected * or a number above 0, found '0'"},
+        {"a|b|gemm|1 -5 3|own", "found '-5'"},
+        {"a|b|gemm|1 99999999999999999999 3|own", "above 0, found '9999"},
+        {"a|b|gemm|1 2 3|", "parameters: expected NAME=VALUE or own, found nothing"},
+        {"a|b|gemm|1 2 3|rows", "gemm has no parameter 'rows'"},
+        {"a|b|gemm|1 2 3|columns=8", "gemm has no parameter 'columns'"},
+        {"a|b|gemm|1 2 3|rows=5", "rows: expected one of 1 4 8, found '5'"},
+        {"a|b|gemm|1 2 3|rows=1 4", "gemm has no parameter '4'"},
+        {"a|b|gemm|1 2 3|parts=17", "parts: expected a number from 1 to 16, found '17'"},
+        {"a|b|gemm|1 2 3|parts=0", "from 1 to 16, found '0'"},
+        {"a|b|gemm|1 2 3|parts=1e1", "found '1e1'"},
+        {"a|b|conv|1 2 3 1|variant=plain", "variant: expected one of tiled"},
+        {"a|b|conv|1 2 3 1|variant=tiled direct=1", "conv has no parameter 'direct'"},
+        {"a|b|gemm|1 2 3|own|-1", "microseconds: expected at most two numbers, found '-1'"},
+        {"a|b|gemm|1 2 3|own|nan", "found 'nan'"},
+        {"a|b|gemm|1 2 3|own|1 2 3", "found '3'"},
+        {"a|b|gemm|1 2 3|own\n\xff|b|gemm|1 2 3|own", "expected text in UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct tuning *tuning = parsed("any | * | gemm | 1 2 3 | own\n");
+        CHECK_FAILS(tuning_parse(tuning, "x", wrong[i].text), CLAT_ERROR_INPUT, wrong[i].words);
+        CHECK(tuning_count(tuning) == 1, "rows of a wrong table stay");
+        tuning_free(tuning);
+    }
+}
+
+/* Damaged tables: refused or read, never more. */
+static void check_damaged(void)
+{
+    static const char table[] = "any gpu | * | conv | * 320 640 1 | variant=tiled | 12.5 14\n"
+                                "any | * | gemm | 64 * * | rows=8 parts=16\n";
+    static const char letters[] = "|=#* \n019-ax.\t\x80";
+    uint32_t random = 1;
+    int read = 0;
+    for (int i = 0; i < 20000; i++) {
+        char text[sizeof table];
+        struct tuning *tuning;
+        memcpy(text, table, sizeof text);
+        for (int k = 0; k < 1 + i % 4; k++) {
+            random = random * 1664525u + 1013904223u;
+            text[(random >> 8) % (sizeof table - 1)] = letters[random >> 24 & 15];
+        }
+        CHECK_OK(tuning_new(&tuning));
+        enum clat_status status = tuning_parse(tuning, "x", text);
+        CHECK(status == CLAT_OK || status == CLAT_ERROR_INPUT, "%d for %s", status, text);
+        for (size_t r = 0; r < tuning_count(tuning); r++) {
+            const struct tuning_row *row = tuning_row(tuning, r);
+            CHECK(row->kind != TUNED_GEMM ||
+                      (row->values[GEMM_PARTS] <= 16 && row->values[GEMM_ROWS] <= 3),
+                "%s", text);
+        }
+        read += status == CLAT_OK;
+        tuning_free(tuning);
+    }
+    CHECK(read > 100 && read < 19900, "%d of 20000 were read", read);
+}
+
+static void check_files(void)
+{
+    const char *path = check_scratch("tuning/clatent/tuning/a-card.tune");
+    struct tuning *all = parsed("A card | D 1 | gemm | 64 320 320 | rows=8 | 5 6\n"
+                                "A card | D 1 | gemm | 64 320 640 | rows=4 | 5 6\n");
+    struct tuning *newer = parsed("A card | D 1 | gemm | 64 320 320 | rows=4 | 4 6\n"
+                                  "A card | D 2 | gemm | 64 320 640 | rows=1 | 4 6\n");
+    struct tuning *back;
+    remove(path);
+    CHECK_OK(tuning_save(path, tuning_row(all, 0), 2));
+    CHECK_OK(tuning_save(path, tuning_row(newer, 0), 2));
+    CHECK_OK(tuning_new(&back));
+    CHECK_OK(tuning_read(path, back));
+    CHECK(tuning_count(back) == 3, "%zu rows", tuning_count(back));
+    CHECK(tuning_row(back, 0)->values[GEMM_ROWS] == 2 &&
+              tuning_row(back, 2)->values[GEMM_ROWS] == 2 &&
+              strcmp(tuning_row(back, 2)->driver, "D 1") == 0,
+        "rows are not replaced as they should");
+    tuning_free(back);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fputs("this is no table\n", file) >= 0 && fclose(file) == 0, "%s", path);
+    CHECK_FAILS(tuning_save(path, tuning_row(all, 0), 2), CLAT_ERROR_INPUT,
+        "a-card.tune:1: expected device");
+    remove(path);
+    tuning_free(all);
+    tuning_free(newer);
+}
+
+/* ---- which row ------------------------------------------------------------------------------ */
+
+static struct device *dry_device(bool gpu)
+{
+    struct device_facts facts = {.name = "GeForce RTX 3060",
+        .platform = "NVIDIA CUDA",
+        .driver = "550.163.01",
+        .on_host = !gpu,
+        .is_cpu = !gpu,
+        .compute_units = 28,
+        .has_half_storage = true,
+        .global_memory = (size_t)8 << 30,
+        .largest_buffer = (size_t)8 << 30,
+        .local_memory = 32768,
+        .work_group_limit = 256};
+    struct device *device;
+    CHECK_OK(device_open_dry(&facts, &device));
+    return device;
+}
+
+static int parts_of(const struct device *device, int a, int b, int c)
+{
+    return tuning_find(device, TUNED_GEMM, TUNING_SHAPE(a, b, c))[GEMM_PARTS];
+}
+
+static void check_choice(void)
+{
+    struct device *device = dry_device(true);
+    CHECK(parts_of(device, 64, 320, 320) == 0, "a row without a table");
+    struct tuning *tuning = parsed("any gpu | * | gemm | * * * | parts=9\n"
+                                   "any cpu | * | gemm | 64 320 320 | parts=10\n"
+                                   "rtx 3060 | NVIDIA | gemm | 64 320 320 | parts=2\n"
+                                   "RTX 3060 | NVIDIA CUDA 551 | gemm | 64 320 320 | parts=11\n"
+                                   "RTX 3060 | * | gemm | 100 320 320 | parts=3\n"
+                                   "RTX 3060 | * | gemm | 100 320 320 | parts=4\n"
+                                   "RTX 3060 | * | gemm | 64 1280 * | parts=5\n"
+                                   "RTX 4090 | * | gemm | 64 320 320 | parts=12\n");
+    device_set_tuning(device, tuning);
+    CHECK(parts_of(device, 64, 320, 320) == 2, "%d", parts_of(device, 64, 320, 320));
+    CHECK(parts_of(device, 70, 320, 320) == 2, "the nearer one");
+    CHECK(parts_of(device, 90, 320, 320) == 3, "the first of equals");
+    CHECK(parts_of(device, 64, 320, 900) == 9, "too far: the class");
+    CHECK(parts_of(device, 64, 1280, 5000) == 5, "an open side");
+    CHECK(parts_of(device, 0, 320, 320) == 9, "a size that is not known");
+    CHECK(tuning_find(device, TUNED_CONV_TILED, TUNING_SHAPE(64, 320, 320))[GEMM_PARTS] == 0,
+        "another kernel");
+    static const int forced[TUNING_PARAMETERS] = {[GEMM_PARTS] = 7};
+    tuning_force(tuning, TUNED_GEMM, forced);
+    CHECK(parts_of(device, 64, 320, 320) == 7, "not forced");
+    device_set_tuning(device, NULL);
+    device_close(device);
+}
+
+static void check_questions(void)
+{
+    struct device *device = dry_device(true);
+    struct tuning *tuning = parsed("");
+    const struct tuning_question *questions;
+    struct linear linear;
+    struct pool pool;
+    struct tensor x, y;
+    size_t count;
+    device_set_tuning(device, tuning);
+    tuning_watch(tuning, true);
+    CHECK_OK(linear_load(device, NULL, NULL, 640, 320, ACTIVATION_NONE, &linear));
+    CHECK_OK(pool_open(device, 0, &pool));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, 2, 8, 8, 320, &x));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, 2, 8, 8, 640, &y));
+    CHECK_OK(op_linear(&pool, &linear, &x, NULL, NULL, &y));
+    CHECK_OK(op_linear(&pool, &linear, &x, NULL, NULL, &y));
+    CHECK_OK(tuning_questions(tuning, &questions, &count));
+    CHECK(count == 2 && questions[0].kind == TUNED_LINEAR && questions[1].kind == TUNED_GEMM,
+        "%zu questions", count);
+    CHECK(questions[1].times == 2 && questions[1].sides[0] == 64 && questions[1].sides[1] == 320 &&
+              questions[1].sides[2] == 640,
+        "a shape of %d %d %d", questions[1].sides[0], questions[1].sides[1], questions[1].sides[2]);
+    pool_close(&pool);
+    linear_free(device, &linear);
+    device_set_tuning(device, NULL);
+    device_close(device);
+}
+
+/* Every variant that may be chosen has a name that a row can give. */
+static void check_names(void)
+{
+    for (int cpu = 0; cpu < 2; cpu++)
+        for (int i = 1; tuning_word(TUNED_CONV, CONV_VARIANT, i)[0]; i++) {
+            char row[128], name[48];
+            struct device *device = dry_device(!cpu);
+            snprintf(name, sizeof name, "%s", tuning_word(TUNED_CONV, CONV_VARIANT, i));
+            snprintf(row, sizeof row, "any | * | conv | * * * * | variant=%s\n", name);
+            device_set_tuning(device, parsed(row));
+            enum conv_variant variant = conv_choose(device, 16, 64, 1, 256);
+            for (char *c = name; *c; c++)
+                *c = *c == '_' ? ' ' : *c;
+            bool groups = strstr(name, "tiled") || strstr(name, "groups"),
+                 unit = strstr(name, "unit");
+            bool found = strcmp(conv_engine(variant)->name, name) == 0;
+            CHECK(found == (!unit && groups == !cpu), "%s on a %s: %s", name, cpu ? "CPU" : "GPU",
+                conv_engine(variant)->name);
+            device_set_tuning(device, NULL);
+            device_close(device);
+        }
+}
+
+/* ---- on a device: the kernel that was launched ---------------------------------------------- */
+
+static void check_kernel(struct device *device, bool cpu, const char *row, const char *words)
+{
+    struct linear linear;
+    struct pool pool;
+    struct tensor x, y;
+    struct meter_row *rows;
+    size_t count;
+    float *weight = calloc(320 * 320, sizeof *weight);
+    device_force_shape(device, cpu);
+    device_set_tuning(device, parsed(row));
+    CHECK_OK(linear_load(device, weight, NULL, 320, 320, ACTIVATION_NONE, &linear));
+    CHECK_OK(pool_open(device, (size_t)8 << 20, &pool));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, 1, 16, 16, 320, &x));
+    CHECK_OK(pool_take(&pool, POOL_FRONT, 1, 16, 16, 320, &y));
+    CHECK_OK(meter_start(device));
+    CHECK_OK(op_linear(&pool, &linear, &x, NULL, NULL, &y));
+    CHECK_OK(meter_stop(device, &rows, &count));
+    CHECK(
+        count == 1 && strstr(rows[0].kernel, words), "%s: %s", words, count ? rows[0].kernel : "");
+    free(rows);
+    pool_close(&pool);
+    linear_free(device, &linear);
+    device_set_tuning(device, NULL);
+    free(weight);
+}
+
+int main(void)
+{
+    struct device *device;
+    check_round();
+    check_refused();
+    check_damaged();
+    check_files();
+    check_choice();
+    check_questions();
+    check_names();
+    if (device_open(NULL, &device) != CLAT_OK) {
+        check_result();
+        check_skip("%s", status_text());
+    }
+    check_kernel(device, false, "any | * | gemm | * * * | rows=1 parts=1", "gemm.product -DROWS=1");
+    check_kernel(device, false, "any | * | gemm | * * * | rows=4 parts=1", "gemm.product -DROWS=4");
+    if (device_force_shape(device, true))
+        check_kernel(device, true, "any | * | gemm_cpu | * * * | tile=8x2", "-DROWS=8 -DVECTORS=2");
+    device_close(device);
+    return check_result();
+}
