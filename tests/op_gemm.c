@@ -257,6 +257,47 @@ static void check_dry(enum gemm_engine engine, bool half, size_t bytes, size_t t
     device_close(dry);
 }
 
+#if HAVE_CLBLAST
+/* What CLBlast built for a context that is gone, twice over, must not be used in the next one. */
+static void check_clblast_again(size_t count)
+{
+    for (int i = 0; i < 2; i++) {
+        pool_close(&pool);
+        CHECK_OK(device_reopen(device));
+        CHECK_OK(pool_open(device, POOL_BYTES, &pool));
+        check_form("clblast in a new context", false, GEMM_CLBLAST, false, count);
+    }
+}
+
+/* Images of a batch get the bits that they get alone; also where a call is too long for one
+ * enqueue. */
+static void check_clblast_batch(void)
+{
+    enum { IN = 640, OUT = 320, ROWS = 40 };
+    struct pool_mark mark = pool_mark(&pool);
+    struct framed x = frame_new(&pool, 3, ROWS, IN, 0, 1), y = frame_new(&pool, 3, ROWS, OUT, 0, 0);
+    struct framed one = frame_new(&pool, 1, ROWS, OUT, 0, 0);
+    struct tensor last = tensor_batch(&x.tensor, 2, 1);
+    float *weight = random_values((size_t)IN * OUT, 0.05f, 3);
+    struct linear linear;
+    gemm_set_engine(device, GEMM_CLBLAST);
+    CHECK_OK(linear_load(device, weight, NULL, OUT, IN, NONE, &linear));
+    CHECK_OK(op_linear(&pool, &linear, &x.tensor, NULL, NULL, &y.tensor));
+    CHECK_OK(op_linear(&pool, &linear, &last, NULL, NULL, &one.tensor));
+    frame_read(&pool, "a batch of three", &y);
+    frame_read(&pool, "its last image", &one);
+    CHECK(memcmp(one.values, y.values + 2 * ROWS * OUT, sizeof(float) * ROWS * OUT) == 0,
+        "CLBlast: a batch changes an image");
+    linear_free(device, &linear);
+    gemm_set_engine(device, GEMM_AUTO);
+    free(weight);
+    frame_free(&x);
+    frame_free(&y);
+    frame_free(&one);
+    pool_release(&pool, POOL_FRONT, mark);
+}
+#endif
+
 int main(void)
 {
     bool tiny = getenv("CLATENT_TEST_TINY") != NULL;
@@ -281,8 +322,11 @@ int main(void)
     check_dry(GEMM_AUTO, true, 128 * 10 * 2 + 128 * 4, 0);
     check_dry(GEMM_AUTO, false, (128 * 10 + 128) * 4, 0);
 #if HAVE_CLBLAST
-    if (!tiny)
+    if (!tiny) {
         check_form("clblast", false, GEMM_CLBLAST, false, count);
+        check_clblast_batch();
+        check_clblast_again(TINY_LAYERS);
+    }
     check_dry(GEMM_CLBLAST, true, 128 * 10 * 2 + 128 * 4, 0);
     check_dry(GEMM_CLBLAST, false, (80 * 10 + 80) * 4, 64 * 80 * 4);
 #else

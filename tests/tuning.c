@@ -5,6 +5,7 @@
 #include "device/meter.h"
 #include "device/tuning.h"
 #include "ops/conv.h"
+#include "ops/gemm.h"
 #include "ops/op.h"
 
 #include <stdio.h>
@@ -277,6 +278,35 @@ static void check_kernel(struct device *device, bool cpu, const char *row, const
     free(weight);
 }
 
+/* Weights as they are, for CLBlast, take fewer bytes than packed ones. */
+static size_t weight_bytes(enum gemm_engine engine, bool half, const char *row)
+{
+    struct device *device = dry_device(true);
+    struct linear linear;
+    device_set_tuning(device, parsed(row));
+    gemm_set_engine(device, engine);
+    device_store_half(device, half);
+    CHECK_OK(linear_load(device, NULL, NULL, 10, 3, ACTIVATION_NONE, &linear));
+    size_t bytes = linear.weight.size;
+    linear_free(device, &linear);
+    device_set_tuning(device, NULL);
+    device_close(device);
+    return bytes;
+}
+
+static void check_engines(void)
+{
+    static const char clblast[] = "any | * | linear | * * | engine=clblast\n";
+    static const char packed[] = "any | * | linear | * * | engine=packed\n";
+    size_t rows = sizeof(float) * 10 * 3, panel = sizeof(float) * 64 * 3;
+    size_t tuned = gemm_clblast_is_there() ? rows : panel;
+    CHECK(weight_bytes(GEMM_AUTO, false, "") == panel, "not packed");
+    CHECK(weight_bytes(GEMM_AUTO, false, clblast) == tuned, "a row for CLBlast");
+    CHECK(weight_bytes(GEMM_OWN, false, clblast) == panel, "own, but CLBlast");
+    CHECK(weight_bytes(GEMM_AUTO, true, clblast) == panel / 2, "half weights for CLBlast");
+    CHECK(weight_bytes(GEMM_AUTO, false, packed) == panel, "packed");
+}
+
 int main(void)
 {
     struct device *device;
@@ -287,6 +317,7 @@ int main(void)
     check_choice();
     check_questions();
     check_names();
+    check_engines();
     if (device_open(NULL, &device) != CLAT_OK) {
         check_result();
         check_skip("%s", status_text());

@@ -63,6 +63,8 @@ static void close_context(struct device *device)
     if (device->mark)
         clReleaseEvent(device->mark);
     programs_free(device->programs);
+    if (device->closing)
+        device->closing(device);
     buffer_free(device, &device->counter);
     if (device->queue)
         clReleaseCommandQueue(device->queue);
@@ -74,6 +76,7 @@ static void close_context(struct device *device)
     device->context = NULL;
     device->launches = 0;
     device->queued = 0;
+    device->closing = NULL;
 }
 
 static enum clat_status open_context(struct device *device)
@@ -203,6 +206,11 @@ void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void
 {
     device->cancelled = cancelled;
     device->cancelled_user = user;
+}
+
+void device_on_close(struct device *device, void (*closing)(struct device *device))
+{
+    device->closing = closing;
 }
 
 void device_on_build(

@@ -126,6 +126,10 @@ enum clat_status device_reopen(struct device *device);
  * the device is as it was. */
 enum clat_status device_move(struct device *device);
 
+/* Called before the context is closed, or given up for another: what others built for it must go
+ * too. */
+void device_on_close(struct device *device, void (*closing)(struct device *device));
+
 /* Waits until all queued work is done; reports the first fault of any of it. */
 enum clat_status device_finish(struct device *device);
 

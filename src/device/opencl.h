@@ -32,6 +32,7 @@ struct device {
     double work;           /* floating-point operations counted */
     bool (*cancelled)(void *user);
     void *cancelled_user;
+    void (*closing)(struct device *device); /* device_on_close() */
     void (*building)(void *user, const char *program, int n);
     void *building_user;
     void (*warn)(void *user, const char *sentence);

@@ -35,6 +35,7 @@ enum { TUNING_SIDES = 4, TUNING_PARAMETERS = 4 };
 
 /* Places of parameters among the values of a row. */
 enum { LINEAR_ENGINE };
+enum { ENGINE_PACKED = 1, ENGINE_UNIT, ENGINE_CLBLAST }; /* its words */
 enum { CONV_VARIANT };
 enum { GEMM_ROWS, GEMM_PARTS };
 enum { GEMM_CPU_TILE, GEMM_CPU_ROW_BLOCK, GEMM_CPU_DEPTH };

@@ -148,11 +148,29 @@ out:
     return status;
 }
 
-/* What linear_load() packs for, and with what. */
-static int choose_variant(const struct device *device, int out, int in)
+/* What a tuning table says; 0: nothing. */
+static int tuned_engine(const struct device *device, int columns, int in)
 {
-    if (gemm_engine_of(device) == GEMM_CLBLAST && !device_stores_half(device))
+    return tuning_find(device, TUNED_LINEAR, TUNING_SHAPE(in, columns))[LINEAR_ENGINE];
+}
+
+/* A table may pick CLBlast where nobody has said that it must not. */
+static bool takes_clblast(const struct device *device, int tuned)
+{
+    enum gemm_engine engine = gemm_engine_of(device);
+    if (device_stores_half(device) || engine == GEMM_OWN)
+        return false;
+    return engine == GEMM_CLBLAST || (tuned == ENGINE_CLBLAST && gemm_clblast_is_there());
+}
+
+/* What linear_load() packs for, and with what. */
+static int choose_variant(const struct device *device, int out, int in, bool pairs)
+{
+    int tuned = tuned_engine(device, out * (pairs ? 2 : 1), in);
+    if (takes_clblast(device, tuned))
         return WEIGHT_ROWS;
+    if (tuned == ENGINE_PACKED)
+        return WEIGHT_PACKED;
     if (gemm_matrix_suits(device, out, in))
         return WEIGHT_MATRIX;
     return gemm_tile_suits(device, out, in) ? WEIGHT_TILES : WEIGHT_PACKED;
@@ -192,7 +210,7 @@ enum clat_status linear_load(struct device *device, const float *weight, const f
         .activation = activation,
         .half = half,
         .bf16 = device_facts(device)->unit.bf16,
-        .variant = choose_variant(device, out, in)};
+        .variant = choose_variant(device, out, in, pairs)};
     packing.bf16 = linear->bf16;
     if (linear->variant == WEIGHT_ROWS)
         TRY(gemm_clblast_check());

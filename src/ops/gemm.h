@@ -146,6 +146,7 @@ enum clat_status gemm_tile_run(struct pool *pool, const struct product *product)
 enum gemm_engine gemm_engine_of(const struct device *device);
 
 /* CLAT_ERROR_USAGE if this library was built without CLBlast. */
+bool gemm_clblast_is_there(void);
 enum clat_status gemm_clblast_check(void);
 
 /* op_linear for weights [out][in] as they are. */

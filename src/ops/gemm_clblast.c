@@ -3,7 +3,11 @@
  * Weights stay [out][in]; y = x wT goes straight to y (with GEGLU to a temporary of twice its
  * width), x2 is a second product added to the first, and one kernel does bias, activation and
  * residual. CLBlast 1.5 stores into its program cache without a lock (mended in 1.6.1), so one lock
- * of ours is held around each call. Its batched routines ignore strides in places: not used. */
+ * of ours is held around each call. Its batched routines ignore strides in places: not used.
+ *
+ * Which of its kernels runs, and so the order of sums, depends on the size of a product: a call
+ * takes the rows of one image, so that how many share a batch changes none. And since CLBlast
+ * cannot be told to cut a launch (device/pace.h), it takes at most CALL_FLOP of them. */
 #include "config.h"
 #include "ops/gemm.h"
 #include "device/launch.h"
@@ -25,27 +29,61 @@ enum gemm_engine gemm_engine_of(const struct device *device)
 
 static pthread_mutex_t clblast_lock = PTHREAD_MUTEX_INITIALIZER;
 
+bool gemm_clblast_is_there(void)
+{
+    return true;
+}
+
 enum clat_status gemm_clblast_check(void)
 {
     return CLAT_OK;
 }
 
-/* z [rows][n] = x wT + beta z for the columns of w [n][in] from `column` on. */
-static enum clat_status multiply(struct device *device, const struct linear *linear, int n,
-    const struct tensor *x, int column, float beta, const struct tensor *z)
+#define CALL_FLOP 4e9 /* a tenth of a second where 40 GFLOP/s are done */
+
+static void forget_programs(struct device *device)
 {
-    size_t rows = tensor_pixels(x), in = (size_t)linear->in;
-    if (device->dry)
-        return CLAT_OK;
+    (void)device;
+    pthread_mutex_lock(&clblast_lock);
+    CLBlastClearCache();
+    pthread_mutex_unlock(&clblast_lock);
+}
+
+/* Rows [first, first + rows) of z [..][n] = x wT + beta z, for the columns of w [n][in] from
+ * `column` on. */
+static enum clat_status multiply_rows(struct device *device, const struct linear *linear, int n,
+    const struct tensor *x, int column, float beta, const struct tensor *z, size_t first,
+    size_t rows)
+{
+    size_t in = (size_t)linear->in, x_stride = (size_t)x->stride, z_stride = (size_t)z->stride;
+    device_on_close(device, forget_programs);
     pthread_mutex_lock(&clblast_lock);
     CLBlastStatusCode code = CLBlastSgemm(CLBlastLayoutRowMajor, CLBlastTransposeNo,
-        CLBlastTransposeYes, rows, (size_t)n, (size_t)x->c, 1.0f, x->memory, x->offset,
-        (size_t)x->stride, linear->weight.memory, (size_t)column, in, beta, z->memory, z->offset,
-        (size_t)z->stride, &device->queue, NULL);
+        CLBlastTransposeYes, rows, (size_t)n, (size_t)x->c, 1.0f, x->memory,
+        x->offset + first * x_stride, x_stride, linear->weight.memory, (size_t)column, in, beta,
+        z->memory, z->offset + first * z_stride, z_stride, &device->queue, NULL);
     pthread_mutex_unlock(&clblast_lock);
     if (code == CLBlastSuccess)
         return CLAT_OK;
     return opencl_fault(device, (cl_int)code, "CLBlastSgemm of %zu x %d x %d", rows, n, x->c);
+}
+
+/* All rows, those of one image after the other. */
+static enum clat_status multiply(struct device *device, const struct linear *linear, int n,
+    const struct tensor *x, int column, float beta, const struct tensor *z)
+{
+    enum clat_status status = CLAT_OK;
+    size_t image = tensor_pixels(x) / (size_t)x->n, most = image;
+    double row_flop = 2.0 * n * x->c;
+    if (device->facts.launch_groups && row_flop * (double)image > CALL_FLOP)
+        most = row_flop < CALL_FLOP ? (size_t)(CALL_FLOP / row_flop) : 1;
+    for (size_t first = 0, rows; !device->dry && first < tensor_pixels(x); first += rows) {
+        size_t left = image - first % image;
+        rows = left < most ? left : most;
+        TRY(multiply_rows(device, linear, n, x, column, beta, z, first, rows));
+    }
+out:
+    return status;
 }
 
 static enum clat_status finish(struct device *device, const struct linear *linear,
@@ -85,6 +123,11 @@ out:
 }
 
 #else
+
+bool gemm_clblast_is_there(void)
+{
+    return false;
+}
 
 enum clat_status gemm_clblast_check(void)
 {

@@ -62,7 +62,6 @@ struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts)
     size_t across = (size_t)(columns / GEMM_PANEL);
     size_t down = (size_t)blocks_of(rows, HIGH * tile_rows);
     return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
->>>>>>> 6054a89 (device: tables of tuned parameters, and ops that heed them)
 }
 
 struct grid gemm_group_grid(int rows, int columns, int parts)
@@ -105,24 +104,14 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
         sums = &partial;
     }
-<<<<<<< HEAD
-    snprintf(options, sizeof options, "-DROWS=%d%s%s%s", gemm_group_rows(rows),
-        pairs && !sums ? " -DGEGLU=1" : "", gemm_is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
-    TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
-    TRY(launch(pool->device, kernel, gemm_group_grid(rows, columns, cut.parts), ARG_TENSOR(p->x),
-        ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2), ARG_INT(tensor_stride(p->x2)),
-        ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight), GEMM_ARGS_OUTPUT(p), ARG_TENSOR(sums),
-        ARG_INT(columns / GEMM_PANEL), ARG_INT(cut.steps * GEMM_GROUP_STEP)));
-=======
     snprintf(options, sizeof options, "-DROWS=%d%s%s%s", cut.rows,
-        pairs && !sums ? " -DGEGLU=1" : "", is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
+        pairs && !sums ? " -DGEGLU=1" : "", gemm_is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
     TRY(launch(pool->device, kernel, gemm_group_grid_of(rows, cut.rows, columns, cut.parts),
         ARG_TENSOR(p->x), ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2),
         ARG_INT(tensor_stride(p->x2)), ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight),
-        ARGS_OUTPUT(p), ARG_TENSOR(sums), ARG_INT(columns / GEMM_PANEL),
+        GEMM_ARGS_OUTPUT(p), ARG_TENSOR(sums), ARG_INT(columns / GEMM_PANEL),
         ARG_INT(cut.steps * GEMM_GROUP_STEP)));
->>>>>>> 6054a89 (device: tables of tuned parameters, and ops that heed them)
     if (sums)
         TRY(gemm_groups_end(pool->device, p, sums));
 out:
