@@ -24,6 +24,7 @@ struct run {
     struct pipeline_outline outline;
     struct output output;
     struct safetensors_writer *trace;
+    char devices[1024]; /* their names */
 };
 
 /* ---- before --------------------------------------------------------------------------------- */
@@ -174,6 +175,19 @@ static enum clat_status on_trace(void *user, const char *name, int rank, const s
                   : safetensors_add_int(run->trace, name, rank, shape, ids);
 }
 
+/* For the record: each name once. */
+static void name_devices(struct run *run)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < run->opened.device_count && at < sizeof run->devices; i++) {
+        const char *name = device_facts(run->opened.devices[i])->name;
+        if (i == 0 || !strstr(run->devices, name))
+            at += (size_t)snprintf(
+                run->devices + at, sizeof run->devices - at, "%s%s", i ? " + " : "", name);
+    }
+    run->output.device = run->devices;
+}
+
 static enum clat_status run_job(struct run *run)
 {
     enum clat_status status = CLAT_OK;
@@ -185,9 +199,10 @@ static enum clat_status run_job(struct run *run)
         .precision = on_precision,
         .image = on_image,
         .trace = run->trace ? on_trace : NULL};
-    TRY(opened_device(run->context, &run->opened));
-    run->output.device = device_facts(run->opened.device)->name;
-    TRY(pipeline_run(run->opened.device, run->opened.model, &run->opened.job, &events));
+    TRY(opened_devices(run->context, &run->opened));
+    name_devices(run);
+    TRY(pipeline_run_on(run->opened.devices, run->opened.device_count, run->opened.model,
+        &run->opened.job, &events));
     TRY(output_finish(&run->output));
     if (run->trace) {
         struct safetensors_writer *trace = run->trace;

@@ -24,10 +24,10 @@ out:
     return status;
 }
 
-static void on_build(void *user, const char *program, int number)
+static void on_build(void *user, const char *program, int number, int total)
 {
     (void)program;
-    context_tell(user, &(struct clat_progress){.phase = "building kernels", .done = number});
+    context_phase(user, PHASE_BUILD, number, total);
 }
 
 static enum clat_status open_one(struct clat_context *context, struct opened *opened, int index)
@@ -113,7 +113,8 @@ void context_tell(struct clat_context *context, const struct clat_progress *prog
 
 void context_phase(void *context, enum pipeline_phase phase, int done, int total)
 {
-    static const char *const words[] = {[PHASE_LOAD_TEXT] = "loading text encoder",
+    static const char *const words[] = {[PHASE_BUILD] = "building kernels",
+        [PHASE_LOAD_TEXT] = "loading text encoder",
         [PHASE_ENCODE] = "encoding prompts",
         [PHASE_LOAD_ENCODER] = "loading encoder",
         [PHASE_ENCODE_IMAGES] = "encoding images",

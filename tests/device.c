@@ -441,8 +441,9 @@ static void check_narrowing(void)
     free(before);
 }
 
-static void note_build(void *user, const char *program, int n)
+static void note_build(void *user, const char *program, int n, int total)
 {
+    (void)total;
     *(int *)user = n;
     CHECK(strcmp(program, "resample") == 0 || strcmp(program, "elementwise") == 0, "'%s'", program);
 }

@@ -46,10 +46,17 @@ void fault_set(const char *variable, const char *format, ...)
     layer->reset();
 }
 
+void fault_also(const char *variable, const char *value)
+{
+    setenv(variable, value, 1);
+    layer->reset();
+}
+
 void fault_none(void)
 {
     static const char *const variables[] = {"CLFAULT", "CLFAULT_LOST", "CLFAULT_BUILD",
-        "CLFAULT_MUTATE", "CLFAULT_LIMITS", "CLFAULT_CAPACITY", "CLFAULT_PCI", "CLFAULT_HANG"};
+        "CLFAULT_MUTATE", "CLFAULT_LIMITS", "CLFAULT_CAPACITY", "CLFAULT_PCI", "CLFAULT_HANG",
+        "CLFAULT_DEVICE"};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     if (layer)

@@ -17,6 +17,7 @@ const struct fault_layer *fault_open(void);
 
 /* Sets one of the variables, removes the others, and resets. */
 void fault_set(const char *variable, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void fault_none(void); /* removes all */
+void fault_also(const char *variable, const char *value); /* and this one */
+void fault_none(void);                                    /* removes all */
 
 #endif

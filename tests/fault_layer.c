@@ -9,20 +9,21 @@
  *                                     the function "any" counts all that can fail
  *   CLFAULT_LOST="40:-9999 90:-5"     the 40th launch of a kernel gives -9999, and from then on
  *                                     every call on its context fails
- *   CLFAULT_BUILD=TEXT                programs whose source holds TEXT do not build
- *   CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds TEXT, OLD is replaced by NEW
- *   CLFAULT_LIMITS="memory=1073741824 gpu=1"
- *                                     what devices say of themselves
- *   CLFAULT_PCI=khr | amd | nv        the extension that tells where devices are on the PCI bus:
- * the first at 0001:03:02.1 (amd: 0000:03:02.1), the next in slot 3 CLFAULT_CAPACITY=BYTES buffers
- * beyond so many bytes in all give -4 CLFAULT_LOG=FILE                  receives at exit: faults,
- * calls by function, references to objects that were never released
+ *   CLFAULT_DEVICE=N                  the two above are of the N-th device only, counted from 0 in
+ * the order of the first calls on them, as is what they count CLFAULT_BUILD=TEXT programs whose
+ * source holds TEXT do not build CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds
+ * TEXT, OLD is replaced by NEW CLFAULT_LIMITS="memory=1073741824 gpu=1" what devices say of
+ * themselves CLFAULT_PCI=khr | amd | nv        the extension that tells where devices are on the
+ * PCI bus: the first at 0001:03:02.1 (amd: 0000:03:02.1), the next in slot 3 CLFAULT_CAPACITY=BYTES
+ * buffers beyond so many bytes in all give -4 CLFAULT_LOG=FILE                  receives at exit:
+ * faults, calls by function, references to objects that were never released
  *
  * A test that is in the process itself finds the functions of fault.h besides. */
 #include "fault.h"
 
 #include <CL/cl_layer.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -122,9 +123,9 @@ static void add_loss(const char *word)
 
 /* ---- contexts that are lost ----------------------------------------------------------------- */
 
-static cl_context lost_contexts[RULES];
+static _Atomic(cl_context) lost_contexts[RULES];
 
-static cl_context *find_lost(cl_context context)
+static _Atomic(cl_context) *find_lost(cl_context context)
 {
     for (int i = 0; i < RULES; i++)
         if (context && lost_contexts[i] == context)
@@ -155,9 +156,34 @@ static cl_context context_of_program(cl_program program)
     return context;
 }
 
+/* 0 for the first device that is seen, 1 for the next, ... */
+static int number_of(cl_device_id id)
+{
+    static _Atomic(cl_device_id) seen[RULES];
+    for (int i = 0; i < RULES; i++) {
+        cl_device_id none = NULL;
+        if (seen[i] == id || atomic_compare_exchange_strong(&seen[i], &none, id) || seen[i] == id)
+            return i;
+    }
+    return RULES;
+}
+
+/* False for calls of other devices than CLFAULT_DEVICE; one without a context is of all. */
+static bool is_meant(cl_context context)
+{
+    const char *number = getenv("CLFAULT_DEVICE");
+    cl_device_id id = NULL;
+    if (!number || !context)
+        return true;
+    driver->clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof id, &id, NULL);
+    return number_of(id) == atoi(number);
+}
+
 /* The code that this call fails with, or CL_SUCCESS. */
 static cl_int fault(enum call call, cl_context context)
 {
+    if (!is_meant(context))
+        return CL_SUCCESS;
     int count = ++counts[call], any = ++total;
     if (find_lost(context))
         return CL_INVALID_COMMAND_QUEUE;
@@ -229,11 +255,12 @@ static cl_context CL_API_CALL CreateContext(const cl_context_properties *propert
     const cl_device_id *ids, void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
     void *user, cl_int *out)
 {
+    number_of(ids[0]);
     cl_int code = fault(CALL_clCreateContext, NULL);
     if (code)
         return refused(code, out);
     cl_context context = driver->clCreateContext(properties, count, ids, notify, user, out);
-    cl_context *reused = find_lost(context); /* the address of one that is gone */
+    _Atomic(cl_context) *reused = find_lost(context); /* the address of one that is gone */
     if (reused)
         *reused = NULL;
     return created(context, CONTEXTS);
@@ -256,26 +283,31 @@ static struct {
     size_t size;
 } slots[SLOTS];
 static size_t in_use;
+static pthread_mutex_t buffers_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note_buffer(cl_mem memory, size_t size)
 {
+    pthread_mutex_lock(&buffers_lock);
     for (int i = 0; memory && i < SLOTS; i++)
         if (!slots[i].memory) {
             slots[i].memory = memory;
             slots[i].size = size;
             in_use += size;
-            return;
+            break;
         }
+    pthread_mutex_unlock(&buffers_lock);
 }
 
 static void forget_buffer(cl_mem memory)
 {
+    pthread_mutex_lock(&buffers_lock);
     for (int i = 0; i < SLOTS; i++)
         if (slots[i].memory == memory) {
             in_use -= slots[i].size;
             slots[i].memory = NULL;
-            return;
+            break;
         }
+    pthread_mutex_unlock(&buffers_lock);
 }
 
 static bool is_full(size_t size)
@@ -480,17 +512,6 @@ static void lower(cl_ulong *value, const char *name)
         *value = most;
 }
 
-/* 2 for the first device that is asked for this, 3 for the next, ... */
-static cl_uint slot_of(cl_device_id id)
-{
-    static cl_device_id seen[RULES];
-    cl_uint slot = 0;
-    while (slot < RULES - 1 && seen[slot] && seen[slot] != id)
-        slot++;
-    seen[slot] = id;
-    return 2 + slot;
-}
-
 static bool answer(size_t size, void *value, const void *bytes, size_t count)
 {
     if (!value || size < count)
@@ -503,7 +524,7 @@ static bool answer(size_t size, void *value, const void *bytes, size_t count)
 static bool answer_pci(cl_device_id id, cl_device_info what, size_t size, void *value)
 {
     const char *way = getenv("CLFAULT_PCI");
-    const cl_uint slot = slot_of(id), khr[] = {1, 3, slot, 1}, domain = 1, bus = 3;
+    const cl_uint slot = 2 + (cl_uint)number_of(id), khr[] = {1, 3, slot, 1}, domain = 1, bus = 3;
     const cl_uint nv_slot = slot << 3 | 1;
     unsigned char amd[24] = {1, [21] = 3, (unsigned char)slot, 1};
     static const char *const names[] = {"cl_khr_pci_bus_info",

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ENTRY_LIMIT ((size_t)64 << 20) /* bytes of one entry */
@@ -255,8 +256,8 @@ void cache_store(const struct text *key, const unsigned char *value, size_t size
         (folder = folder_open(true)) < 0)
         return;
     name_of(key, name);
-    snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
-    unlinkat(folder, temporary, 0); /* of a dead process with our number */
+    snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)syscall(SYS_gettid));
+    unlinkat(folder, temporary, 0); /* of a dead thread with our number */
     int file =
         openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file >= 0) {

@@ -213,8 +213,8 @@ void device_on_close(struct device *device, void (*closing)(struct device *devic
     device->closing = closing;
 }
 
-void device_on_build(
-    struct device *device, void (*building)(void *user, const char *program, int n), void *user)
+void device_on_build(struct device *device,
+    void (*building)(void *user, const char *program, int n, int total), void *user)
 {
     device->building = building;
     device->building_user = user;

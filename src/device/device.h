@@ -138,9 +138,10 @@ enum clat_status device_finish(struct device *device);
  * cancelled job stops within a second. */
 void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user);
 
-/* Called while a kernel program is built for the first time (n counts from 1). */
-void device_on_build(
-    struct device *device, void (*building)(void *user, const char *program, int n), void *user);
+/* Called while a kernel program is built for the first time (n counts from 1; total: how many there
+ * will be, 0 if that is not known). */
+void device_on_build(struct device *device,
+    void (*building)(void *user, const char *program, int n, int total), void *user);
 
 /* Told in a sentence when a kernel takes the place of one that does not build. */
 void device_on_warning(

@@ -33,13 +33,14 @@ struct device {
     bool (*cancelled)(void *user);
     void *cancelled_user;
     void (*closing)(struct device *device); /* device_on_close() */
-    void (*building)(void *user, const char *program, int n);
+    void (*building)(void *user, const char *program, int n, int total);
     void *building_user;
     void (*warn)(void *user, const char *sentence);
     void *warn_user;
     size_t short_of;                 /* device_memory_short() */
     enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
+    int builds_ahead;                /* that are known to come, as of device_expect_builds() */
     int cache_hits;                  /* programs that came from the disk cache */
     struct op_call call;             /* what a dry device is being asked for */
     struct program *programs;        /* list, newest first */

@@ -61,7 +61,7 @@ enum clat_status program_build(struct device *device, const char *file, const ch
     if (code != CL_SUCCESS)
         return opencl_fault(device, code, "clCreateProgramWithSource of cl/%s.cl", file);
     if (device->building)
-        device->building(device->building_user, file, device->builds + 1);
+        device->building(device->building_user, file, device->builds + 1, device->builds_ahead);
     device->builds++;
     code = clBuildProgram(*handle, 1, &device->id, all_options, NULL, NULL);
     if (code == CL_SUCCESS)

@@ -208,7 +208,7 @@ static enum clat_status open_group(struct group *group)
 {
     enum clat_status status;
     struct run *run = group->run;
-    int left = run->images - group->first;
+    int left = run->end - group->first;
     do {
         group->count = left < run->group ? left : run->group;
         status = open_network(group);

@@ -45,7 +45,7 @@ static size_t memory_free(const struct run *run)
     size_t used = device_memory_used(run->device);
     size_t left = facts->global_memory > used ? facts->global_memory - used : 0;
     if (facts->on_host)
-        left = smaller(left, system_memory_available());
+        left = smaller(left, system_memory_available() / (size_t)(run->crew ? run->crew : 1));
     return run->rungs.budget ? smaller(left, run->rungs.budget) : left;
 }
 
@@ -101,7 +101,8 @@ static void change_precision(struct run *run, bool half)
 
 static bool can_store_half(const struct run *run)
 {
-    return !run->job->precision && !run->rungs.float_only && !device_stores_half(run->device);
+    return !run->job->precision && !run->crew && !run->rungs.float_only &&
+           !device_stores_half(run->device);
 }
 
 /* One rung down; false on the last one. A sampling loop that is going on keeps its images. */
@@ -144,7 +145,8 @@ static enum clat_status predict(struct run *run)
 {
     struct memory_request *request = &run->request;
     request->images = run->held ? run->held : run->group;
-    request->several = !request->alone && run->group < run->images && !run->rungs.apart;
+    request->several =
+        !request->alone && (run->group < run->images || run->crew) && !run->rungs.apart;
     request->half = device_stores_half(run->device);
     request->bands = run->rungs.bands;
     return model_memory(run->model, device_facts(run->device), request, &run->memory);

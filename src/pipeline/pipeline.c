@@ -1,6 +1,7 @@
 /* pipeline.c - the stages of a job, in order. SPDX-License-Identifier: MIT */
 #include "device/prepare.h"
 #include "pipeline/condition.h"
+#include "pipeline/crew.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +9,16 @@
 
 /* Group by group. The UNet leaves before the last decoding, so that a job of one group never holds
  * both networks. */
-static enum clat_status make_groups(struct run *run)
+enum clat_status run_make_groups(struct run *run)
 {
     enum clat_status status = CLAT_OK;
-    while (run->finished < run->images) {
+    while (run->finished < run->end) {
         bool none = run->sampled == run->finished;
-        if (none || (run->rungs.apart && run->sampled < run->images)) {
+        if (none || (run->rungs.apart && run->sampled < run->end)) {
             TRY(run_sample(run));
             continue;
         }
-        if (run->sampled == run->images)
+        if (run->sampled == run->images || (run->sampled == run->end && !run->request.several))
             unet_free(run->device, &run->unet);
         TRY(run_decode(run));
     }
@@ -26,14 +27,20 @@ out:
 }
 
 /* What a pipeline does, from its input to its pictures. */
-static enum clat_status make_images(struct run *run)
+static enum clat_status make_images(
+    struct run *run, struct device *const *devices, size_t count, bool *begun)
 {
     enum clat_status status;
+    run->crew = count > 1 ? (int)count : 0;
     TRY(run_settle(run));
     TRY(run_check_memory(run));
     TRY(task_condition(run));
     TRY(run_start_latents(run));
-    TRY(make_groups(run));
+    *begun = true;
+    if (run->crew)
+        TRY(crew_make_images(run, devices, count));
+    else
+        TRY(run_make_groups(run));
     if (run->decoded)
         TRY(run_trace(run, "decoded", 4,
             (size_t[]){(size_t)run->images, 3, (size_t)run->height, (size_t)run->width},
@@ -84,21 +91,66 @@ enum clat_status pipeline_check(
     return status;
 }
 
+static void on_build(void *user, const char *program, int number, int total)
+{
+    (void)program;
+    run_phase(user, PHASE_BUILD, number, total);
+}
+
+static void listen(struct run *run)
+{
+    device_on_cancel(run->device, run->events->cancelled, run->events->user);
+    device_on_warning(run->device, run->events->warn, run->events->user);
+    device_on_build(run->device, on_build, run);
+    device_take_trouble(run->device);
+}
+
+static void stop_listening(struct device *device)
+{
+    device_prepare_end(device);
+    device_on_build(device, NULL, NULL);
+    device_on_warning(device, NULL, NULL);
+    device_on_cancel(device, NULL, NULL);
+}
+
+/* What stands before sampling is done by the first. */
+static enum clat_status run_on(struct device *const *devices, size_t count,
+    const struct model *model, const struct job *job, const struct pipeline_events *events,
+    bool *begun)
+{
+    struct run run = {.device = devices[0], .model = model, .job = job, .events = events};
+    for (size_t i = 0; i < count; i++)
+        pipeline_prepare(devices[i], job);
+    listen(&run);
+    enum clat_status status = make_images(&run, devices, count, begun);
+    run_free(&run);
+    for (size_t i = 0; i < count; i++)
+        stop_listening(devices[i]);
+    return status;
+}
+
+enum clat_status pipeline_run_on(struct device *const *devices, size_t count, struct model *model,
+    const struct job *job, const struct pipeline_events *events)
+{
+    bool begun = false;
+    const struct pipeline_events *told = events ? events : &nobody;
+    enum clat_status status = run_on(devices, count, model, job, told, &begun);
+    while (!begun && count > 1 && crew_can_replace(status)) {
+        char sentence[2304];
+        snprintf(sentence, sizeof sentence, "%s: the other devices do the work", status_text());
+        if (told->warn)
+            told->warn(told->user, sentence);
+        devices++;
+        count--;
+        status = run_on(devices, count, model, job, told, &begun);
+    }
+    return status;
+}
+
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events)
 {
-    struct run run = {
-        .device = device, .model = model, .job = job, .events = events ? events : &nobody};
-    pipeline_prepare(device, job);
-    device_on_cancel(device, run.events->cancelled, run.events->user);
-    device_on_warning(device, run.events->warn, run.events->user);
-    device_take_trouble(device);
-    enum clat_status status = make_images(&run);
-    run_free(&run);
-    device_prepare_end(device);
-    device_on_warning(device, NULL, NULL);
-    device_on_cancel(device, NULL, NULL);
-    return status;
+    return pipeline_run_on(&device, 1, model, job, events);
 }
 
 void run_release(struct run *run)

@@ -14,6 +14,7 @@
 /* What the pipeline tells its caller while it works. All pointers may be NULL; all are called from
  * the calling thread. */
 enum pipeline_phase {
+    PHASE_BUILD, /* a kernel program, of so many if that is known, else 0 */
     PHASE_LOAD_TEXT,
     PHASE_ENCODE,
     PHASE_LOAD_ENCODER,
@@ -72,6 +73,9 @@ struct pipeline_outline {
 enum clat_status pipeline_check(
     const struct model *model, const struct job *job, struct pipeline_outline *outline);
 
+/* All images of a job, on one device, or on several that share them (crew.h). */
+enum clat_status pipeline_run_on(struct device *const *devices, size_t count, struct model *model,
+    const struct job *job, const struct pipeline_events *events);
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events);
 

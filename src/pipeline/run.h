@@ -64,6 +64,8 @@ struct run {
     struct model_memory memory; /* as predicted */
     struct rungs rungs;
     int sampled, finished; /* images that have latents, and that were handed out */
+    int end;               /* those before this one are this run's to make */
+    int crew;              /* devices that work on the job, each with a run: crew.h; 0: one */
     int held;              /* images in a sampling loop that is going on, or 0 */
     struct scheduler *scheduler;
     struct plan_outline plan;
@@ -97,6 +99,8 @@ enum clat_status run_encode_pictures(
     struct run *run, const struct pictures *pictures, float *latents);
 /* latents.c */
 enum clat_status run_start_latents(struct run *run);
+/* pipeline.c: samples and decodes the images from `sampled` to `end`. */
+enum clat_status run_make_groups(struct run *run);
 /* load.c: nothing if it is there. */
 enum clat_status run_load_unet(struct run *run);
 enum clat_status run_load_decoder(struct run *run);

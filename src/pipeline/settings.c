@@ -80,7 +80,7 @@ enum clat_status run_settle(struct run *run)
     if (!size_mul((size_t)run->items, (size_t)job->batch_size, &images) || images > IMAGES_LIMIT)
         FAIL(CLAT_ERROR_USAGE, "%d times %d images in one job; at most %d are allowed", run->items,
             job->batch_size, IMAGES_LIMIT);
-    run->images = (int)images;
+    run->images = run->end = (int)images;
     run->steps = job->num_inference_steps ? job->num_inference_steps : run->task->steps;
     TRY(settle_size(run));
     TRY(settle_seeds(run));
