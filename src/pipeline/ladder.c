@@ -10,6 +10,7 @@
  * After a fault, UNet and decoder are released, and the stage that failed is done again from what
  * is on the host: with less memory, with other kernels, in a new context (once), or with float
  * weights where half ones gave no numbers. */
+#include "base/system_memory.h"
 #include "pipeline/condition.h"
 
 #include <stdio.h>
@@ -18,20 +19,6 @@
 #define GROUP_LIMIT 8 /* images in one UNet call */
 
 /* ---- what there is -------------------------------------------------------------------------- */
-
-/* What the system has free for programs, in bytes; SIZE_MAX if it does not say. */
-static size_t system_memory_available(void)
-{
-    FILE *file = fopen("/proc/meminfo", "re");
-    char line[128];
-    unsigned long long kilobytes = 0;
-    bool found = false;
-    while (file && !found && fgets(line, sizeof line, file))
-        found = sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1;
-    if (file)
-        fclose(file);
-    return found ? (size_t)kilobytes * 1024 : SIZE_MAX;
-}
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -45,7 +32,7 @@ static size_t memory_free(const struct run *run)
     size_t used = device_memory_used(run->device);
     size_t left = facts->global_memory > used ? facts->global_memory - used : 0;
     if (facts->on_host)
-        left = smaller(left, system_memory_available() / (size_t)(run->crew ? run->crew : 1));
+        left = smaller(left, system_memory_available("") / (size_t)(run->crew ? run->crew : 1));
     return run->rungs.budget ? smaller(left, run->rungs.budget) : left;
 }
 
