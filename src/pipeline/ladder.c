@@ -79,9 +79,18 @@ static enum clat_status refuse(const struct run *run, size_t limit)
 
 /* ---- rungs ---------------------------------------------------------------------------------- */
 
+/* As the job says, but without a unit whose numbers were too small. */
+static void choose_kernels(struct run *run)
+{
+    pipeline_choose_kernels(run->device, run->job);
+    if (run->rungs.float_only)
+        device_allow_matrix_unit(run->device, false);
+}
+
 static void change_precision(struct run *run, bool half)
 {
     device_store_half(run->device, half);
+    choose_kernels(run);
     if (run->events->precision)
         run->events->precision(run->events->user, half ? "f16" : "f32");
 }
@@ -120,7 +129,7 @@ static bool move(struct run *run)
         device_facts(run->device)->name);
     if (!run->job->precision && device_stores_half(run->device))
         change_precision(run, false);
-    pipeline_choose_kernels(run->device, run->job);
+    choose_kernels(run);
     run->rungs = (struct rungs){.float_only = run->rungs.float_only};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     return true;
@@ -198,6 +207,11 @@ enum clat_status run_check_autoencoder(struct run *run, bool encodes)
 
 /* ---- after a fault -------------------------------------------------------------------------- */
 
+static bool multiplies_half(const struct device *device)
+{
+    return device_stores_half(device) || device_facts(device)->unit.kind != UNIT_NONE;
+}
+
 /* True if the device is fit for another try. */
 static bool repair(struct run *run, enum device_trouble trouble, enum clat_status *status)
 {
@@ -214,8 +228,9 @@ static bool repair(struct run *run, enum device_trouble trouble, enum clat_statu
         rungs->budget = smaller(device_memory_short(run->device), run->memory.peak) - 1;
         return true;
     }
-    if (*status == CLAT_ERROR_CHECK && device_stores_half(run->device)) {
-        run_warn(run, "%s; with weights of 16 bits: those of 32 take their place", status_text());
+    if (*status == CLAT_ERROR_CHECK && multiplies_half(run->device)) {
+        run_warn(run, "%s; with %s of 16 bits: those of 32 take their place", status_text(),
+            device_stores_half(run->device) ? "weights" : "factors");
         rungs->float_only = true;
         change_precision(run, false);
         return true;

@@ -54,11 +54,19 @@ static bool is_word(const char *given, const char *word)
     return given && strcmp(given, word) == 0;
 }
 
+/* Units round both factors of a product: to 16 bits on a GPU, where 16 bits of weights ask for no
+ * more; to two times 16 on a CPU. */
+static bool allows_units(const struct device *device, const struct job *job)
+{
+    return is_word(job->float32_matmul_precision, "high") ||
+           (device_stores_half(device) && !device_facts(device)->is_cpu);
+}
+
 void pipeline_choose_kernels(struct device *device, const struct job *job)
 {
     bool generic = is_word(job->kernels, "generic");
     device_use_generic(device, generic);
-    device_allow_matrix_unit(device, !generic && is_word(job->float32_matmul_precision, "high"));
+    device_allow_matrix_unit(device, !generic && allows_units(device, job));
 }
 
 void pipeline_prepare(struct device *device, const struct job *job)
