@@ -249,6 +249,41 @@ static void check_half(void)
     fresh_device();
 }
 
+/* The same on a matrix unit of sub-groups, emulated: a trial that comes out wrong, kernels that do
+ * not build, and numbers beyond those of 16 bits. */
+#define ROUNDED 2e-2 /* images of factors of 16 bits */
+static void check_units(void)
+{
+    struct job job = short_job();
+    char high[] = "high";
+    struct outcome outcome;
+    job.float32_matmul_precision = high;
+    setenv("CLATENT_TEST_DEVICE", "gpu,unit=mma", 1);
+    fresh_device();
+    fault_set("CLFAULT_BUILD", "gemm_matrix.cl -");
+    check_survived("gemm_matrix", &job, ROUNDED);
+    fresh_device();
+    fault_set("CLFAULT_BUILD", "conv_matrix.cl -");
+    check_survived("conv_matrix", &job, ROUNDED);
+    fresh_device();
+    fault_set("CLFAULT_MUTATE",
+        "unit_trial.cl -|unit_zero())|unit_multiply(\\&unit, a, b, unit_zero()))");
+    run(&job, &outcome);
+    CHECK(outcome.faults > 0 && outcome.status == CLAT_OK, "%s", status_text());
+    CHECK(device_facts(device)->unit.kind == UNIT_NONE, "a unit that is wrong is used");
+    check_same(&outcome, wanted, SAME);
+    forget(&outcome);
+    fresh_device();
+    fault_set("CLFAULT_MUTATE", "gemm_matrix.cl -|unit_word(x_next[i].x, x|unit_word(1e30f, x");
+    run(&job, &outcome);
+    CHECK(outcome.faults > 0 && outcome.status == CLAT_OK, "%s", status_text());
+    CHECK(strstr(outcome.warning, "factors of 16 bits"), "%s", outcome.warning);
+    check_same(&outcome, wanted, SAME);
+    forget(&outcome);
+    unsetenv("CLATENT_TEST_DEVICE");
+    fresh_device();
+}
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* What a job of one image, or of several at a time, takes. */
@@ -350,6 +385,7 @@ int main(void)
     check_builds();
     check_wrong();
     check_half();
+    check_units();
     check_ladder();
     check_move();
     device_close(device);
