@@ -63,7 +63,7 @@ static void round_factors(struct framed *tensor, int count, float factor)
 static double limit_of(const struct shape *s)
 {
     if (rounded)
-        return rounded == reference_half ? 1.6e-4 : 1.2e-3;
+        return rounded == reference_half ? 2.5e-4 : 2e-3;
     return unit ? 4e-6 * (1 + (double)s->spread) : 2e-6;
 }
 

@@ -120,21 +120,25 @@ static bool has_dot2(cl_device_id id)
 
 /* ---- the units ------------------------------------------------------------------------------- */
 
+/* Threads of 256 registers, half as many of them; with 128 large tiles spill. */
+#define DPAS_ROOM " -cl-intel-256-GRF-per-thread"
+
 /* Of several that a device may have, the first is taken. */
 static const struct {
     enum unit_kind kind;
     struct unit_shape shape;
     bool (*is_there)(cl_device_id id);
 } rows[] = {
-    {UNIT_MMA, {"mma", "-DUNIT_MMA", 16, 8, 32, 32, true}, has_mma},
-    {UNIT_MMA_8, {"mma_8", "-DUNIT_MMA -DMMA_DEPTH=8", 16, 8, 32, 32, false}, has_mma_8},
-    {UNIT_DPAS_8, {"dpas_8", "-DUNIT_DPAS", 8, 8, 16, 8, true}, has_dpas_8},
-    {UNIT_DPAS_16, {"dpas_16", "-DUNIT_DPAS -DDPAS_LANES=16", 8, 16, 16, 16, true}, has_dpas_16},
-    {UNIT_WMMA_11, {"wmma_11", "-DUNIT_WMMA", 16, 16, 16, 32, true}, has_wmma_11},
-    {UNIT_WMMA_12, {"wmma_12", "-DUNIT_WMMA -DWMMA_GENERATION=12", 16, 16, 16, 32, true},
+    {UNIT_MMA, {"mma", "-DUNIT_MMA", 16, 8, 32, 32, true, ""}, has_mma},
+    {UNIT_MMA_8, {"mma_8", "-DUNIT_MMA -DMMA_DEPTH=8", 16, 8, 32, 32, false, ""}, has_mma_8},
+    {UNIT_DPAS_8, {"dpas_8", "-DUNIT_DPAS", 8, 8, 16, 8, true, DPAS_ROOM}, has_dpas_8},
+    {UNIT_DPAS_16, {"dpas_16", "-DUNIT_DPAS -DDPAS_LANES=16", 8, 16, 16, 16, true, DPAS_ROOM},
+        has_dpas_16},
+    {UNIT_WMMA_11, {"wmma_11", "-DUNIT_WMMA", 16, 16, 16, 32, true, ""}, has_wmma_11},
+    {UNIT_WMMA_12, {"wmma_12", "-DUNIT_WMMA -DWMMA_GENERATION=12", 16, 16, 16, 32, true, ""},
         has_wmma_12},
-    {UNIT_MFMA, {"mfma", "-DUNIT_MFMA", 16, 16, 16, 64, true}, has_mfma},
-    {UNIT_DOT2, {"dot2", "-DUNIT_DOT2", 16, 16, 8, 32, false}, has_dot2},
+    {UNIT_MFMA, {"mfma", "-DUNIT_MFMA", 16, 16, 16, 64, true, ""}, has_mfma},
+    {UNIT_DOT2, {"dot2", "-DUNIT_DOT2", 16, 16, 8, 32, false, ""}, has_dot2},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -167,6 +171,12 @@ void unit_options(const struct group_unit *unit, char options[UNIT_OPTIONS])
     const struct unit_shape *shape = unit_shape(unit->kind);
     snprintf(options, UNIT_OPTIONS, "%s%s%s", shape ? shape->options : "",
         unit->bf16 ? " -DBF16" : "", unit->emulated ? " -DEMULATE" : "");
+}
+
+const char *unit_room(const struct group_unit *unit)
+{
+    const struct unit_shape *shape = unit_shape(unit->kind);
+    return shape && !unit->emulated ? shape->room : "";
 }
 
 /* ---- the trial ------------------------------------------------------------------------------- */

@@ -17,7 +17,8 @@ struct unit_shape {
     const char *name;    /* for people, and for CLATENT_TEST_DEVICE */
     const char *options; /* that choose the header */
     int rows, columns, depth, lanes;
-    bool has_bf16; /* takes factors of that kind as well */
+    bool has_bf16;    /* takes factors of that kind as well */
+    const char *room; /* compiler option that gives a lane more registers, or "" */
 };
 /* NULL for UNIT_NONE. */
 const struct unit_shape *unit_shape(enum unit_kind kind);
@@ -31,6 +32,8 @@ enum unit_kind unit_expected(struct _cl_device_id *id);
 /* "-DUNIT_... -DBF16 -DEMULATE", as far as it goes, for kernels of that unit. */
 #define UNIT_OPTIONS 64
 void unit_options(const struct group_unit *unit, char options[UNIT_OPTIONS]);
+/* Behind them, for kernels that keep many sums: " -cl-..." or "". */
+const char *unit_room(const struct group_unit *unit);
 
 /* facts.unit_expected, or none, if the trial fails. */
 struct group_unit group_unit_try(struct device *device);

@@ -19,17 +19,16 @@
 /* What a unit's registers hold. */
 static const struct hold {
     enum unit_kind kind;
-    int whole;           /* a head up to this width is one span */
-    int span;            /* wider ones are spans of so many columns */
-    const char *options; /* of the compiler */
+    int whole; /* a head up to this width is one span */
+    int span;  /* wider ones are spans of so many columns */
 } holds[] = {
-    {UNIT_MMA, WIDEST, WIDEST, ""},
-    {UNIT_MMA_8, WIDEST, WIDEST, ""},
-    {UNIT_DPAS_8, 64, 40, " -cl-intel-256-GRF-per-thread"},
-    {UNIT_DPAS_16, 64, 40, " -cl-intel-256-GRF-per-thread"},
-    {UNIT_WMMA_11, WIDEST, WIDEST, ""},
-    {UNIT_WMMA_12, WIDEST, WIDEST, ""},
-    {UNIT_MFMA, WIDEST, WIDEST, ""},
+    {UNIT_MMA, WIDEST, WIDEST},
+    {UNIT_MMA_8, WIDEST, WIDEST},
+    {UNIT_DPAS_8, 64, 40},
+    {UNIT_DPAS_16, 64, 40},
+    {UNIT_WMMA_11, WIDEST, WIDEST},
+    {UNIT_WMMA_12, WIDEST, WIDEST},
+    {UNIT_MFMA, WIDEST, WIDEST},
 };
 
 /* NULL if the unit does not hand sums on (cl/unit_hand.h), or if there is none. */
@@ -70,7 +69,7 @@ enum clat_status attention_matrix(struct device *device, const struct attention 
     char unit_words[UNIT_OPTIONS], options[OPTIONS_SIZE];
     unit_options(&unit, unit_words);
     snprintf(options, sizeof options, "%s -DWIDTH=%d -DSPAN=%d -DKEYS=%d -DSUBS=%d%s", unit_words,
-        a->width, span, KEYS, subs, unit.emulated ? "" : hold->options);
+        a->width, span, KEYS, subs, unit_room(&unit));
     TRY(kernel_find(device, "attention_matrix", "attention_matrix", options, &kernel));
     TRY(launch(device, kernel, grid, ARG_TENSOR(a->q), ARG_INT(a->q->stride), ARG_TENSOR(a->k),
         ARG_INT(a->k->stride), ARG_TENSOR(a->v), ARG_INT(a->v->stride), ARG_TENSOR(a->y),

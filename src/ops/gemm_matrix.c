@@ -103,8 +103,8 @@ void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_t
     char unit_words[UNIT_OPTIONS];
     unit.bf16 = bf16;
     unit_options(&unit, unit_words);
-    snprintf(options, GEMM_MATRIX_OPTIONS, "%s -DTILE=%d -DPANELS=%d", unit_words, tile.rows,
-        tile.panels);
+    snprintf(options, GEMM_MATRIX_OPTIONS, "%s -DTILE=%d -DPANELS=%d%s", unit_words, tile.rows,
+        tile.panels, tile.rows == 128 ? unit_room(&unit) : "");
 }
 
 /* ---- products ------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* selftest_attention.c - attention with narrow and wide heads. SPDX-License-Identifier: MIT */
+#include "ops/attention.h"
 #include "selftest/reference.h"
 #include "selftest/trial.h"
 
@@ -6,6 +7,9 @@
 
 #define LIMIT 2e-6
 #define UNIT_LIMIT 4e-6 /* times 1 + spread: an error of a score is one of an exponent */
+/* Beside rounded factors; what is left is the rounding of the weights, by 2^-11 or 2^-8 at most. */
+#define HALF_LIMIT 2.5e-4
+#define BF16_LIMIT 2e-3
 
 static const struct shape {
     int n, tokens, keys, heads, width;
@@ -27,6 +31,35 @@ static const struct shape {
 #define WIDE_FIRST 8 /* the ones that are products on a CPU */
 #define WIDE_SHAPES 2
 
+/* On a matrix unit of sub-groups, which more heads go to than those above. */
+static const struct shape matrix_shapes[] = {
+    {1, 70, 299, 2, 32, false, 2},
+    {1, 17, 40, 1, 64, false, 8},
+};
+
+static bool is_rounded(const struct trial *trial, const struct shape *s)
+{
+    return attention_matrix_suits(trial->device, s->width, s->causal);
+}
+
+static double limit_of(const struct trial *trial, const struct shape *s)
+{
+    const struct device_facts *facts = device_facts(trial->device);
+    if (is_rounded(trial, s))
+        return facts->unit.bf16 ? BF16_LIMIT : HALF_LIMIT;
+    return facts->matrix_unit ? UNIT_LIMIT * (1 + (double)s->spread) : LIMIT;
+}
+
+/* As the unit takes it: q with the scale and log2(e). */
+static void round_values(const struct trial *trial, size_t count, float factor, float *values)
+{
+    bool bf16 = device_facts(trial->device)->unit.bf16;
+    for (size_t i = 0; i < count; i++)
+        values[i] =
+            (bf16 ? reference_bf16(values[i] * factor) : reference_half(values[i] * factor)) /
+            factor;
+}
+
 static enum clat_status check_shape(struct trial *trial, const void *row)
 {
     enum clat_status status;
@@ -39,30 +72,44 @@ static enum clat_status check_shape(struct trial *trial, const void *row)
     TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &k, &k_values));
     TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &v, &v_values));
     TRY(trial_output(trial, s->n, 1, s->tokens, c, &y, &want));
+    if (is_rounded(trial, s)) {
+        size_t rows = (size_t)s->n * s->keys;
+        round_values(trial, (size_t)s->n * s->tokens * c, scale * 1.44269504f, q_values);
+        round_values(trial, rows * c, 1, k_values);
+        round_values(trial, rows * c, 1, v_values);
+    }
     TRY(reference_attention(q_values, k_values, v_values, s->n, s->tokens, s->keys, s->heads,
         s->width, (double)scale, s->causal, want));
     TRY(trial_prepare(trial, &y));
     enum clat_status outcome =
         op_attention(&trial->pool, &q, &k, &v, s->heads, scale, s->causal, &y);
-    double limit =
-        device_facts(trial->device)->matrix_unit ? UNIT_LIMIT * (1 + (double)s->spread) : LIMIT;
-    TRY(trial_judge(trial, outcome, &(struct verdict){"attention", trial->form, limit, &y, want, 0},
+    TRY(trial_judge(trial, outcome,
+        &(struct verdict){"attention", trial->form, limit_of(trial, s), &y, want, 0},
         "%d x %d tokens, %d keys, width %d%s", s->n * s->heads, s->tokens, s->keys, s->width,
         s->causal ? ", causal" : ""));
 out:
     return status;
 }
 
-/* Wide heads on the matrix unit. */
-static enum clat_status check_unit(struct trial *trial)
+/* Wide heads on the matrix unit of a CPU; all that go to that of a GPU's sub-groups. */
+static enum clat_status check_units(struct trial *trial)
 {
+    const size_t count = sizeof shapes / sizeof shapes[0];
+    const size_t more = sizeof matrix_shapes / sizeof matrix_shapes[0];
+    enum clat_status status = CLAT_OK;
     const char *form = trial->form;
     device_allow_matrix_unit(trial->device, true);
-    if (!device_facts(trial->device)->is_cpu || !device_facts(trial->device)->matrix_unit)
-        return CLAT_OK;
+    const struct device_facts *facts = device_facts(trial->device);
     trial->form = "matrix unit";
-    enum clat_status status =
-        trial_rows(trial, check_shape, shapes + WIDE_FIRST, WIDE_SHAPES, sizeof shapes[0]);
+    if (facts->is_cpu && facts->matrix_unit)
+        TRY(trial_rows(trial, check_shape, shapes + WIDE_FIRST, WIDE_SHAPES, sizeof shapes[0]));
+    for (size_t i = 0; i < count; i++)
+        if (is_rounded(trial, &shapes[i]))
+            TRY(trial_case(trial, check_shape, &shapes[i]));
+    for (size_t i = 0; i < more; i++)
+        if (is_rounded(trial, &matrix_shapes[i]))
+            TRY(trial_case(trial, check_shape, &matrix_shapes[i]));
+out:
     trial->form = form;
     return status;
 }
@@ -71,7 +118,7 @@ enum clat_status selftest_attention(struct trial *trial)
 {
     enum clat_status status;
     TRY(trial_rows(trial, check_shape, shapes, sizeof shapes / sizeof shapes[0], sizeof shapes[0]));
-    TRY(check_unit(trial)); /* last: the others get the same numbers on every device */
+    TRY(check_units(trial)); /* last: the others get the same numbers on every device */
 out:
     device_allow_matrix_unit(trial->device, false);
     return status;
