@@ -93,6 +93,8 @@ static enum clat_status make_want(struct trial *trial, struct data *data)
     enum clat_status status;
     const struct reference_conv *conv = &data->conv;
     double *values;
+    if (device_is_dry(trial->device))
+        return CLAT_OK; /* there is nothing to compare with it */
     TRY(arena_take(trial->arena, (size_t)conv->out, sizeof *values, &values));
     for (int p = 0; p < conv->n * conv->height * conv->width; p += data->step) {
         int n = p / conv->width / conv->height, y = p / conv->width % conv->height;

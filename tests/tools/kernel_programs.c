@@ -105,7 +105,8 @@ static struct device *tell_device(const char *shape, bool cpu, struct group_unit
         .is_cpu = cpu,
         .has_half_storage = true,
         .unit = unit,
-        .compute_units = 16,
+        .compute_units =
+            unit.kind == UNIT_NONE ? 16 : 4, /* few: the widest tiles are chosen, too */
         .global_memory = (size_t)4 << 30,
         .largest_buffer = (size_t)1 << 30,
         .local_memory = 32768,
