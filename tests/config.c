@@ -205,7 +205,7 @@ static void whole_models(void)
         "demo unet");
     snprintf(path, sizeof path, "%s/vqvae/config.json", model);
     CHECK_OK(config_read_autoencoder(path, &vae));
-    CHECK(vae.scaling_factor == 0.44174f && vae.layers_per_block == 1, "demo autoencoder");
+    CHECK(vae.scaling_factor == 0.64551f && vae.layers_per_block == 1, "demo autoencoder");
     snprintf(path, sizeof path, "%s/bert/config.json", model);
     CHECK_OK(config_read_ldmbert(path, &bert));
     snprintf(path, sizeof path, "%s/tokenizer", model);
