@@ -86,8 +86,8 @@ CLAT_API const char *clat_error(void);
 
 /* How far a job is. `phase` is what is being done, in words; while the phase is "sampling", step of
  * steps is done for the images [first_image, first_image + count) of `images`; in the other phases
- * done of total says how much of it (total 0: not known, or the number of the kernel program being
- * built). */
+ * done of total says how much of it (total 0: not known); while it is "building kernels", done is
+ * the number of the one in work. */
 struct clat_progress {
     const char *phase; /* "loading text encoder", "sampling", "building kernels", ... */
     int done, total;
@@ -107,6 +107,18 @@ struct clat_image {
     size_t file_size;
 };
 
+/* An image while it is sampled: as small as its latents, in colours that are nearly right. It is
+ * the clean image that the network sees in the noise, so that it is blurred at first. `rgb` is the
+ * library's and good until the callback returns. */
+struct clat_preview {
+    int index;         /* of the image, counted from 0 */
+    int nth;           /* of those that are sampled together */
+    int step, steps;   /* `step` of `steps` are done */
+    int height, width; /* of the preview, in pixels */
+    const float *rgb;  /* [height][width][3], 0..1 */
+    const char *path;  /* the file it was written to; NULL: none */
+};
+
 /* Set struct_size to sizeof(struct clat_options) and the rest to zero; a member that is NULL is not
  * used. All callbacks get `user` and come from the thread that called. */
 struct clat_options {
@@ -122,6 +134,8 @@ struct clat_options {
      * write are refused, and the folder if everybody can write it. Plugins are found once per
      * process: CLAT_ERROR_USAGE if that has happened. */
     const char *scheduler_folder;
+    /* Called where a job has `preview`. */
+    void (*preview)(void *user, const struct clat_preview *preview);
 };
 
 struct clat_context;

@@ -167,6 +167,18 @@ static enum clat_status on_image(void *user, int index, uint64_t seed, const cha
     return output_add(&run->output, &image);
 }
 
+static void on_preview(void *user, int index, int nth, int step, int steps, uint64_t seed,
+    const char *item, int h, int w, const float *rgb)
+{
+    struct run *run = user;
+    struct output_image image = {.index = index,
+        .seed = seed,
+        .item = item,
+        .height = run->outline.height,
+        .width = run->outline.width};
+    output_preview(&run->output, &image, nth, step, steps, h, w, rgb);
+}
+
 static enum clat_status on_trace(void *user, const char *name, int rank, const size_t *shape,
     const float *values, const int32_t *ids)
 {
@@ -198,6 +210,7 @@ static enum clat_status run_job(struct run *run)
         .warn = on_warning,
         .precision = on_precision,
         .image = on_image,
+        .preview = on_preview,
         .trace = run->trace ? on_trace : NULL};
     TRY(opened_devices(run->context, &run->opened));
     name_devices(run);

@@ -17,8 +17,8 @@
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static enum clat_status make_path(
-    const struct output *output, const struct output_image *image, size_t index, char **path)
+enum clat_status output_expand(const struct output *output, const char *pattern,
+    const struct output_image *image, size_t index, char **path)
 {
     struct output_fields fields = {.index = index,
         .seed = image->seed,
@@ -26,7 +26,13 @@ static enum clat_status make_path(
         .model = output->model,
         .steps = output->job->num_inference_steps,
         .time = output->time};
-    return output_path(output->job->output, &fields, path);
+    return output_path(pattern, &fields, path);
+}
+
+static enum clat_status make_path(
+    const struct output *output, const struct output_image *image, size_t index, char **path)
+{
+    return output_expand(output, output->job->output, image, index, path);
 }
 
 /* The name of this image; one that is taken moves {index} on. */
@@ -72,6 +78,17 @@ static enum clat_status check_sheet(const struct job *job)
     return output_check_folder(job->sheet);
 }
 
+static enum clat_status check_preview(const struct output *output, const struct output_image *first)
+{
+    enum clat_status status;
+    char *path = NULL;
+    TRY(output_expand(output, output->job->preview_output, first, 0, &path));
+    TRY(output_check_folder(path));
+out:
+    free(path);
+    return status;
+}
+
 /* Expands the name of the first image, so that a wrong one is found now and not after the work. */
 static enum clat_status check_first_path(struct output *output, const char *item)
 {
@@ -115,6 +132,8 @@ enum clat_status output_open(struct output *output, struct clat_context *context
     TRY(memory_string(model, &output->model));
     if (job->sheet)
         TRY(check_sheet(job));
+    if (job->preview && job->preview_output)
+        TRY(check_preview(output, &(struct output_image){.item = outline->item}));
     if (output->kind == OUTPUT_NONE)
         goto out;
     TRY(check_pattern(output));

@@ -31,8 +31,9 @@ struct output {
     float *collected; /* [images][elements] */
     size_t elements;  /* of one image */
     size_t shape[4];
-    struct sheet sheet; /* of all images, if the job wants one */
-    char *path;         /* where they go */
+    struct sheet sheet;  /* of all images, if the job wants one */
+    char *path;          /* where they go */
+    bool preview_failed; /* it was told */
 };
 
 /* Checks that the pattern fits the job and that its folder can be written into. */
@@ -41,6 +42,13 @@ enum clat_status output_open(struct output *output, struct clat_context *context
     const char *model);
 /* Writes or keeps one image, then tells the caller of the library. */
 enum clat_status output_add(struct output *output, const struct output_image *image);
+/* A pattern's name for an image, with this {index}; freed by the caller. */
+enum clat_status output_expand(const struct output *output, const char *pattern,
+    const struct output_image *image, size_t index, char **path);
+/* A preview of [h][w][3] colours into the job's preview_output, if it has one, in the size of the
+ * image; then to the caller. `nth` of the images that are sampled together. */
+void output_preview(struct output *output, const struct output_image *image, int nth, int step,
+    int steps, int h, int w, const float *rgb);
 /* Writes what was kept. */
 enum clat_status output_finish(struct output *output);
 void output_close(struct output *output);

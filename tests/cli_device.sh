@@ -123,6 +123,35 @@ make_image -p a -p b --seed 1 -o 's-{index}.png' --sheet sheet.png
 check
 "$clatent" info sheet.png | grep -q pixels || fail "no sheet"
 
+# ---- previews: a file that each replaces, a picture above the bar, an event
+make_image -p a --seed 1 --steps 4 --preview 2 -o seen.png --overwrite
+check
+"$clatent" info clatent-preview-00000.png | grep -q '64 x 64 pixels' || fail "no preview as large as the image: $(ls)"
+grep -qa trainedAlgorithmicMedia clatent-preview-00000.png || fail "a preview is not marked"
+check
+"$clatent" generate -p a -p b --seed 1 --steps 4 --preview 2 --preview-output 'p-{seed}.png' -o 'q-{index}.png' --progress json 2>err ||
+    fail "previews: $(cat err)"
+[ -f p-1.png ] && [ -f p-2.png ] || fail "previews of two images: $(ls p-*)"
+grep -q '^{"event": "preview", "image": 1, "step": 4, "steps": 4, "path": "p-2.png"}$' err &&
+    grep -q '"images": 2, "seconds_per_step": \(null\|[0-9.e+-]*\), "eta_seconds": \(null\|[0-9.e+-]*\)}$' err || fail "events: $(cat err)"
+check
+"$clatent" generate -p a --seed 1 --steps 4 -o quiet.png 2>err && ! grep -q sampling err ||
+    fail "progress is told where there is no terminal: $(cat err)"
+on_terminal() { # ENVIRONMENT: what the program writes there
+    env COLUMNS=80 LINES=24 LC_ALL=C.UTF-8 NO_COLOR= COLORTERM= TERM=xterm "$@" script -qec "'$clatent' generate -p a --seed 1 --steps 4 --preview 2 -o terminal.png --overwrite" /dev/null </dev/null >typescript 2>&1
+}
+if command -v script >/dev/null; then
+    check
+    on_terminal COLORTERM=truecolor || fail "on a terminal: $(cat typescript)"
+    grep -qa '\[38;2;[0-9]*;[0-9]*;[0-9]*m' typescript && grep -qa '▀' typescript || fail "no preview in 24 bits"
+    on_terminal TERM=xterm-256color
+    grep -qa '\[38;5;[0-9]*m' typescript || fail "no preview in 256 colours"
+    on_terminal TERM=xterm-256color NO_COLOR=1
+    grep -qa '▀' typescript && fail "a preview in spite of NO_COLOR"
+    on_terminal COLORTERM=truecolor LC_ALL=C
+    grep -qa '▀' typescript && fail "a preview without UTF-8"
+fi
+
 # ---- privacy
 make_image -p secretword --seed 1 -o plain.png --no-metadata
 check

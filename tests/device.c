@@ -443,8 +443,8 @@ static void check_narrowing(void)
 
 static void note_build(void *user, const char *program, int n, int total)
 {
-    (void)total;
     *(int *)user = n;
+    CHECK(!total || n <= total, "program %d of %d", n, total);
     CHECK(strcmp(program, "resample") == 0 || strcmp(program, "elementwise") == 0, "'%s'", program);
 }
 
@@ -522,6 +522,8 @@ static void check_preparation(struct device *device, struct pool *pool)
     device_prepare(device, dry);
     device_close(dry);
     CHECK(device->preparation && built == 0, "%d built", built);
+    CHECK(device->builds_ahead > device->builds || device->cache_hits, "%d programs are expected, %d built",
+        device->builds_ahead, device->builds);
     while (device->preparation)
         device_prepare_next(device);
     first = built;

@@ -178,6 +178,18 @@ bool cache_load(const struct text *key, unsigned char **value, size_t *size)
     return found;
 }
 
+bool cache_has(const struct text *key)
+{
+    char name[NAME_SIZE];
+    int folder = folder_open(false);
+    if (folder < 0)
+        return false;
+    name_of(key, name);
+    bool found = faccessat(folder, name, R_OK, 0) == 0;
+    close(folder);
+    return found;
+}
+
 void cache_remove(const struct text *key)
 {
     char name[NAME_SIZE];

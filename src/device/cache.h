@@ -12,6 +12,8 @@
 /* The value stored under exactly this key, freed by the caller; false if there is none. An entry
  * that is damaged, or belongs to another key, is removed. */
 bool cache_load(const struct text *key, unsigned char **value, size_t *size);
+/* True if there is an entry under this key's name, good or not. */
+bool cache_has(const struct text *key);
 void cache_store(const struct text *key, const unsigned char *value, size_t size);
 /* Removes the entry of a key: its value was of no use. */
 void cache_remove(const struct text *key);

@@ -40,7 +40,7 @@ struct device {
     size_t short_of;                 /* device_memory_short() */
     enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
-    int builds_ahead;                /* that are known to come, as of device_expect_builds() */
+    int builds_ahead;                /* and with those to come; 0: not known; device_expect_builds() */
     int cache_hits;                  /* programs that came from the disk cache */
     struct op_call call;             /* what a dry device is being asked for */
     struct program *programs;        /* list, newest first */

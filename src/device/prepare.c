@@ -164,6 +164,7 @@ static bool open_queue(struct device *device, struct preparation *p)
 void device_prepare(struct device *device, struct device *dry)
 {
     device_prepare_end(device);
+    device_expect_builds(device, dry);
     if (device->dry || !(device->quirks & QUIRK_BUILDS_AT_LAUNCH) ||
         memory_new(1, sizeof *device->preparation, &device->preparation) != CLAT_OK)
         return;

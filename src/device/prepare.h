@@ -12,7 +12,7 @@
 struct kernel;
 
 /* Takes what was launched on the dry device as what the device will launch. Nothing on drivers that
- * compile elsewhere. */
+ * compile elsewhere, but counted. */
 void device_prepare(struct device *device, struct device *dry);
 
 /* Starts the next kernel if the last one is done; never waits. To be called now and then. */

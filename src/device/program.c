@@ -61,7 +61,8 @@ enum clat_status program_build(struct device *device, const char *file, const ch
     if (code != CL_SUCCESS)
         return opencl_fault(device, code, "clCreateProgramWithSource of cl/%s.cl", file);
     if (device->building)
-        device->building(device->building_user, file, device->builds + 1, device->builds_ahead);
+        device->building(device->building_user, file, device->builds + 1,
+            device->builds_ahead > device->builds ? device->builds_ahead : 0);
     device->builds++;
     code = clBuildProgram(*handle, 1, &device->id, all_options, NULL, NULL);
     if (code == CL_SUCCESS)
@@ -161,6 +162,38 @@ out:
     text_free(&source);
     text_free(&key);
     return status;
+}
+
+static bool is_built(const struct device *device, const struct program *wanted)
+{
+    for (const struct program *program = device->programs; program; program = program->next)
+        if (strcmp(program->file, wanted->file) == 0 &&
+            strcmp(program->options, wanted->options) == 0)
+            return true;
+    return false;
+}
+
+static bool is_cached(const struct device *device, const struct program *program)
+{
+    struct text source = {0}, key = {0};
+    char options[OPTIONS_SIZE];
+    bool cached = cache_wanted(device) &&
+                  build_options(device, program->options, options) == CLAT_OK &&
+                  source_expand(program->file, &source) == CLAT_OK &&
+                  program_key(device, options, &source, &key) == CLAT_OK && cache_has(&key);
+    text_free(&source);
+    text_free(&key);
+    return cached;
+}
+
+void device_expect_builds(struct device *device, const struct device *dry)
+{
+    int missing = 0;
+    if (!device->building)
+        return;
+    for (const struct program *program = dry->programs; program; program = program->next)
+        missing += !is_built(device, program) && !is_cached(device, program);
+    device->builds_ahead = missing ? device->builds + missing : 0;
 }
 
 static enum clat_status program_new(

@@ -48,6 +48,8 @@ enum clat_status program_key(
     const struct device *device, const char *options, const struct text *source, struct text *key);
 /* For kernel_find on a dry device: keeps the call that goes on, or the one before. call.c */
 void kernel_note_call(const struct device *device, struct kernel *kernel);
+/* Counts what is still to be built of all that a dry device was asked for, for device_on_build(). */
+void device_expect_builds(struct device *device, const struct device *dry);
 void programs_free(struct program *list);
 void kernels_free(struct kernel *list);
 

@@ -132,6 +132,9 @@ static enum clat_status check_endings(const struct job_values *values, const str
     if (job->sheet && !text_ends_with(job->sheet, ".png"))
         return status_set(CLAT_ERROR_USAGE, "%s: sheet must end in .png, found '%s'",
             value_of(values, "sheet")->where, job->sheet);
+    if (job->preview_output && !text_ends_with(job->preview_output, ".png"))
+        return status_set(CLAT_ERROR_USAGE, "%s: preview_output must end in .png, found '%s'",
+            value_of(values, "preview_output")->where, job->preview_output);
     if (job->trace && !text_ends_with(job->trace, ".safetensors"))
         return status_set(CLAT_ERROR_USAGE, "%s: trace must end in .safetensors, found '%s'",
             value_of(values, "trace")->where, job->trace);

@@ -56,6 +56,8 @@ struct job {
     char *kernels;                  /* "auto", or "generic": none that has a fallback */
     char *float32_matmul_precision; /* "highest", or "high": pairs of bf16 will do */
     char *variant;                  /* "fp16": which weight files; NULL: the plain ones */
+    int preview;                    /* every so many steps; 0: never */
+    char *preview_output;           /* pattern, .png; NULL: no file */
     char *trace;                    /* .safetensors that receives every stage, or NULL */
     bool overwrite;
     bool metadata, ai_mark; /* what an image file tells about itself; both default to true */

@@ -139,7 +139,18 @@ const struct job_key job_keys[] = {
         .help = ".safetensors that receives every stage, to compare with another program"},
     {"progress", .kind = KEY_CHOICE, .configured = true, .standard = "auto", .choices = bars,
         .argument = "auto|plain|json|none", .field = FIELD(progress),
-        .help = "on standard error; auto: a bar on a terminal, else a line now and then"},
+        .help = "on standard error; auto: a bar on a terminal, else nothing; plain: a line now and "
+                "then; "
+                "json: a JSON object per event"},
+    {"preview", .kind = KEY_INT, .configured = true, .standard = "0", .lowest = 0, .highest = 1000,
+        .argument = "N", .field = FIELD(preview),
+        .help = "show every N steps what the images will be, in colours that are nearly right: in "
+                "preview_output, and on a terminal; 0: never (default)"},
+    {"preview_output", .kind = KEY_TEXT, .is_path = true, .configured = true,
+        .standard = "clatent-preview-{index:05}.png", .argument = "PATTERN",
+        .field = FIELD(preview_output),
+        .help = "the .png file of a preview, replaced by the next one; default "
+                "clatent-preview-{index:05}.png"},
     {"quiet", .letter = 'q', .kind = KEY_FLAG, .configured = true, .standard = "false",
         .field = FIELD(quiet), .help = "no words on standard error but errors"},
     {"json", .kind = KEY_FLAG, .field = FIELD(json),

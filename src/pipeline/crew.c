@@ -7,6 +7,7 @@
 #include "pipeline/crew.h"
 #include "base/memory.h"
 #include "pipeline/condition.h"
+#include "pipeline/preview.h"
 #include "pipeline/share.h"
 
 #include <pthread.h>
@@ -126,6 +127,22 @@ static void say_phase(void *user)
     run_phase(said->crew->job, said->phase, said->done, said->total);
 }
 
+struct preview_words {
+    struct crew *crew;
+    int index, nth, step, steps, h, w;
+    const float *rgb;
+};
+
+static void say_preview(void *user)
+{
+    const struct preview_words *said = user;
+    const struct run *job = said->crew->job;
+    job->events->preview(job->events->user, said->index, said->nth, said->step, said->steps,
+        job->seeds[said->index],
+        task_item(job->model, job->job, said->index / job->job->batch_size), said->h, said->w,
+        said->rgb);
+}
+
 /* All images as if they were one group. */
 static void say_steps(void *user)
 {
@@ -170,6 +187,15 @@ static enum clat_status on_trace(void *user, const char *name, int rank, const s
         .ids = ids};
     ask(member->crew, say_trace, &said);
     return said.status == CLAT_OK ? CLAT_OK : status_set(said.status, "%s", said.sentence);
+}
+
+static void on_preview(void *user, int index, int nth, int step, int steps, uint64_t seed,
+    const char *item, int h, int w, const float *rgb)
+{
+    struct member *member = user;
+    struct preview_words said = {member->crew, index, nth, step, steps, h, w, rgb};
+    (void)seed, (void)item;
+    ask(member->crew, say_preview, &said);
 }
 
 /* Loading is told for one member, before the first step; decoding once all is sampled. */
@@ -327,6 +353,7 @@ static enum clat_status member_begin(struct member *member)
     TRY(scheduler_open(run->job->scheduler, &run->model->scheduler, &run->job->scheduler_options,
         &run->scheduler));
     TRY(run_plan(run));
+    TRY(preview_join(run, crew->job));
     if (run->device != crew->job->device)
         device_take_trouble(run->device);
     TRY(run_check_memory(run));
@@ -338,6 +365,7 @@ static void member_end(struct member *member)
 {
     struct run *run = &member->run;
     run_release(run);
+    preview_close(run);
     scheduler_close(run->scheduler);
     free(run->latents);
 }
@@ -394,11 +422,13 @@ static void member_open(struct crew *crew, int number, struct device *device)
         .warn = on_warning,
         .precision = on_precision,
         .image = on_image,
+        .preview = told->preview ? on_preview : NULL,
         .trace = told->trace ? on_trace : NULL};
     member->run.device = device;
     member->run.events = &member->events;
     member->run.latents = NULL;
     member->run.scheduler = NULL;
+    member->run.preview = NULL;
     member->run.rungs = (struct rungs){0};
     device_on_cancel(device, on_cancelled, member);
     device_on_warning(device, on_warning, member);

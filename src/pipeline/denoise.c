@@ -4,7 +4,7 @@
  * another, so that how images are grouped does not change them. */
 #include "base/memory.h"
 #include "device/prepare.h"
-#include "pipeline/run.h"
+#include "pipeline/preview.h"
 #include "sampling/denoiser.h"
 
 #include <stdio.h>
@@ -65,6 +65,7 @@ static enum clat_status step_done(void *user, int step, int steps, const float *
     TRY(check_finite(sample, (size_t)group->count * run->elements, "the scheduler, step %d of %d,",
         step + 1, steps));
     TRY(trace_images(group, "latents", step, sample));
+    preview_show(run, group->first, group->count, step, steps, sample);
     if (run->events->step)
         run->events->step(
             run->events->user, step + 1, steps, group->first, group->count, run->images);
@@ -200,6 +201,8 @@ static enum clat_status evaluate(
         if (status != CLAT_OK)
             close_network(group);
     } while (run_recovers(group->run, &status));
+    if (status == CLAT_OK)
+        preview_keep(group->run, group->count, sample, timestep, output);
     return status;
 }
 

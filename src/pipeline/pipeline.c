@@ -2,6 +2,7 @@
 #include "device/prepare.h"
 #include "pipeline/condition.h"
 #include "pipeline/crew.h"
+#include "pipeline/preview.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static enum clat_status make_images(
     TRY(run_check_memory(run));
     TRY(task_condition(run));
     TRY(run_start_latents(run));
+    TRY(preview_open(run));
     *begun = true;
     if (run->crew)
         TRY(crew_make_images(run, devices, count));
@@ -171,6 +173,7 @@ void run_free(struct run *run)
 {
     if (run->device)
         run_release(run);
+    preview_close(run);
     scheduler_close(run->scheduler);
     free(run->seeds);
     free(run->ids);

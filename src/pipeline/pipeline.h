@@ -40,6 +40,10 @@ struct pipeline_events {
      * got them before division by the scaling factor. The arrays are the pipeline's. */
     enum clat_status (*image)(void *user, int index, uint64_t seed, const char *item, int height,
         int width, const float *rgb, int channels, int h, int w, const float *latents);
+    /* An image between two steps, [h][w][3] in 0..1, as small as its latents: image `index` of all,
+     * the `nth` of those that are sampled together; `step` of `steps` are done. */
+    void (*preview)(void *user, int index, int nth, int step, int steps, uint64_t seed,
+        const char *item, int h, int w, const float *rgb);
     /* One stage of the trace, float or int32 values, whichever is not NULL:
      *   token_ids [rows][tokens], text_embeddings [rows][tokens][width]: "" first if guided
      *   condition [items][channels][h][w]: what stands behind the latents

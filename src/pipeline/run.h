@@ -77,6 +77,7 @@ struct run {
 
     struct unet unet;
     struct autoencoder decoder;
+    struct preview *preview; /* preview.h; NULL: nobody wants one */
 
     enum pipeline_phase phase; /* of a load that goes on */
     int loaded, to_load;       /* tensors */

@@ -36,6 +36,16 @@ static enum clat_status read_job(struct clat_job *job, int count, char **argumen
     return status;
 }
 
+/* Previews go into a file too. */
+static enum clat_status settle_preview(struct clat_job *job)
+{
+    const char *steps = clat_job_get(job, "preview");
+    if (!steps || strcmp(steps, "0") == 0 || clat_job_get(job, "preview_output"))
+        return CLAT_OK;
+    return report(clat_job_set(
+        job, "preview_output", "clatent-preview-{index:05}.png", "the default preview"));
+}
+
 static enum clat_status settle_output(struct clat_job *job)
 {
     const char *output = clat_job_get(job, "output");
@@ -63,6 +73,8 @@ enum clat_status generate_run(int count, char **arguments)
         status = read_job(job, count, arguments);
     if (status == CLAT_OK)
         status = settle_output(job);
+    if (status == CLAT_OK)
+        status = settle_preview(job);
     if (status == CLAT_OK) {
         session_start(&session, job);
         status = session_end(&session, clat_generate(context, job));

@@ -1,7 +1,9 @@
 /* progress.c - how far a job is, on standard error. SPDX-License-Identifier: MIT */
 #include "program/progress.h"
 #include "program/json.h"
+#include "program/picture.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ static enum progress_form automatic_form(void)
 {
     const char *terminal = getenv("TERM");
     bool is_dumb = !terminal || strcmp(terminal, "dumb") == 0;
-    return isatty(STDERR_FILENO) && !is_dumb ? PROGRESS_BAR : PROGRESS_PLAIN;
+    return isatty(STDERR_FILENO) && !is_dumb ? PROGRESS_BAR : PROGRESS_NONE;
 }
 
 void progress_start(struct progress *progress, const char *word)
@@ -88,13 +90,21 @@ static void describe_sampling(
     snprintf(line, size, "%ssampling, step %d/%d%s", images, now->step, now->steps, speed);
 }
 
+static void describe_build(const struct clat_progress *now, char *line, size_t size)
+{
+    if (now->total > 0)
+        snprintf(line, size, "building kernels %d/%d, first run only", now->done, now->total);
+    else
+        snprintf(line, size, "building kernels %d, first run only", now->done);
+}
+
 static void describe(
     const struct progress *progress, const struct clat_progress *now, char *line, size_t size)
 {
     if (now->steps > 0)
         describe_sampling(progress, now, line, size);
     else if (strcmp(now->phase, "building kernels") == 0)
-        snprintf(line, size, "building kernels %d (first run only)", now->done);
+        describe_build(now, line, size);
     else if (now->total > 0)
         snprintf(line, size, "%s %d %%", now->phase, (int)(100.0 * now->done / now->total));
     else
@@ -121,14 +131,45 @@ static void draw_bar(struct progress *progress, const char *line)
     progress->width = width;
 }
 
-void progress_clear(struct progress *progress)
+static void clear_line(struct progress *progress)
 {
     if (progress->width > 0)
         fprintf(stderr, "\r%*s\r", progress->width, "");
     progress->width = 0;
 }
 
-static void show_json(const struct clat_progress *now)
+void progress_clear(struct progress *progress)
+{
+    clear_line(progress);
+    progress->picture = 0;
+}
+
+static void preview_json(const struct clat_preview *preview)
+{
+    struct json json = {.stream = stderr};
+    json_begin(&json, NULL, '{');
+    json_string(&json, "event", "preview");
+    json_uint(&json, "image", (uint64_t)preview->index);
+    json_uint(&json, "step", (uint64_t)preview->step);
+    json_uint(&json, "steps", (uint64_t)preview->steps);
+    json_string(&json, "path", preview->path);
+    json_end(&json);
+}
+
+/* Of images that are sampled together the first. */
+void progress_picture(struct progress *progress, const struct clat_preview *preview)
+{
+    struct picture picture = {preview->height, preview->width, preview->rgb};
+    if (progress->form == PROGRESS_JSON)
+        preview_json(preview);
+    if (progress->form != PROGRESS_BAR || preview->nth > 0)
+        return;
+    clear_line(progress);
+    progress->picture = picture_draw(&picture, progress->picture);
+    progress->drawn = 0;
+}
+
+static void show_json(const struct progress *progress, const struct clat_progress *now)
 {
     struct json json = {.stream = stderr};
     json_begin(&json, NULL, '{');
@@ -140,6 +181,9 @@ static void show_json(const struct clat_progress *now)
         json_uint(&json, "first_image", (uint64_t)now->first_image);
         json_uint(&json, "count", (uint64_t)now->count);
         json_uint(&json, "images", (uint64_t)now->images);
+        bool known = progress->step_seconds > 0;
+        json_real(&json, "seconds_per_step", known ? progress->step_seconds : NAN);
+        json_real(&json, "eta_seconds", known ? seconds_left(progress, now) : NAN);
     } else {
         json_uint(&json, "done", (uint64_t)now->done);
         json_uint(&json, "total", (uint64_t)now->total);
@@ -176,7 +220,7 @@ void progress_show(void *user, const struct clat_progress *now)
     progress->drawn = clock;
     describe(progress, now, line, sizeof line);
     if (progress->form == PROGRESS_JSON)
-        show_json(now);
+        show_json(progress, now);
     else if (progress->form == PROGRESS_BAR)
         draw_bar(progress, line);
     else

@@ -77,13 +77,20 @@ static enum clat_status finished(void *user, const struct clat_image *image)
     return CLAT_OK;
 }
 
+static void show_preview(void *user, const struct clat_preview *preview)
+{
+    struct session *session = user;
+    progress_picture(&session->progress, preview);
+}
+
 struct clat_options session_options(struct session *session)
 {
     return (struct clat_options){.user = session,
         .log = log_words,
         .progress = show_progress,
         .cancelled = signals_stop,
-        .image = finished};
+        .image = finished,
+        .preview = show_preview};
 }
 
 void session_start(struct session *session, struct clat_job *job)

@@ -58,6 +58,11 @@ enum clat_status scheduler_plan(
  * others too), valid until the next plan. */
 const double *scheduler_timesteps(const struct scheduler *scheduler, int *count);
 
+/* What a prediction at a timestep says of the clean latents: x0 = of_sample sample + of_output
+ * output, at the noise of the nearest timestep that is planned. False where it is not known how. */
+bool scheduler_clean(
+    const struct scheduler *scheduler, double timestep, float *of_sample, float *of_output);
+
 /* What init_noise_sigma is before steps are planned: that of all training timesteps. (Only compat
  * asks for it.) */
 enum clat_status scheduler_training_sigma(struct scheduler *scheduler, float *init_noise_sigma);

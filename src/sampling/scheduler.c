@@ -387,6 +387,34 @@ const double *scheduler_timesteps(const struct scheduler *scheduler, int *count)
     return plan->timesteps + plan->first;
 }
 
+/* CLAT_EPSILON unless the plugin has the option. */
+static int prediction_of(const struct scheduler *scheduler)
+{
+    for (const struct clat_option *o = scheduler->plugin->options; o && o->name; o++)
+        if (strcmp(o->name, "prediction_type") == 0 && o->type == CLAT_CHOICE)
+            return *(const int *)((const char *)scheduler->options.fields + o->offset);
+    return CLAT_EPSILON;
+}
+
+bool scheduler_clean(
+    const struct scheduler *scheduler, double timestep, float *of_sample, float *of_output)
+{
+    const struct clat_plan *plan = &scheduler->plan;
+    int prediction = prediction_of(scheduler), nearest = 0;
+    for (int i = 1; i < plan->count; i++)
+        if (fabs(plan->timesteps[i] - timestep) < fabs(plan->timesteps[nearest] - timestep))
+            nearest = i;
+    double s = (double)plan->signal[nearest], n = (double)plan->noise[nearest], r2 = s * s + n * n;
+    bool known = scheduler->plugin->network == CLAT_DIFFUSION_NETWORK && s > 0;
+    *of_sample = (float)(prediction == CLAT_EPSILON ? 1 / s : s / r2);
+    *of_output = (float)(prediction == CLAT_EPSILON ? -n / s : -n / sqrt(r2));
+    if (prediction == CLAT_SAMPLE) {
+        *of_sample = 0;
+        *of_output = 1;
+    }
+    return known && prediction >= CLAT_EPSILON && prediction <= CLAT_V_PREDICTION;
+}
+
 /* The number of training timesteps, by the option's name; 1000 where a plugin has none. */
 static int training_steps(const struct scheduler *scheduler)
 {
