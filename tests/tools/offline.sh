@@ -8,8 +8,6 @@
 # the innermost loop does; a hot kernel that needs scratch has spilled, and fails. A compiler that is
 # missing, or does not know a chip, is named. TABLE receives the figures (docs/offline.md).
 #
-# Programs for a matrix unit go to the chips that have it, and must come out with its instructions.
-#
 # CLANG, DEVICE_LIBS, OCLOC name other compilers; JOBS how many run at once.
 set -u
 export LC_ALL=C
@@ -17,7 +15,7 @@ CLANG=${CLANG:-clang-15}
 DEVICE_LIBS=${DEVICE_LIBS:-/usr/lib/x86_64-linux-gnu/amdgcn/bitcode}
 OCLOC=${OCLOC:-ocloc}
 export CLANG DEVICE_LIBS OCLOC
-HOT='product|tiled|attention|product_matrix|matrix|attention_matrix' # kernels in which the time goes
+HOT='product|tiled|attention' # kernels in which the time goes
 export HOT
 
 # ---- one program for one target: offline.sh --one FOLDER TARGET NAME OPTIONS ----------------------
@@ -60,37 +58,6 @@ if [ "${1-}" = --one ]; then
     exit 0
 fi
 
-# ---- matrix units ----------------------------------------------------------------------------------
-
-UNIT_CHIPS='gfx90a gfx1200 sm_75 pvc' # for units only
-
-# The chips of a shape of kernel_programs.
-chips_of() {
-    case $1 in
-    gpu) for chip in $targets; do case " $UNIT_CHIPS " in *" $chip "*) ;; *) echo "$chip" ;; esac; done ;;
-    cpu) echo spir64 ;; # stands for all of them
-    mma) echo sm_80 ;;
-    mma_8) echo sm_75 ;;
-    dpas_8) echo dg2-g10 ;;
-    dpas_16) echo pvc ;;
-    wmma_11) echo gfx1100 ;;
-    wmma_12) echo gfx1200 ;;
-    mfma) echo gfx90a gfx940 ;;
-    dot2) echo gfx1030 ;;
-    *) echo "no-chip-for-$1" ;;
-    esac
-}
-
-# What the text of a unit's program must hold; nothing where a compiler writes none.
-instruction_of() {
-    case $1 in
-    mma*) echo 'mma[.]sync' ;;
-    wmma*) echo v_wmma_ ;;
-    mfma) echo v_mfma_ ;;
-    dot2) echo v_dot2 ;;
-    esac
-}
-
 # ---- which compilers are here ----------------------------------------------------------------------
 
 build=${1:-.} table=${2:-}
@@ -106,7 +73,7 @@ skip() {
 
 find_clang() {
     command -v "$CLANG" >/dev/null || { skip "AMD, NVIDIA, SPIR" "$CLANG is not here"; return; }
-    for chip in gfx900 gfx1030 gfx1100 gfx940 gfx942 gfx90a gfx1200; do
+    for chip in gfx900 gfx1030 gfx1100 gfx940 gfx942; do
         if [ ! -f "$DEVICE_LIBS/ocml.bc" ]; then
             skip $chip "there is no $DEVICE_LIBS/ocml.bc (package rocm-device-libs)"
         elif ! clang_for amdgcn-amd-amdhsa -mcpu=$chip -nogpulib -S -o /dev/null /dev/null 2>/dev/null; then
@@ -115,12 +82,12 @@ find_clang() {
             targets="$targets $chip"
         fi
     done
-    targets="$targets sm_60 sm_75 sm_80 spir64"
+    targets="$targets sm_60 sm_80 spir64"
 }
 
 find_ocloc() {
     command -v "$OCLOC" >/dev/null || { skip "Intel" "$OCLOC is not here (package intel-opencl-icd)"; return; }
-    for chip in skl dg2-g10 bmg pvc; do
+    for chip in skl dg2-g10 bmg; do
         if "$OCLOC" compile --help | grep -qw -- "$chip"; then
             targets="$targets $chip"
         else
@@ -147,13 +114,11 @@ for source in "$here"/../../cl/*.cl; do
         { echo "FAILED: no program of $(basename "$source") is in the self-test"; failed=1; }
 done
 
+# Programs of the CPU shape are for CPUs: SPIR stands for all of them.
 for target in $targets; do
     mkdir "$work/$target"
-    for shape in $(cut -d ' ' -f 1 "$work/list" | sort -u); do
-        for chip in $(chips_of "$shape"); do [ "$chip" != "$target" ] || echo "$shape"; done
-    done >"$work/shapes"
     while read -r shape name file options; do
-        grep -qx "$shape" "$work/shapes" || continue
+        [ "$shape" = gpu ] || [ "$target" = spir64 ] || continue
         printf '%s\n' --one "$work" "$target" "$name" "${options%%--*}"
     done <"$work/list"
 done | tr '\n' '\0' | xargs -0 -n 5 -P "${JOBS:-$(nproc)}" sh "$0"
@@ -164,20 +129,6 @@ for target in $targets; do
         echo "FAILED: $target: $(grep " $(basename "$log" .log) " "$work/list")"
         head -n 12 "$log"
         failed=1
-    done
-done
-
-# A unit without a chip here is named; a program without the unit's instructions fails.
-for shape in $(cut -d ' ' -f 1 "$work/list" | sort -u); do
-    text=$(instruction_of "$shape") compiled=''
-    for chip in $(chips_of "$shape"); do [ ! -d "$work/$chip" ] || compiled="$compiled $chip"; done
-    [ -n "$compiled" ] || { echo "not compiled: kernels of the unit $shape"; skipped="$skipped $shape"; }
-    [ -n "$text" ] || continue
-    for chip in $compiled; do
-        for result in "$work/$chip/$shape"-*.s "$work/$chip/$shape"-*.ptx; do
-            [ ! -f "$result" ] || grep -q "$text" "$result" ||
-                { echo "FAILED: $chip: $(basename "$result") has no $text"; failed=1; }
-        done
     done
 done
 
@@ -215,7 +166,7 @@ figures() {
 }
 
 amd=$(echo "$targets" | tr ' ' '\n' | grep '^gfx')
-grep -v '^cpu ' "$work/list" | while read -r _ name file options; do
+grep '^gpu ' "$work/list" | while read -r _ name file options; do
     for target in $amd; do
         figures "$work/$target/$name.s" 2>/dev/null | while read -r kernel numbers; do
             case " ${options##*--} " in
@@ -264,7 +215,7 @@ scalar registers, and waves that a SIMD holds. Scratch, which is spilled registe
 product, convolution or attention that has any fails the lane, as one does that Intel's compiler calls spilling.
 
 END
-    printf 'Compiled without a warning: %s programs for%s.\n' "$(grep -vc '^cpu' "$work/list")" "$targets"
+    printf 'Compiled without a warning: %s programs for%s.\n' "$(grep -c '^gpu' "$work/list")" "$targets"
     [ -z "$skipped" ] || printf 'Not compiled here:%s.\n' "$skipped"
     printf 'clang %s; %s.\n\n' "$("$CLANG" -dumpversion 2>/dev/null)" "for Intel: ocloc"
     rows
