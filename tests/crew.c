@@ -86,7 +86,7 @@ struct outcome {
     pthread_t caller;
     enum clat_status status, refuses;
     int warnings, strangers; /* events from other threads */
-    int last_step;
+    int last_step, previews;
     char words[4096]; /* of all warnings */
 };
 
@@ -120,6 +120,17 @@ static void on_step(void *user, int step, int steps, int first, int count, int t
         step, first, first + count);
     outcome->last_step = step;
     outcome->witness.step(&outcome->record, step, steps, first, count, total);
+}
+
+static void on_preview(void *user, int index, int nth, int step, int steps, uint64_t seed,
+    const char *item, int h, int w, const float *rgb)
+{
+    struct outcome *outcome = user;
+    note_thread(outcome);
+    outcome->previews++;
+    CHECK(index >= 0 && index < IMAGES_MADE && nth >= 0 && step <= steps && h == w && rgb,
+        "preview of image %d", index);
+    CHECK(seed == (uint64_t)index + 1 && item, "image %d has seed %d", index, (int)seed);
 }
 
 static bool on_cancelled(void *user)
@@ -179,6 +190,7 @@ static void run(size_t count, const struct job *job, bool traced, struct outcome
         .cancelled = on_cancelled,
         .warn = on_warning,
         .image = on_image,
+        .preview = on_preview,
         .trace = traced ? on_trace : NULL};
     outcome->witness = record_events(&outcome->record);
     outcome->caller = pthread_self();
@@ -234,8 +246,10 @@ static void check_equal(const struct outcome *want)
 {
     struct job job = short_job();
     struct outcome got = {0};
+    job.preview = 1;
     run(2, &job, false, &got);
     check_images(&got, want, 0);
+    CHECK(got.previews == 2 * IMAGES_MADE, "%d previews", got.previews);
     CHECK(got.last_step == 2 && got.warnings == 0, "step %d, %d warnings", got.last_step,
         got.warnings);
     record_free(&got.record);

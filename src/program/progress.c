@@ -214,6 +214,7 @@ void progress_show(void *user, const struct clat_progress *now)
     bool is_new = strcmp(now->phase, progress->phase) != 0;
     bool is_due = progress->form == PROGRESS_PLAIN ? plain_is_due(progress, now, age)
                                                    : is_new || age >= DRAW_SECONDS;
+    is_due = is_due || (progress->form == PROGRESS_JSON && now->steps > 0);
     snprintf(progress->phase, sizeof progress->phase, "%s", now->phase);
     if (!is_due)
         return;
