@@ -33,7 +33,7 @@ enum {
 #define TINY 9
 
 #define GROUPS                                                                                     \
-    (1 << CONV_PLAIN | 1 << CONV_TILED | 1 << CONV_WINOGRAD_GROUPS |                               \
+    (1 << CONV_PLAIN | 1 << CONV_TILED | 1 << CONV_WINOGRAD_GROUPS | 1 << CONV_NARROW_GROUPS |     \
         1 << CONV_MATRIX) /* for GPUs, too */
 
 /* AFTER: stride 2 pads right and bottom only. */

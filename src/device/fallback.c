@@ -18,6 +18,7 @@ static const struct {
     {"conv_gather", "conv"},
     {"conv_matrix", "conv_tiled"},
     {"conv_narrow", "conv_direct"},
+    {"conv_narrow_groups", "conv_tiled"},
     {"conv_tiled", "conv"},
     {"conv_unit", "conv_winograd"},
     {"conv_winograd", "conv_direct"},

@@ -17,6 +17,7 @@ static const struct conv_engine *const engines[CONV_VARIANTS] = {
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_WINOGRAD_FUSED] = &conv_winograd_fused,
     [CONV_WINOGRAD_GROUPS] = &conv_winograd_groups,
+    [CONV_NARROW_GROUPS] = &conv_narrow_groups,
     [CONV_MATRIX] = &conv_matrix,
     [CONV_UNIT] = &conv_unit,
 };
@@ -30,6 +31,7 @@ static const char *const files[CONV_VARIANTS] = {
     [CONV_WINOGRAD] = "conv_winograd",
     [CONV_WINOGRAD_FUSED] = "conv_winograd",
     [CONV_WINOGRAD_GROUPS] = "conv_winograd_groups",
+    [CONV_NARROW_GROUPS] = "conv_narrow_groups",
     [CONV_MATRIX] = "conv_matrix",
     [CONV_UNIT] = "conv_unit",
 };
@@ -72,6 +74,8 @@ static const struct {
     /* Below 8x8 the time goes into reading the weights. Also few channels (transforms cost what
      * they save), stride 2 and maps of unknown size. */
     {true, 0, 0, 0, 0, CONV_DIRECT, NULL},
+    /* A panel of 64 would be computed for them. */
+    {false, 32, 0, 0, 0, CONV_NARROW_GROUPS, NULL},
     /* A unit is worth more than what Winograd's form saves. */
     {false, 16, 16, 0, 0, CONV_MATRIX, NULL},
     {false, 32, 32, 64, 0, CONV_WINOGRAD_GROUPS, conv_winograd_groups_pays},

@@ -20,8 +20,9 @@ enum conv_variant {
     CONV_WINOGRAD,        /* F(4x4) in whole, for large maps; CPU, stride 1 */
     CONV_WINOGRAD_FUSED,  /* F(4x4) job by job, for small maps; CPU, stride 1 */
     CONV_WINOGRAD_GROUPS, /* F(4x4), a product for each point; GPU, stride 1 */
-    CONV_MATRIX,          /* CONV_TILED on the matrix unit of sub-groups; GPU that has one */
-    CONV_UNIT,            /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
+    CONV_NARROW_GROUPS, /* four output channels of a square of pixels: at most 16; GPU, stride 1 */
+    CONV_MATRIX,        /* CONV_TILED on the matrix unit of sub-groups; GPU that has one */
+    CONV_UNIT,          /* nine shifted products on a matrix unit; CPU that has one, stride 1 */
     CONV_VARIANTS
 };
 
@@ -44,7 +45,7 @@ struct conv_engine {
         struct pool *pool, const struct conv *conv, const struct conv_call *call);
 };
 extern const struct conv_engine conv_plain, conv_tiled, conv_direct, conv_narrow, conv_winograd,
-    conv_winograd_fused, conv_winograd_groups, conv_matrix, conv_unit;
+    conv_winograd_fused, conv_winograd_groups, conv_narrow_groups, conv_matrix, conv_unit;
 const struct conv_engine *conv_engine(enum conv_variant variant);
 /* Whether the variant can do such a layer, loaded now. */
 bool conv_can(const struct device *device, enum conv_variant variant, int out, int stride);

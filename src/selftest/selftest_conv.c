@@ -164,7 +164,8 @@ static bool is_few(const struct layer *l, enum conv_variant variant)
 
 static bool is_portable(enum conv_variant variant)
 {
-    return variant == CONV_PLAIN || variant == CONV_TILED || variant == CONV_WINOGRAD_GROUPS;
+    return variant == CONV_PLAIN || variant == CONV_TILED || variant == CONV_WINOGRAD_GROUPS ||
+           variant == CONV_NARROW_GROUPS;
 }
 
 static double limit_of(enum conv_variant variant)
