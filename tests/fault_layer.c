@@ -9,8 +9,11 @@
  *                                     the function "any" counts all that can fail
  *   CLFAULT_LOST="40:-9999 90:-5"     the 40th launch of a kernel gives -9999, and from then on
  *                                     every call on its context fails
- *   CLFAULT_DEVICE=N                  the two above are of the N-th device only, counted from 0 in
- * the order of the first calls on them, as is what they count CLFAULT_BUILD=TEXT programs whose
+ *   CLFAULT_HANG=N                    the N-th launch and what stands behind it is never done, and
+ *                                     waiting for it never ends
+ *   CLFAULT_HANG_BUILD=N              the N-th program to be built is never done
+ *   CLFAULT_DEVICE=N                  the three above are of the N-th device only, counted from 0
+ * in the order of the first calls on them, as is what they count CLFAULT_BUILD=TEXT programs whose
  * source holds TEXT do not build CLFAULT_MUTATE='TEXT|OLD|NEW'     in programs whose source holds
  * TEXT, OLD is replaced by NEW CLFAULT_LIMITS="memory=1073741824 gpu=1" what devices say of
  * themselves CLFAULT_PCI=khr | amd | nv        the extension that tells where devices are on the
@@ -29,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -142,6 +146,15 @@ static void lose(cl_context context)
         }
 }
 
+static int hung_launch;                  /* 0: none */
+static _Atomic(cl_context) hung_context; /* its */
+
+static void wait_for_ever(cl_context context)
+{
+    while (context && context == hung_context)
+        pause();
+}
+
 static cl_context context_of_queue(cl_command_queue queue)
 {
     cl_context context = NULL;
@@ -201,6 +214,10 @@ static cl_int fault(enum call call, cl_context context)
             lose(context);
             return losses[i].code;
         }
+    if (call == CALL_clEnqueueNDRangeKernel && count == hung_launch) {
+        fired++;
+        hung_context = context;
+    }
     return CL_SUCCESS;
 }
 
@@ -402,6 +419,9 @@ static cl_int CL_API_CALL BuildProgram(cl_program program, cl_uint count, const 
     const char *options, void(CL_CALLBACK *notify)(cl_program, void *), void *user)
 {
     cl_int code = fault(CALL_clBuildProgram, context_of_program(program));
+    const char *hangs = getenv("CLFAULT_HANG_BUILD");
+    while (hangs && counts[CALL_clBuildProgram] == atoi(hangs))
+        pause();
     if (!code && must_not_build(program))
         code = CL_BUILD_PROGRAM_FAILURE;
     return code ? code : driver->clBuildProgram(program, count, ids, options, notify, user);
@@ -434,6 +454,18 @@ static cl_int CL_API_CALL SetKernelArg(
         references[EVENTS] += !code && event;                                                      \
         return code;                                                                               \
     }
+/* The same of one that may block. */
+#define COPY_CALL(function, parameters, arguments)                                                 \
+    static cl_int CL_API_CALL function parameters                                                  \
+    {                                                                                              \
+        if (wait)                                                                                  \
+            wait_for_ever(context_of_queue(queue));                                                \
+        cl_int code = fault(CALL_cl##function, context_of_queue(queue));                           \
+        if (!code)                                                                                 \
+            code = driver->cl##function arguments;                                                 \
+        references[EVENTS] += !code && event;                                                      \
+        return code;                                                                               \
+    }
 QUEUE_CALL(EnqueueNDRangeKernel,
     (cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *offset,
         const size_t *global, const size_t *local, cl_uint count, const cl_event *list,
@@ -443,21 +475,21 @@ QUEUE_CALL(EnqueueUnmapMemObject,
     (cl_command_queue queue, cl_mem memory, void *mapped, cl_uint count, const cl_event *list,
         cl_event *event),
     (queue, memory, mapped, count, list, event))
-QUEUE_CALL(EnqueueReadBuffer,
+COPY_CALL(EnqueueReadBuffer,
     (cl_command_queue queue, cl_mem memory, cl_bool wait, size_t offset, size_t size, void *to,
         cl_uint count, const cl_event *list, cl_event *event),
     (queue, memory, wait, offset, size, to, count, list, event))
-QUEUE_CALL(EnqueueWriteBuffer,
+COPY_CALL(EnqueueWriteBuffer,
     (cl_command_queue queue, cl_mem memory, cl_bool wait, size_t offset, size_t size,
         const void *from, cl_uint count, const cl_event *list, cl_event *event),
     (queue, memory, wait, offset, size, from, count, list, event))
-QUEUE_CALL(EnqueueReadBufferRect,
+COPY_CALL(EnqueueReadBufferRect,
     (cl_command_queue queue, cl_mem memory, cl_bool wait, const size_t *origin, const size_t *host,
         const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice,
         void *to, cl_uint count, const cl_event *list, cl_event *event),
     (queue, memory, wait, origin, host, region, row, slice, host_row, host_slice, to, count, list,
         event))
-QUEUE_CALL(EnqueueWriteBufferRect,
+COPY_CALL(EnqueueWriteBufferRect,
     (cl_command_queue queue, cl_mem memory, cl_bool wait, const size_t *origin, const size_t *host,
         const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice,
         const void *from, cl_uint count, const cl_event *list, cl_event *event),
@@ -468,10 +500,20 @@ QUEUE_CALL(EnqueueFillBuffer,
         size_t size, cl_uint count, const cl_event *list, cl_event *event),
     (queue, memory, pattern, pattern_size, offset, size, count, list, event))
 
+static cl_int CL_API_CALL EnqueueMarkerWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event)
+{
+    cl_int code = driver->clEnqueueMarkerWithWaitList(queue, count, list, event);
+    references[EVENTS] += !code && event;
+    return code;
+}
+
 static void *CL_API_CALL EnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool wait,
     cl_map_flags flags, size_t offset, size_t size, cl_uint count, const cl_event *list,
     cl_event *event, cl_int *out)
 {
+    if (wait)
+        wait_for_ever(context_of_queue(queue));
     cl_int code = fault(CALL_clEnqueueMapBuffer, context_of_queue(queue));
     if (code)
         return refused(code, out);
@@ -486,12 +528,25 @@ static cl_int CL_API_CALL WaitForEvents(cl_uint count, const cl_event *events)
     cl_context context = NULL;
     if (count)
         driver->clGetEventInfo(events[0], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+    wait_for_ever(context);
     cl_int code = fault(CALL_clWaitForEvents, context);
     return code ? code : driver->clWaitForEvents(count, events);
 }
 
+static cl_int CL_API_CALL GetEventInfo(
+    cl_event event, cl_event_info what, size_t size, void *value, size_t *size_out)
+{
+    cl_context context = NULL;
+    cl_int code = driver->clGetEventInfo(event, what, size, value, size_out);
+    driver->clGetEventInfo(event, CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+    if (what == CL_EVENT_COMMAND_EXECUTION_STATUS && value && context && context == hung_context)
+        *(cl_int *)value = CL_RUNNING;
+    return code;
+}
+
 static cl_int CL_API_CALL Finish(cl_command_queue queue)
 {
+    wait_for_ever(context_of_queue(queue));
     cl_int code = fault(CALL_clFinish, context_of_queue(queue));
     return code ? code : driver->clFinish(queue);
 }
@@ -585,6 +640,8 @@ static void __attribute__((destructor)) write_log(void)
 static void read_rules(void)
 {
     rule_count = loss_count = 0;
+    hung_launch = getenv("CLFAULT_HANG") ? atoi(getenv("CLFAULT_HANG")) : 0;
+    hung_context = NULL;
     *mutated_in = '\0';
     each_word("CLFAULT", add_rule);
     each_word("CLFAULT_LOST", add_loss);
@@ -633,8 +690,9 @@ static void fill_dispatch(void)
     TAKE(EnqueueNDRangeKernel), TAKE(EnqueueMapBuffer), TAKE(EnqueueUnmapMemObject);
     TAKE(EnqueueReadBuffer), TAKE(EnqueueWriteBuffer), TAKE(EnqueueFillBuffer);
     TAKE(EnqueueReadBufferRect), TAKE(EnqueueWriteBufferRect);
-    TAKE(WaitForEvents), TAKE(RetainEvent), TAKE(ReleaseEvent), TAKE(Finish);
-    TAKE(GetDeviceInfo);
+    TAKE(EnqueueMarkerWithWaitList), TAKE(WaitForEvents), TAKE(RetainEvent), TAKE(ReleaseEvent),
+        TAKE(Finish);
+    TAKE(GetDeviceInfo), TAKE(GetEventInfo);
 #undef TAKE
 }
 

@@ -51,6 +51,32 @@ make 0 'the device is set up anew, and the work goes on' CLFAULT_LOST=500:-9999 
 same 'a lost context'
 make 6 'CL_OUT_OF_RESOURCES' CLFAULT_LOST='200:-9999 400:-5' "$clatent" generate
 
+# ---- a driver that hangs, in a kernel and in its compiler
+check
+CLFAULT_HANG=300 timeout 60 "$clatent" generate -p a --seed 1 --steps 2 --device-timeout 4 -o made.png 2>err
+code=$?
+[ $code -eq 6 ] && grep -q 'has not answered for 4 seconds: it hangs' err || fail "a hang gives $code: $(cat err)"
+check
+CLFAULT_HANG_BUILD=3 "$clatent" generate -p a --steps 2 --progress json -o 'stop-{index}.png' 2>err &
+child=$!
+tries=0
+until grep -q '"building kernels", "done": 3' err || [ $tries -ge 60 ]; do
+    sleep 0.5
+    tries=$((tries + 1))
+done
+kill -TERM $child
+wait $child
+code=$?
+[ $code -eq 143 ] || fail "SIGTERM while kernels are built gives $code: $(cat err)"
+[ -z "$(ls -A | grep -v '^\(err\|log\|plain.png\)$')" ] || fail "files are left: $(ls -A)"
+
+# ---- two devices, one of which fails
+[ -n "$POCL_DEVICES" ] || two="POCL_DEVICES=pthread pthread"
+if env "${two:-A=B}" "$clatent" devices --json 2>/dev/null | grep -q '"index": 1,.*"usable": true'; then
+    make 0 'its images go to the other devices' "${two:-A=B}" CLFAULT_DEVICE=1 CLFAULT='clEnqueueNDRangeKernel:-5:9+' \
+        "$clatent" generate --device '[0, 1]'
+fi
+
 # ---- memory
 make 5 'MiB are free' CLFAULT='clCreateBuffer:-4:20+' "$clatent" generate --device 0 --precision f32
 make 5 'MiB are free' CLFAULT_CAPACITY=100000 "$clatent" generate --device 0
@@ -67,9 +93,9 @@ make 5 'MiB are free' CLFAULT_LIMITS=gpu=1 CLFAULT='clEnqueueFillBuffer:-5:1+' "
 
 # ---- kernels that do not build, and wrong ones
 make 0 'slower kernels take its place' CLFAULT_BUILD='conv_winograd.cl -' "$clatent" generate
-make 6 'cl/norm.cl' CLFAULT_BUILD='norm.cl -' "$clatent" generate
+make 6 'cl/norm' CLFAULT_BUILD='norm.h -' "$clatent" generate
 make 8 'not a finite number' \
-    CLFAULT_MUTATE='norm.cl -|1.0f / sqrt(|NAN / sqrt(' "$clatent" generate
+    CLFAULT_MUTATE='norm.h -|1.0f / sqrt(|NAN / sqrt(' "$clatent" generate
 check
 CLFAULT_MUTATE='attention_cpu.cl -|* scale,|* scale * 1.1f,' "$clatent" selftest --device 0 >table 2>err
 code=$?

@@ -81,6 +81,7 @@ complete -c clatent -n '__fish_seen_subcommand_from generate encode decode recon
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l ai-mark -d 'mark .png files as made by a model, for machines to read (default)'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l no-ai-mark -d 'the opposite of --ai-mark'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l device -x -d 'an OpenCL device by its number, pci: and its bus address, or part of its name'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l device-timeout -x -d 'give a device up that has not answered for so long, 0: never'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l precision -x -a 'f32 f16' -d 'of the weights in memory: f16 rounds them to 11 bits and takes half the space'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l gemm -x -a 'auto own clblast' -d 'which kernels multiply matrices'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l kernels -x -a 'auto generic' -d 'generic: only the plain kernels that run anywhere, slower'

@@ -6,6 +6,7 @@
  * asked for, and a freed buffer goes back to the system at once, where a driver's malloc might keep
  * it. */
 #include "device/opencl.h"
+#include "device/watchdog.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -133,8 +134,12 @@ enum clat_status buffer_touch(struct device *device, const struct buffer *buffer
         return CLAT_OK;
     cl_int code = clEnqueueFillBuffer(
         device->queue, buffer->memory, &zero, sizeof zero, 0, buffer->size, 0, NULL, NULL);
-    if (code == CL_SUCCESS)
+    if (code == CL_SUCCESS) {
+        enum clat_status status = watchdog_drain(device, device->queue);
+        if (status != CLAT_OK)
+            return status;
         code = clFinish(device->queue);
+    }
     if (code == CL_OUT_OF_RESOURCES)
         code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (code != CL_SUCCESS)
@@ -144,7 +149,7 @@ enum clat_status buffer_touch(struct device *device, const struct buffer *buffer
 
 void buffer_free(struct device *device, struct buffer *buffer)
 {
-    if (buffer->memory)
+    if (buffer->memory && !device->hung)
         clReleaseMemObject(buffer->memory);
     device->used -= buffer->size;
     *buffer = (struct buffer){NULL, 0};
@@ -156,6 +161,9 @@ enum clat_status buffer_fill(struct device *device, struct buffer *buffer,
     cl_int code;
     if (device->dry)
         return CLAT_OK;
+    enum clat_status status = watchdog_drain(device, device->queue);
+    if (status != CLAT_OK)
+        return status;
     void *mapped = clEnqueueMapBuffer(device->queue, buffer->memory, CL_TRUE,
         CL_MAP_WRITE_INVALIDATE_REGION, 0, buffer->size, 0, NULL, NULL, &code);
     if (code != CL_SUCCESS)

@@ -5,6 +5,7 @@
 #include "device/prepare.h"
 #include "device/program.h"
 #include "device/quirk.h"
+#include "device/watchdog.h"
 #include "device/tuning.h"
 #include "base/memory.h"
 
@@ -54,10 +55,9 @@ out:
     return status;
 }
 
-/* All that belongs to a context, and what was built for it. */
-static void close_context(struct device *device)
+/* What a driver that hangs would not take back. */
+static void release_context(struct device *device)
 {
-    device_prepare_end(device);
     if (device->queue)
         clFinish(device->queue);
     if (device->mark)
@@ -70,6 +70,19 @@ static void close_context(struct device *device)
         clReleaseCommandQueue(device->queue);
     if (device->context)
         clReleaseContext(device->context);
+}
+
+/* All that belongs to a context, and what was built for it. */
+static void close_context(struct device *device)
+{
+    bool (*cancelled)(void *user) = device->cancelled;
+    device->cancelled = NULL; /* no reason not to wait */
+    device_prepare_end(device);
+    if (device->queue)
+        watchdog_drain(device, device->queue);
+    device->cancelled = cancelled;
+    if (!device->hung)
+        release_context(device);
     device->mark = NULL;
     device->programs = NULL;
     device->queue = NULL;
@@ -105,6 +118,7 @@ enum clat_status device_open(const char *selector, struct device **out_device)
     TRY(memory_new(1, sizeof *device, &device));
     TRY(platform_choose(selector, &device->id, &device->facts, &device->quirks));
     begin(device);
+    device->patience = -1;
     TRY(open_context(device));
     *out_device = device;
     device = NULL;
@@ -189,6 +203,7 @@ enum clat_status device_finish(struct device *device)
     enum clat_status status = CLAT_OK;
     if (device->dry)
         return CLAT_OK;
+    TRY(watchdog_drain(device, device->queue));
     cl_int code = clFinish(device->queue);
     if (device->mark) {
         status = opencl_await(device, device->mark);
@@ -197,9 +212,16 @@ enum clat_status device_finish(struct device *device)
     }
     device->launches = 0;
     device->queued = 0;
+    device->landed = 0;
     if (status == CLAT_OK && code != CL_SUCCESS)
         status = opencl_fault(device, code, "clFinish");
+out:
     return status;
+}
+
+void device_set_patience(struct device *device, double seconds)
+{
+    device->patience = seconds;
 }
 
 void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user)

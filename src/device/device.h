@@ -138,6 +138,11 @@ enum clat_status device_finish(struct device *device);
  * cancelled job stops within a second. */
 void device_on_cancel(struct device *device, bool (*cancelled)(void *user), void *user);
 
+/* How many seconds a device may leave unanswered what it was given, before it is taken to hang and
+ * the work fails with CLAT_ERROR_DEVICE; 0: for ever; below 0: as is good for its kind. A device
+ * that hangs is of no use any more. */
+void device_set_patience(struct device *device, double seconds);
+
 /* Called while a kernel program is built for the first time (n counts from 1; total: how many there
  * will be, 0 if that is not known). */
 void device_on_build(struct device *device,

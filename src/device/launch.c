@@ -1,9 +1,9 @@
 /* launch.c - kernels into the queue. SPDX-License-Identifier: MIT
  *
  * The queue is in order and kept short: every LAUNCH_STRIDE launches one is marked with an event,
- * and the mark before it is waited for. So a cancelled job stops soon, and a fault is seen near its
- * cause. A launch that a GPU needs long for, or nobody knows how long, goes in parts, two of which
- * are in flight. */
+ * or before that if they are much work, and the mark before it is waited for. So a cancelled job
+ * stops soon, and a fault is seen near its cause. A launch that a GPU needs long for, or nobody
+ * knows how long, goes in parts, two of which are in flight. */
 #include "device/launch.h"
 #include "base/memory.h"
 #include "device/fallback.h"
@@ -121,6 +121,31 @@ static enum clat_status launch_fault(
     return status;
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* How fast the device is with what the ops count, from mark to mark. What was waited for something
+ * else counts as well: chunks then are smaller than they might be. */
+static void learn_rate(struct device *device)
+{
+    double end = now(), seconds = end - device->landed;
+    if (device->landed > 0 && seconds > 0 && device->mark_work > 0)
+        device->work_rate = device->mark_work / seconds;
+    device->landed = end;
+}
+
+/* True if what was queued since the mark will take long, where launches do not go in parts. */
+static bool is_long(const struct device *device)
+{
+    double work = device->work - device->marked_work;
+    return !device->facts.launch_groups && device->work_rate > 0 &&
+           work > device->work_rate * 2 * PACE_SECONDS;
+}
+
 /* Makes `event` the mark and waits for the mark before it. */
 static enum clat_status move_mark(struct device *device, cl_event event)
 {
@@ -129,8 +154,11 @@ static enum clat_status move_mark(struct device *device, cl_event event)
     if (device->mark) {
         status = opencl_await(device, device->mark);
         clReleaseEvent(device->mark);
+        learn_rate(device);
     }
     device->mark = event;
+    device->mark_work = device->work - device->marked_work;
+    device->marked_work = device->work;
     device->launches = 0;
     device->queued = 0;
     return status;
@@ -160,7 +188,8 @@ static enum clat_status enqueue_whole(
     enum clat_status status;
     cl_event event = NULL;
     device->queued += seconds;
-    bool marked = ++device->launches >= LAUNCH_STRIDE || device->queued >= PACE_SECONDS;
+    bool marked =
+        ++device->launches >= LAUNCH_STRIDE || device->queued >= PACE_SECONDS || is_long(device);
     TRY(enqueue(device, kernel, grid, NULL, grid->global, marked ? &event : NULL));
     if (marked)
         TRY(move_mark(device, event));
@@ -175,13 +204,6 @@ static enum clat_status check_cancel(const struct device *device)
     if (device->cancelled && device->cancelled(device->cancelled_user))
         return status_set(CLAT_CANCELLED, "stopped on request");
     return CLAT_OK;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 /* A part in flight. */

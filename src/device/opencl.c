@@ -1,5 +1,6 @@
 /* opencl.c - OpenCL's codes as words, and its faults as sentences. SPDX-License-Identifier: MIT */
 #include "device/opencl.h"
+#include "device/watchdog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,6 +107,9 @@ enum clat_status opencl_fault(struct device *device, cl_int code, const char *fo
 enum clat_status opencl_await(struct device *device, cl_event event)
 {
     cl_int state = CL_COMPLETE;
+    enum clat_status status = watchdog_wait(device, event);
+    if (status != CLAT_OK)
+        return status;
     cl_int code = clWaitForEvents(1, &event);
     clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     if (state < 0)

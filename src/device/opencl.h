@@ -37,6 +37,8 @@ struct device {
     void *building_user;
     void (*warn)(void *user, const char *sentence);
     void *warn_user;
+    double patience;                 /* device_set_patience() */
+    bool hung;                       /* watchdog.h: no call of OpenCL is made any more */
     size_t short_of;                 /* device_memory_short() */
     enum device_trouble trouble;     /* device_take_trouble() */
     int builds;                      /* programs built from source so far */
@@ -49,6 +51,10 @@ struct device {
     int launches;                    /* since the last marked one, 0..LAUNCH_STRIDE */
     double queued;                   /* seconds that they will take, as far as is known */
     cl_event mark;                   /* of the last marked launch, or NULL */
+    double marked_work;              /* counted up to the mark */
+    double mark_work;                /* in what it ends */
+    double landed;                   /* when the mark before it was done, in seconds */
+    double work_rate;                /* operations in a second, from mark to mark; 0: not known */
     int gemm_engine;                 /* enum gemm_engine, kept for ops/gemm.c */
     bool stores_half;                /* device_store_half() */
 };

@@ -2,6 +2,7 @@
 #include "device/prepare.h"
 #include "device/program.h"
 #include "device/quirk.h"
+#include "device/watchdog.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -176,11 +177,8 @@ void device_prepare(struct device *device, struct device *dry)
     dry->programs = NULL;
 }
 
-void device_prepare_end(struct device *device)
+static void release_queue(struct preparation *p)
 {
-    struct preparation *p = device->preparation;
-    if (!p)
-        return;
     if (p->queue)
         clFinish(p->queue);
     if (p->event)
@@ -189,7 +187,18 @@ void device_prepare_end(struct device *device)
         clReleaseMemObject(p->counter);
     if (p->queue)
         clReleaseCommandQueue(p->queue);
-    programs_free(p->programs);
+}
+
+void device_prepare_end(struct device *device)
+{
+    struct preparation *p = device->preparation;
+    if (!p)
+        return;
+    if (p->queue)
+        watchdog_drain(device, p->queue);
+    if (!device->hung)
+        release_queue(p);
+    programs_free(p->programs); /* of the dry device */
     free(p);
     device->preparation = NULL;
 }

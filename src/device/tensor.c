@@ -1,7 +1,7 @@
 /* tensor.c - views of device memory, and copies between them and host arrays.
  * SPDX-License-Identifier: MIT */
 #include "device/tensor.h"
-#include "device/opencl.h"
+#include "device/watchdog.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -116,12 +116,15 @@ static cl_int read_values(struct device *device, const struct tensor *tensor, fl
 enum clat_status tensor_write(
     struct device *device, const struct tensor *tensor, const float *values)
 {
+    enum clat_status status = CLAT_OK;
     if (device->dry || tensor_elements(tensor) == 0)
         return CLAT_OK;
+    TRY(watchdog_drain(device, device->queue));
     cl_int code = write_values(device, tensor, values);
     if (code != CL_SUCCESS)
-        return opencl_fault(device, code, "writing %zu floats", tensor_elements(tensor));
-    return CLAT_OK;
+        status = opencl_fault(device, code, "writing %zu floats", tensor_elements(tensor));
+out:
+    return status;
 }
 
 enum clat_status tensor_read(struct device *device, const struct tensor *tensor, float *values)

@@ -22,8 +22,12 @@ static bool is_given(const struct job_values *values, const char *name)
 static enum clat_status set_defaults(struct job *job)
 {
     enum clat_status status = CLAT_OK;
-    *job = (struct job){
-        .guidance_scale = 1, .batch_size = 1, .strength = 1, .metadata = true, .ai_mark = true};
+    *job = (struct job){.guidance_scale = 1,
+        .batch_size = 1,
+        .strength = 1,
+        .metadata = true,
+        .ai_mark = true,
+        .device_timeout = -1};
     TRY(memory_string("auto", &job->gemm));
     TRY(memory_string("auto", &job->kernels));
     TRY(memory_string("highest", &job->float32_matmul_precision));

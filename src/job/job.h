@@ -49,7 +49,9 @@ struct job {
     struct settings scheduler_options;
     char *
         output; /* pattern with {index}, {seed}, ...; .png, .npy or .safetensors; "-"; NULL: none */
-    char *sheet;                    /* .png: all images on one contact sheet, or NULL */
+    char *sheet;        /* .png: all images on one contact sheet, or NULL */
+    int device_timeout; /* seconds until a device that does not answer is given up; 0: never; -1: by
+                           its kind */
     struct texts devices;           /* selectors (device_choose), none: automatic */
     char *precision;                /* of the weights: "f32" or "f16"; NULL: f32 if it fits */
     char *gemm;                     /* "auto", "own" or "clblast" */

@@ -116,6 +116,10 @@ const struct job_key job_keys[] = {
         .recorded = true, .argument = "N|PCI|NAME", .field = FIELD(devices),
         .help = "an OpenCL device by its number, pci: and its bus address, or part of its name; "
                 "[0,1] or repeated: several share the images; all; default auto"},
+    {"device_timeout", .kind = KEY_INT, .lowest = 0, .highest = 86400, .argument = "SECONDS",
+        .field = FIELD(device_timeout),
+        .help = "give a device up that has not answered for so long, 0: never; default 120, CPUs "
+                "never"},
     {"precision", .kind = KEY_CHOICE, .configured = true, .standard = "f32", .recorded = true,
         .choices = precisions, .argument = "f32|f16", .field = FIELD(precision),
         .help =

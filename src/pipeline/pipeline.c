@@ -73,6 +73,7 @@ void pipeline_choose_kernels(struct device *device, const struct job *job)
 
 void pipeline_prepare(struct device *device, const struct job *job)
 {
+    device_set_patience(device, job->device_timeout);
     device_store_half(device, is_word(job->precision, "f16"));
     pipeline_choose_kernels(device, job);
     if (is_word(job->gemm, "clblast"))

@@ -226,6 +226,6 @@ int main(int count, char **arguments)
     signals_catch();
     enum clat_status status = run_verb(count - 1, arguments + 1);
     status = finish_output(status);
-    signals_end();
+    signals_end((int)status);
     return (int)status;
 }

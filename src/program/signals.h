@@ -10,7 +10,8 @@ void signals_catch(void);
 /* Non-zero once such a signal came; a `cancelled` callback. */
 int signals_stop(void *user);
 
-/* If one came, dies of it, so that the shell sees why (130 for Ctrl-C). */
-void signals_end(void);
+/* If one came, dies of it, so that the shell sees why (130 for Ctrl-C). After CLAT_ERROR_DEVICE the
+ * process ends with `status` within a second, even if a driver would not let it. */
+void signals_end(int status);
 
 #endif
