@@ -23,7 +23,7 @@ from patches import Patches
 from stage import catch_signals, say
 
 SIZES = {
-    "full": dict(scenes=6000, held=100, pictures=8, patches=16, autoencoder=2400, denoiser=5000),
+    "full": dict(scenes=6000, held=100, pictures=8, patches=16, autoencoder=2400, denoiser=3000),
     "smoke": dict(scenes=64, held=8, pictures=2, patches=4, autoencoder=8, denoiser=8)}
 TRAINED = ["autoencoder", "denoiser"]
 STAGES = ["draw", *TRAINED, "export", "judge"]
