@@ -139,7 +139,7 @@ enum clat_status clat_job_new(struct clat_context *context, struct clat_job **jo
     *job = NULL;
     TRY(memory_new(1, sizeof **job, job));
     (*job)->context = context;
-    TRY(job_values_copy(&context->preferences.values, &(*job)->values));
+    TRY(job_values_copy(&context->preferences.values, &(*job)->list.top));
 out:
     if (status != CLAT_OK) {
         clat_job_free(*job);
@@ -152,35 +152,41 @@ void clat_job_free(struct clat_job *job)
 {
     if (!job)
         return;
-    job_values_free(&job->values);
+    job_list_free(&job->list);
     text_free(&job->got);
     free(job);
 }
 
 enum clat_status clat_job_read(struct clat_job *job, const char *path)
 {
-    return job_values_read(&job->values, path);
+    return job_list_read(&job->list, path);
 }
 
 enum clat_status clat_job_set(
     struct clat_job *job, const char *key, const char *value, const char *where)
 {
-    return job_values_set(&job->values, key, value, where, false);
+    return job_list_set(&job->list, key, value, where, false);
 }
 
 enum clat_status clat_job_add(
     struct clat_job *job, const char *key, const char *value, const char *where)
 {
-    return job_values_set(&job->values, key, value, where, true);
+    return job_list_set(&job->list, key, value, where, true);
+}
+
+enum clat_status clat_job_default(
+    struct clat_job *job, const char *key, const char *value, const char *where)
+{
+    return job_list_fill(&job->list, key, value, where);
 }
 
 const char *clat_job_get(struct clat_job *job, const char *name)
 {
     int key = job_key_find(name);
     text_free(&job->got);
-    if (key < 0 || !job->values.value[key].where)
+    if (key < 0 || !job->list.top.value[key].where)
         return NULL;
-    return job_values_text(&job->values, key, &job->got) == CLAT_OK ? job->got.data : NULL;
+    return job_values_text(&job->list.top, key, &job->got) == CLAT_OK ? job->got.data : NULL;
 }
 
 enum clat_status clat_keys(const struct clat_keys **keys)
@@ -196,7 +202,7 @@ enum clat_status clat_keys(const struct clat_keys **keys)
         const struct job_key *key = &job_keys[i];
         if (key->kind != KEY_LATER)
             list[made->count++] = (struct clat_key){key->name, key->alias, key->letter,
-                key->argument, key->help, key->kind == KEY_TEXTS};
+                key->argument, key->help, key->kind == KEY_TEXTS || key->kind == KEY_SWEEP};
     }
 out:
     *keys = status == CLAT_OK ? made : NULL;

@@ -190,7 +190,8 @@ CLAT_API enum clat_status clat_job_new(struct clat_context *context, struct clat
 CLAT_API void clat_job_free(struct clat_job *job); /* NULL is allowed */
 
 /* Reads a YAML file of keys; they replace those set before. Relative paths in it start at its
- * folder. CLAT_ERROR_USAGE with file:line for anything wrong in it, CLAT_ERROR_INPUT if it cannot
+ * folder. It may have several jobs, in a list under `jobs`; what is set afterwards is set in each.
+ * CLAT_ERROR_USAGE with file:line for anything wrong in it, CLAT_ERROR_INPUT if it cannot
  * be read. */
 CLAT_API enum clat_status clat_job_read(struct clat_job *job, const char *path);
 
@@ -203,6 +204,10 @@ CLAT_API enum clat_status clat_job_set(
 /* The same, but the value of a key that repeats (prompt, class, image, ...) joins those that are
  * there. */
 CLAT_API enum clat_status clat_job_add(
+    struct clat_job *job, const char *key, const char *value, const char *where);
+
+/* The same, but only where the key is not given yet: the first of several sources that wins. */
+CLAT_API enum clat_status clat_job_default(
     struct clat_job *job, const char *key, const char *value, const char *where);
 
 /* The text of a key as it was given, NULL if it was not; the job's, good until it changes. */

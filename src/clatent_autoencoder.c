@@ -7,6 +7,7 @@
 #include "clatent_output.h"
 #include "device/device.h"
 #include "pipeline/autoencode.h"
+#include "pipeline/model.h"
 #include "pipeline/picture.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@ struct run {
     struct opened opened;
     struct latents latents;
     struct output output;
+    struct page page;          /* the job's contact sheet */
     struct pictures originals; /* of a reconstruction, 0..1 */
     double *psnr;              /* [originals.count], in dB */
 };
@@ -28,7 +30,7 @@ static enum clat_status run_open(
     enum clat_status status;
     TRY(memory_new(1, sizeof **run, run));
     (*run)->context = context;
-    TRY(opened_resolve(context, job, &(*run)->opened));
+    TRY(opened_resolve_one(context, job, &(*run)->opened));
     TRY(opened_build(&(*run)->opened));
 out:
     return status;
@@ -39,6 +41,7 @@ static void run_close(struct run *run)
     if (!run)
         return;
     output_close(&run->output);
+    page_close(&run->page);
     latents_free(&run->latents);
     pictures_free(&run->originals);
     free(run->psnr);
@@ -134,18 +137,35 @@ out:
 
 /* ---- decode --------------------------------------------------------------------------------- */
 
-/* Names for as many images as there are latents; a decoded picture has no job to tell about. */
-static enum clat_status open_output(struct run *run, size_t images)
+/* A contact sheet of pictures of one size. */
+static enum clat_status open_page(struct run *run, const int shape[3])
+{
+    enum clat_status status;
+    page_begin(&run->page, &run->opened.job);
+    for (int i = 0; i < shape[0]; i++)
+        page_count(&run->page, shape[1], shape[2]);
+    TRY(page_check(&run->page));
+    TRY(page_open(&run->page));
+    run->output.page = &run->page;
+out:
+    return status;
+}
+
+/* Names for pictures, {number, height, width}; a decoded picture has no job to tell about. */
+static enum clat_status open_output(struct run *run, const int shape[3])
 {
     enum clat_status status = CLAT_OK;
     char *name = NULL;
     struct opened *opened = &run->opened;
-    struct pipeline_outline outline = {.images = (int)images, .item = ""};
+    struct pipeline_outline outline = {.images = shape[0], .item = ""};
     opened->job.metadata = false;
     if (!opened->job.output)
         return CLAT_OK;
     TRY(opened_model_name(&opened->values, &name));
     TRY(output_open(&run->output, run->context, &opened->values, &opened->job, &outline, name));
+    TRY(output_start(&run->output, ""));
+    if (opened->job.sheet)
+        TRY(open_page(run, shape));
 out:
     free(name);
     return status;
@@ -159,6 +179,8 @@ static enum clat_status decode(struct run *run)
     TRY(pipeline_decode(opened->device, opened->model, &opened->job, &run->latents, &events));
     if (opened->job.output)
         TRY(output_finish(&run->output));
+    if (run->output.page)
+        TRY(page_write(run->output.page));
 out:
     return status;
 }
@@ -171,7 +193,9 @@ enum clat_status clat_decode(struct clat_context *context, struct clat_job *give
     if (!run->opened.job.latents)
         FAIL(CLAT_ERROR_USAGE, "no latents were given");
     TRY(latents_read(run->opened.job.latents, &run->latents));
-    TRY(open_output(run, run->latents.shape[0]));
+    const size_t *shape = run->latents.shape;
+    int scale = run->opened.model->latent_scale;
+    TRY(open_output(run, (int[]){(int)shape[0], (int)shape[2] * scale, (int)shape[3] * scale}));
     TRY(opened_device(context, &run->opened));
     TRY(decode(run));
 out:
@@ -215,7 +239,8 @@ enum clat_status clat_reconstruct(
     TRY(pictures_read(
         "image", &job->images, &(struct picture_rules){PNG_RGB, PICTURE_UNIT, 0}, &run->originals));
     TRY(memory_new((size_t)run->originals.count, sizeof *run->psnr, &run->psnr));
-    TRY(open_output(run, (size_t)run->originals.count));
+    TRY(open_output(
+        run, (int[]){run->originals.count, run->originals.height, run->originals.width}));
     TRY(opened_device(context, &run->opened));
     TRY(pipeline_encode(run->opened.device, run->opened.model, job, &events, &run->latents));
     TRY(decode(run));

@@ -91,7 +91,7 @@ enum clat_status clat_bench(
     double peak;
     *result = NULL;
     TRY(memory_new(1, sizeof *opened, &opened));
-    TRY(opened_resolve(context, given, opened));
+    TRY(opened_resolve_one(context, given, opened));
     TRY(opened_build(opened));
     TRY(opened_device(context, opened));
     TRY(peak_measure(opened->device, &peak));

@@ -167,8 +167,10 @@ enum clat_status context_find_model(
     enum clat_status status;
     *folder = NULL;
     if (!model) {
-        context_log(
-            context, "no model named: taking the demo model (--model FOLDER names another)");
+        if (!context->told_of_demo)
+            context_log(
+                context, "no model named: taking the demo model (--model FOLDER names another)");
+        context->told_of_demo = true;
         return file_join(context->data_folder, "models/demo", folder);
     }
     if (hub_is_address(model))

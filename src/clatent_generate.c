@@ -1,11 +1,10 @@
-/* clatent_generate.c - one job: prepared, run, its images written. SPDX-License-Identifier: MIT
+/* clatent_generate.c - one run: prepared, done, its images written. SPDX-License-Identifier: MIT
  *
  * Everything that can be known to be wrong is found before a device is opened or a weight read:
  * keys, model folder, scheduler, output folder. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "clatent_internal.h"
-#include "clatent_output.h"
+#include "clatent_generate.h"
 #include "device/device.h"
 #include "formats/safetensors.h"
 #include "pipeline/model.h"
@@ -16,34 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-struct run {
-    struct clat_context *context;
-    struct opened opened;
-    struct pipeline_outline outline;
-    struct output output;
-    struct safetensors_writer *trace;
-    char devices[1024]; /* their names */
-};
 
 /* ---- before --------------------------------------------------------------------------------- */
-
-/* A job without a seed gets one of 32 bits, which is all that the generator of the noise uses. */
-static enum clat_status draw_seed(struct run *run)
-{
-    const struct job_value *seed = &run->opened.values.value[job_key_find("seed")];
-    bool is_random = !seed->where || (seed->count == 1 && strcmp(seed->items[0], "-1") == 0);
-    uint32_t number;
-    char text[16];
-    if (!is_random)
-        return CLAT_OK;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return status_set(CLAT_ERROR_INTERNAL, "the system gives no random number for a seed");
-    snprintf(text, sizeof text, "%u", number);
-    context_log(run->context, "seed %s", text);
-    return job_values_set(&run->opened.values, "seed", text, "seed", false);
-}
 
 static enum clat_status set_number(struct job_values *values, const char *key, double number)
 {
@@ -97,13 +70,33 @@ out:
     return status;
 }
 
-static enum clat_status prepare(struct run *run, const struct clat_job *job)
+/* The checked job, with its model: one that a run before it has opened, or a new one. */
+static enum clat_status build(struct run *run, const struct run *before, size_t count)
+{
+    enum clat_status status;
+    struct opened *opened = &run->opened;
+    for (size_t i = 0; i < count && !opened->model; i++) {
+        const struct opened *other = &before[i].opened;
+        const struct job_value *variant = &opened->values.value[job_key_find("variant")];
+        const char *wanted = variant->count ? variant->items[0] : "";
+        const char *had = other->job.variant ? other->job.variant : "";
+        if (strcmp(other->folder, opened->folder) == 0 && strcmp(had, wanted) == 0) {
+            opened->model = other->model;
+            opened->lent = true;
+        }
+    }
+    TRY(opened->model ? job_build(&opened->values, &opened->job) : opened_build(opened));
+out:
+    return status;
+}
+
+enum clat_status run_prepare(
+    struct run *run, const struct job_values *values, const struct run *before, size_t count)
 {
     enum clat_status status = CLAT_OK;
     char *name = NULL;
-    TRY(opened_resolve(run->context, job, &run->opened));
-    TRY(draw_seed(run));
-    TRY(opened_build(&run->opened));
+    TRY(opened_resolve(run->context, values, &run->opened));
+    TRY(build(run, before, count));
     TRY(check_scheduler_name(run));
     TRY(pipeline_check(run->opened.model, &run->opened.job, &run->outline));
     run->opened.job.num_inference_steps = run->outline.steps;
@@ -200,7 +193,29 @@ static void name_devices(struct run *run)
     run->output.device = run->devices;
 }
 
-static enum clat_status run_job(struct run *run)
+/* True if both name the same devices. */
+static bool same_devices(const struct texts *a, const struct texts *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    return same;
+}
+
+/* The devices of the run before it, if the job names the same, or others. */
+static enum clat_status open_devices(struct run *run, struct run *last)
+{
+    if (!last || !last->opened.device_count)
+        return opened_devices(run->context, &run->opened);
+    if (same_devices(&run->opened.job.devices, &last->opened.job.devices)) {
+        opened_hand_over(&last->opened, &run->opened);
+        return CLAT_OK;
+    }
+    opened_close_devices(&last->opened);
+    return opened_devices(run->context, &run->opened);
+}
+
+enum clat_status run_generate(struct run *run, struct run *last)
 {
     enum clat_status status = CLAT_OK;
     struct pipeline_events events = {.user = run,
@@ -212,7 +227,7 @@ static enum clat_status run_job(struct run *run)
         .image = on_image,
         .preview = on_preview,
         .trace = run->trace ? on_trace : NULL};
-    TRY(opened_devices(run->context, &run->opened));
+    TRY(open_devices(run, last));
     name_devices(run);
     TRY(pipeline_run_on(run->opened.devices, run->opened.device_count, run->opened.model,
         &run->opened.job, &events));
@@ -226,21 +241,13 @@ out:
     return status;
 }
 
-enum clat_status clat_generate(struct clat_context *context, struct clat_job *job)
+void run_close(struct run *run)
 {
-    enum clat_status status = CLAT_OK;
-    struct run *run = NULL;
-    TRY(memory_new(1, sizeof *run, &run));
-    run->context = context;
-    TRY(prepare(run, job));
-    TRY(run_job(run));
-out:
-    if (run) {
-        if (run->trace)
-            safetensors_abort(run->trace);
-        output_close(&run->output);
-        opened_close(&run->opened);
-    }
-    free(run);
-    return status;
+    if (run->trace)
+        safetensors_abort(run->trace);
+    output_close(&run->output);
+    opened_close(&run->opened);
+    free(run->numbers);
+    free(run->indices);
+    free(run->page_numbers);
 }

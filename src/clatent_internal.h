@@ -5,8 +5,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "clatent.h"
+#include "job/list.h"
 #include "job/preferences.h"
-#include "job/values.h"
 #include "pipeline/pipeline.h"
 #include <stdbool.h>
 
@@ -14,11 +14,12 @@ struct clat_context {
     struct clat_options options; /* folders are owned copies */
     char *data_folder, *scheduler_folder;
     struct preferences preferences; /* after clat_configure() */
+    bool told_of_demo;              /* that the demo model is taken, for want of another */
 };
 
 struct clat_job {
     struct clat_context *context;
-    struct job_values values;
+    struct job_list list;
     struct text got; /* what clat_job_get() gave last */
 };
 
@@ -48,15 +49,22 @@ struct opened {
     struct device *device; /* the first of: */
     struct device *devices[DEVICES_LIMIT];
     size_t device_count;
+    bool lent; /* the model is another's */
 };
 /* The values, then the checked job and its model, then its devices, which ask the context whether
  * to stop. opened_close() also after a failure. */
 enum clat_status opened_resolve(
+    struct clat_context *context, const struct job_values *given, struct opened *opened);
+/* The same for a verb that does one job: CLAT_ERROR_USAGE if there are several. */
+enum clat_status opened_resolve_one(
     struct clat_context *context, const struct clat_job *given, struct opened *opened);
 enum clat_status opened_build(struct opened *opened);
 /* One device only; CLAT_ERROR_USAGE if the job names several. */
 enum clat_status opened_device(struct clat_context *context, struct opened *opened);
 enum clat_status opened_devices(struct clat_context *context, struct opened *opened);
+/* The devices go from one piece of work to the next, which prepares them as its job wants. */
+void opened_hand_over(struct opened *from, struct opened *to);
+void opened_close_devices(struct opened *opened);
 void opened_close(struct opened *opened);
 
 /* "demo", the NAME of hf:ORG/NAME@REV, or the last part of the folder; freed by the caller. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "clatent_internal.h"
 #include "device/device.h"
+#include "job/expand.h"
 #include "job/hub.h"
 #include "pipeline/model.h"
 
@@ -10,9 +11,19 @@
 #include <string.h>
 
 enum clat_status opened_resolve(
+    struct clat_context *context, const struct job_values *given, struct opened *opened)
+{
+    return context_resolve(context, given, &opened->values, &opened->folder);
+}
+
+enum clat_status opened_resolve_one(
     struct clat_context *context, const struct clat_job *given, struct opened *opened)
 {
-    return context_resolve(context, &given->values, &opened->values, &opened->folder);
+    if (given->list.count || job_expands(&given->list.top))
+        return status_set(CLAT_ERROR_USAGE,
+            "several jobs (jobs, prompt_file, sweep) are for generate; this takes one");
+    context->told_of_demo = false;
+    return opened_resolve(context, &given->list.top, opened);
 }
 
 enum clat_status opened_build(struct opened *opened)
@@ -80,11 +91,29 @@ out:
     return status;
 }
 
-void opened_close(struct opened *opened)
+void opened_hand_over(struct opened *from, struct opened *to)
+{
+    for (size_t i = 0; i < from->device_count; i++)
+        to->devices[i] = from->devices[i];
+    to->device_count = from->device_count;
+    to->device = from->device;
+    from->device_count = 0;
+    from->device = NULL;
+}
+
+void opened_close_devices(struct opened *opened)
 {
     for (size_t i = 0; i < opened->device_count; i++)
         device_close(opened->devices[i]);
-    model_close(opened->model);
+    opened->device_count = 0;
+    opened->device = NULL;
+}
+
+void opened_close(struct opened *opened)
+{
+    opened_close_devices(opened);
+    if (!opened->lent)
+        model_close(opened->model);
     job_free(&opened->job);
     job_values_free(&opened->values);
     free(opened->folder);

@@ -35,13 +35,34 @@ static enum clat_status make_path(
     return output_expand(output, output->job->output, image, index, path);
 }
 
+static size_t index_of(const struct output *output, const struct output_image *image)
+{
+    size_t index = (size_t)image->index;
+    return output->first_index + (output->indices ? output->indices[index] : index);
+}
+
+/* .npy and .safetensors may be of all images. */
+static bool has_own_path(const struct output *output)
+{
+    return output->kind == OUTPUT_PNG ||
+           ((output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) &&
+               !output->collects);
+}
+
+enum clat_status output_name(
+    const struct output *output, const struct output_image *image, char **path)
+{
+    *path = NULL;
+    return has_own_path(output) ? make_path(output, image, index_of(output, image), path) : CLAT_OK;
+}
+
 /* The name of this image; one that is taken moves {index} on. */
 static enum clat_status choose_path(
     struct output *output, const struct output_image *image, char **path)
 {
     enum clat_status status = CLAT_OK;
     *path = NULL;
-    TRY(make_path(output, image, output->first_index + (size_t)image->index, path));
+    TRY(make_path(output, image, index_of(output, image), path));
     while (file_exists(*path) && !output->job->overwrite) {
         if (!output_has_index(output->job->output))
             FAIL(CLAT_ERROR_OUTPUT,
@@ -50,7 +71,7 @@ static enum clat_status choose_path(
         free(*path);
         *path = NULL;
         output->first_index++;
-        TRY(make_path(output, image, output->first_index + (size_t)image->index, path));
+        TRY(make_path(output, image, index_of(output, image), path));
     }
 out:
     return status;
@@ -71,13 +92,6 @@ static enum clat_status check_pattern(const struct output *output)
     return CLAT_OK;
 }
 
-static enum clat_status check_sheet(const struct job *job)
-{
-    if (file_exists(job->sheet) && !job->overwrite)
-        return status_set(CLAT_ERROR_OUTPUT, "'%s' exists; --overwrite replaces it", job->sheet);
-    return output_check_folder(job->sheet);
-}
-
 static enum clat_status check_preview(const struct output *output, const struct output_image *first)
 {
     enum clat_status status;
@@ -90,11 +104,13 @@ out:
 }
 
 /* Expands the name of the first image, so that a wrong one is found now and not after the work. */
-static enum clat_status check_first_path(struct output *output, const char *item)
+enum clat_status output_start(struct output *output, const char *item)
 {
     enum clat_status status = CLAT_OK;
     const struct job *job = output->job;
     char *path = NULL;
+    if (output->kind == OUTPUT_NONE || output->kind == OUTPUT_STREAM)
+        return CLAT_OK;
     struct output_image first = {.seed = job->seed_count ? job->seeds[0] : 0, .item = item};
     struct output_fields fields = {.seed = first.seed,
         .prompt = first.item,
@@ -103,7 +119,7 @@ static enum clat_status check_first_path(struct output *output, const char *item
         .time = output->time};
     TRY(output_path(job->output, &fields, &path));
     TRY(output_check_folder(path));
-    if (!job->overwrite)
+    if (!job->overwrite && !job->resume)
         TRY(output_next_index(job->output, &fields, &output->first_index));
     free(path);
     path = NULL;
@@ -130,8 +146,6 @@ enum clat_status output_open(struct output *output, struct clat_context *context
         .images = (size_t)outline->images,
         .time = time(NULL)};
     TRY(memory_string(model, &output->model));
-    if (job->sheet)
-        TRY(check_sheet(job));
     if (job->preview && job->preview_output)
         TRY(check_preview(output, &(struct output_image){.item = outline->item}));
     if (output->kind == OUTPUT_NONE)
@@ -139,8 +153,6 @@ enum clat_status output_open(struct output *output, struct clat_context *context
     TRY(check_pattern(output));
     output->collects = (output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) &&
                        !output_is_per_image(job->output);
-    if (output->kind != OUTPUT_STREAM)
-        TRY(check_first_path(output, outline->item));
 out:
     return status;
 }
@@ -319,7 +331,8 @@ static enum clat_status tell_caller(const struct output *output, const struct ou
     const char *path, const struct text *file)
 {
     const struct clat_options *options = &output->context->options;
-    struct clat_image told = {.index = image->index,
+    size_t index = (size_t)image->index;
+    struct clat_image told = {.index = (int)(output->numbers ? output->numbers[index] : index),
         .seed = image->seed,
         .prompt = image->item,
         .path = path,
@@ -338,41 +351,20 @@ enum clat_status output_add(struct output *output, const struct output_image *im
     enum clat_status status = CLAT_OK;
     struct text file = {0};
     char *path = NULL;
-    bool has_own_path =
-        output->kind == OUTPUT_PNG ||
-        ((output->kind == OUTPUT_NPY || output->kind == OUTPUT_SAFETENSORS) && !output->collects);
     TRY(check_finite(image));
-    if (has_own_path)
+    if (has_own_path(output))
         TRY(choose_path(output, image, &path));
     if (output->collects)
         TRY(collect(output, image));
     else if (output->kind != OUTPUT_NONE)
         TRY(write_image(output, image, path, &file));
-    if (output->job->sheet)
-        TRY(sheet_add(&output->sheet, image->rgb, image->height, image->width));
+    if (output->page)
+        page_put(output->page,
+            output->page_numbers ? output->page_numbers[image->index] : (size_t)image->index,
+            image->rgb, image->height, image->width);
     TRY(tell_caller(output, image, path ? path : output->path, &file));
 out:
     free(path);
-    text_free(&file);
-    return status;
-}
-
-/* All images on one page; it only says that a model made them. */
-static enum clat_status write_sheet(const struct output *output)
-{
-    enum clat_status status = CLAT_OK;
-    struct text xmp = {0}, file = {0};
-    char keyword[] = METADATA_XMP_KEY;
-    float *rgb = NULL;
-    int height, width;
-    TRY(sheet_compose(&output->sheet, &rgb, &height, &width));
-    TRY(metadata_xmp(&xmp));
-    struct png_text text = {keyword, xmp.data};
-    TRY(png_encode(rgb, height, width, &text, output->job->ai_mark, &file));
-    TRY(write_file(output->job->sheet, &file, output->job->overwrite));
-out:
-    free(rgb);
-    text_free(&xmp);
     text_free(&file);
     return status;
 }
@@ -383,8 +375,6 @@ enum clat_status output_finish(struct output *output)
     output->shape[0] = output->images;
     if (output->collected)
         TRY(write_array(output, output->path, output->shape, output->collected));
-    if (output->job->sheet)
-        TRY(write_sheet(output));
 out:
     return status;
 }
@@ -393,7 +383,6 @@ void output_close(struct output *output)
 {
     free(output->model);
     free(output->collected);
-    sheet_free(&output->sheet);
     free(output->path);
     *output = (struct output){0};
 }

@@ -3,7 +3,7 @@
 #define CLATENT_OUTPUT_H
 
 #include "clatent_internal.h"
-#include "formats/sheet.h"
+#include "clatent_page.h"
 #include "job/output.h"
 #include "pipeline/pipeline.h"
 
@@ -27,19 +27,29 @@ struct output {
     enum output_kind kind;
     bool collects; /* one .npy or .safetensors for all images */
     size_t images, first_index;
+    const size_t *indices;      /* [images] added to first_index for {index}; NULL: 0, 1, ... */
+    const size_t *numbers;      /* [images] as the caller counts them; NULL: likewise */
+    struct page *page;          /* the contact sheet that shows them; or NULL */
+    const size_t *page_numbers; /* [images] on it; NULL: likewise */
     time_t time;
     float *collected; /* [images][elements] */
     size_t elements;  /* of one image */
     size_t shape[4];
-    struct sheet sheet;  /* of all images, if the job wants one */
     char *path;          /* where they go */
     bool preview_failed; /* it was told */
 };
 
-/* Checks that the pattern fits the job and that its folder can be written into. */
+/* Checks that the pattern fits the job. */
 enum clat_status output_open(struct output *output, struct clat_context *context,
     const struct job_values *values, const struct job *job, const struct pipeline_outline *outline,
     const char *model);
+/* Checks that the folder can be written into, and finds the first free {index}. `item` is what the
+ * first image is made from. */
+enum clat_status output_start(struct output *output, const char *item);
+/* The name of one image as it would be chosen now, freed by the caller; NULL if it has none of its
+ * own. */
+enum clat_status output_name(
+    const struct output *output, const struct output_image *image, char **path);
 /* Writes or keeps one image, then tells the caller of the library. */
 enum clat_status output_add(struct output *output, const struct output_image *image);
 /* A pattern's name for an image, with this {index}; freed by the caller. */

@@ -8,7 +8,7 @@ _clatent_schedulers()
 _clatent()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' keys verbs
-    keys="--model -m --model-path --prompt -p --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --device-timeout --precision --gemm --kernels --float32-matmul-precision --variant --trace --progress --preview --preview-output --quiet -q --json"
+    keys="--model -m --model-path --prompt -p --prompt-file --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --sweep --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --device-timeout --precision --gemm --kernels --float32-matmul-precision --variant --trace --progress --preview --preview-output --quiet -q --json"
     verbs="generate encode decode reconstruct inspect convert devices schedulers info config bench selftest completion help"
     COMPREPLY=()
     # --option=value comes as three words
@@ -29,9 +29,9 @@ _clatent()
         --kernels) words="auto generic" ;;
         --float32-matmul-precision) words="highest high" ;;
         --progress) words="auto plain json none" ;;
-        --model | -m | --class-labels | --image | -i | --mask | --label-map | --layout | --latents | --output | -o | --sheet | --trace | --preview-output) return ;;
+        --model | -m | --prompt-file | --class-labels | --image | -i | --mask | --label-map | --layout | --latents | --output | -o | --sheet | --trace | --preview-output) return ;;
         --scheduler) words=$(_clatent_schedulers) ;;
-        --model-path | --prompt | -p | --class | --height | --width | --num-inference-steps | --steps | --guidance-scale | --eta | --seed | --batch-size | --strength | --device | --device-timeout | --variant | --preview) compopt +o default 2>/dev/null; return ;;
+        --model-path | --prompt | -p | --class | --height | --width | --num-inference-steps | --steps | --guidance-scale | --eta | --seed | --batch-size | --strength | --sweep | --device | --device-timeout | --variant | --preview) compopt +o default 2>/dev/null; return ;;
         --type) words="f32 f16" ;;
         *)
             case ${COMP_WORDS[1]}:$word in

@@ -8,6 +8,7 @@
  * Entries appear by rename under their names, complete or not at all. */
 #include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/cache.h"
+#include "base/digest.h"
 #include "base/memory.h"
 
 #include <dirent.h>
@@ -22,35 +23,21 @@
 
 #define ENTRY_LIMIT ((size_t)64 << 20) /* bytes of one entry */
 #define ENTRIES_MOST 512               /* then the one least recently used goes */
-#define NAME_SIZE 33
+#define NAME_SIZE DIGEST_TEXT
 
 static const char magic[24] = "clatent kernel cache 1\n";
 
 struct header {
     char magic[24];
     uint64_t key_size, value_size;
-    uint64_t digest[2];
+    struct digest digest; /* of the value */
 };
-
-/* Two 64-bit FNV-1a sums with different starts. Against accidents, not against attackers: those
- * must not get write permission at all. */
-static void digest_of(const void *bytes, size_t size, uint64_t digest[2])
-{
-    const unsigned char *at = bytes;
-    digest[0] = 0xCBF29CE484222325u;
-    digest[1] = 0x9E3779B97F4A7C15u;
-    for (size_t i = 0; i < size; i++) {
-        digest[0] = (digest[0] ^ at[i]) * 0x100000001B3u;
-        digest[1] = (digest[1] ^ at[i] ^ (digest[1] >> 47)) * 0x100000001B3u;
-    }
-}
 
 static void name_of(const struct text *key, char name[NAME_SIZE])
 {
-    uint64_t digest[2];
-    digest_of(key->data, key->size, digest);
-    snprintf(name, NAME_SIZE, "%016llx%016llx", (unsigned long long)digest[0],
-        (unsigned long long)digest[1]);
+    struct digest digest = digest_of_nothing;
+    digest_add(&digest, key->data, key->size);
+    digest_text(&digest, name);
 }
 
 /* ---- the folder ----------------------------------------------------------------------------- */
@@ -132,7 +119,7 @@ static bool entry_read(int file, const struct text *key, unsigned char **value, 
 {
     struct stat facts;
     struct header header;
-    uint64_t digest[2];
+    struct digest digest = digest_of_nothing;
     unsigned char *body = NULL;
     if (fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode) || !is_private(&facts) ||
         facts.st_nlink != 1 || (size_t)facts.st_size > ENTRY_LIMIT ||
@@ -144,8 +131,8 @@ static bool entry_read(int file, const struct text *key, unsigned char **value, 
     bool right = read_all(file, body, key->size + header.value_size) &&
                  memcmp(body, key->data, key->size) == 0;
     if (right) {
-        digest_of(body + key->size, header.value_size, digest);
-        right = memcmp(digest, header.digest, sizeof digest) == 0;
+        digest_add(&digest, body + key->size, header.value_size);
+        right = memcmp(&digest, &header.digest, sizeof digest) == 0;
     }
     if (!right) {
         free(body);
@@ -222,7 +209,8 @@ static bool entry_write(int file, const struct text *key, const unsigned char *v
 {
     struct header header = {.key_size = key->size, .value_size = size};
     memcpy(header.magic, magic, sizeof magic);
-    digest_of(value, size, header.digest);
+    header.digest = digest_of_nothing;
+    digest_add(&header.digest, value, size);
     return write_all(file, &header, sizeof header) && write_all(file, key->data, key->size) &&
            write_all(file, value, size) && fsync(file) == 0;
 }

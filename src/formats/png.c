@@ -22,7 +22,8 @@ struct encoder {
     png_text *texts;    /* libpng's form; Latin-1 copies are owned by `converted` */
     char **converted;
     size_t text_count;
-    const float *rgb;
+    const float *rgb; /* one of the two */
+    const unsigned char *bytes;
     int height, width;
     enum clat_status status; /* of a callback, before the jump */
 };
@@ -127,7 +128,11 @@ static void write_image(struct encoder *encoder)
     png_set_text(encoder->png, encoder->info, encoder->texts, (int)encoder->text_count);
     png_write_info(encoder->png, encoder->info);
     for (int y = 0; y < encoder->height; y++) {
-        convert_row(encoder->rgb + (size_t)y * encoder->width * 3, encoder->width, encoder->row);
+        size_t start = (size_t)y * (size_t)encoder->width * 3;
+        if (encoder->bytes)
+            memcpy(encoder->row, encoder->bytes + start, (size_t)encoder->width * 3);
+        else
+            convert_row(encoder->rgb + start, encoder->width, encoder->row);
         png_write_row(encoder->png, encoder->row);
     }
     png_write_end(encoder->png, NULL);
@@ -151,23 +156,36 @@ static void free_encoder(struct encoder *encoder)
     png_destroy_write_struct(&encoder->png, &encoder->info);
 }
 
+static enum clat_status encode(
+    struct encoder *encoder, const struct png_text *texts, size_t text_count)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(memory_new((size_t)encoder->width * 3, 1, &encoder->row));
+    TRY(convert_texts(encoder, texts, text_count));
+    encoder->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, encoder, on_error, on_warning);
+    encoder->info = encoder->png ? png_create_info_struct(encoder->png) : NULL;
+    if (!encoder->info)
+        FAIL(CLAT_ERROR_MEMORY, "no host memory for a PNG file");
+    write_image(encoder);
+    status = encoder->status;
+out:
+    free_encoder(encoder);
+    return status;
+}
+
 enum clat_status png_encode(const float *rgb, int height, int width, const struct png_text *texts,
     size_t text_count, struct text *out)
 {
-    enum clat_status status = CLAT_OK;
     struct encoder encoder = {.out = out, .rgb = rgb, .height = height, .width = width};
-    TRY(check_finite(rgb, (size_t)height * width * 3));
-    TRY(memory_new((size_t)width * 3, 1, &encoder.row));
-    TRY(convert_texts(&encoder, texts, text_count));
-    encoder.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder, on_error, on_warning);
-    encoder.info = encoder.png ? png_create_info_struct(encoder.png) : NULL;
-    if (!encoder.info)
-        FAIL(CLAT_ERROR_MEMORY, "no host memory for a PNG file");
-    write_image(&encoder);
-    status = encoder.status;
-out:
-    free_encoder(&encoder);
-    return status;
+    enum clat_status status = check_finite(rgb, (size_t)height * (size_t)width * 3);
+    return status == CLAT_OK ? encode(&encoder, texts, text_count) : status;
+}
+
+enum clat_status png_encode_bytes(const unsigned char *rgb, int height, int width,
+    const struct png_text *texts, size_t text_count, struct text *out)
+{
+    struct encoder encoder = {.out = out, .bytes = rgb, .height = height, .width = width};
+    return encode(&encoder, texts, text_count);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

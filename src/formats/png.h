@@ -20,6 +20,9 @@ struct png_text {
  * keyword XML:com.adobe.xmp always as iTXt. Appends the whole file to `out`. */
 enum clat_status png_encode(const float *rgb, int height, int width, const struct png_text *texts,
     size_t text_count, struct text *out);
+/* The same of bytes. */
+enum clat_status png_encode_bytes(const unsigned char *rgb, int height, int width,
+    const struct png_text *texts, size_t text_count, struct text *out);
 
 /* Limits on files from strangers. */
 #define PNG_SIDE_LIMIT 16384 /* pixels */

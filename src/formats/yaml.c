@@ -16,13 +16,29 @@
 struct reader {
     yaml_parser_t parser;
     const char *name; /* of the file, for messages */
+    int line, lines;  /* of the text's beginning in that file, and how many it has */
     size_t nodes;     /* so far */
     int depth;        /* of the node being read */
 };
 
-static int event_line(const yaml_event_t *event)
+/* libyaml puts the end of a text into a line of its own. */
+static int line_of(const struct reader *reader, const yaml_mark_t *mark)
 {
-    return (int)event->start_mark.line + 1;
+    int line = (int)mark->line < reader->lines ? (int)mark->line : reader->lines - 1;
+    return line + reader->line;
+}
+
+static int count_lines(const char *text, size_t size)
+{
+    int lines = size > 0;
+    for (size_t i = 0; i + 1 < size; i++)
+        lines += text[i] == '\n';
+    return lines > 0 ? lines : 1;
+}
+
+static int event_line(const struct reader *reader, const yaml_event_t *event)
+{
+    return line_of(reader, &event->start_mark);
 }
 
 static enum clat_status next_event(struct reader *reader, yaml_event_t *event)
@@ -33,14 +49,14 @@ static enum clat_status next_event(struct reader *reader, yaml_event_t *event)
     if (parser->error == YAML_MEMORY_ERROR)
         return status_set(CLAT_ERROR_MEMORY, "no host memory to read %s", reader->name);
     return status_set(CLAT_ERROR_USAGE, "%s:%d: not valid YAML: %s%s%s", reader->name,
-        (int)parser->problem_mark.line + 1, parser->problem ? parser->problem : "unreadable",
+        line_of(reader, &parser->problem_mark), parser->problem ? parser->problem : "unreadable",
         parser->context ? ", " : "", parser->context ? parser->context : "");
 }
 
 static enum clat_status refuse(
     const struct reader *reader, const yaml_event_t *event, const char *what)
 {
-    return status_set(CLAT_ERROR_USAGE, "%s:%d: %s", reader->name, event_line(event), what);
+    return status_set(CLAT_ERROR_USAGE, "%s:%d: %s", reader->name, event_line(reader, event), what);
 }
 
 /* Anchors and tags of any node; they only differ in where the event keeps them. */
@@ -73,7 +89,7 @@ static enum clat_status read_scalar(
     size_t size = event->data.scalar.length;
     if (size > YAML_SCALAR_LIMIT)
         return status_set(CLAT_ERROR_USAGE, "%s:%d: a text of %zu bytes; at most %u are allowed",
-            reader->name, event_line(event), size, YAML_SCALAR_LIMIT);
+            reader->name, event_line(reader, event), size, YAML_SCALAR_LIMIT);
     if (strlen(text) != size)
         return refuse(reader, event, "a NUL character is not allowed in a text");
     node->kind = NODE_SCALAR;
@@ -127,7 +143,7 @@ static enum clat_status check_key(
     for (size_t i = 0; i < mapping->count; i++)
         if (strcmp(mapping->children[i].key, key) == 0)
             return status_set(CLAT_ERROR_USAGE, "%s:%d: key '%s' was given before, on line %d",
-                reader->name, event_line(event), key, mapping->children[i].line);
+                reader->name, event_line(reader, event), key, mapping->children[i].line);
     return CLAT_OK;
 }
 
@@ -146,7 +162,7 @@ static enum clat_status read_entry(
     if (!child->key)
         FAIL(CLAT_ERROR_MEMORY, "no host memory to read %s", reader->name);
     TRY(read_node(reader, &value, child));
-    child->line = event_line(key);
+    child->line = event_line(reader, key);
 out:
     yaml_event_delete(&value);
     return status;
@@ -173,7 +189,7 @@ static enum clat_status read_node(
     struct reader *reader, const yaml_event_t *event, struct yaml_node *node)
 {
     enum clat_status status = CLAT_OK;
-    node->line = event_line(event);
+    node->line = event_line(reader, event);
     TRY(check_plain_node(reader, event));
     if (++reader->nodes > YAML_NODE_LIMIT)
         FAIL(CLAT_ERROR_USAGE, "%s:%d: more than %d values", reader->name, node->line,
@@ -221,8 +237,10 @@ static enum clat_status read_stream(struct reader *reader, struct yaml_node *roo
     TRY(skip_event(reader, &type));
     TRY(skip_event(reader, &type));
     if (type != YAML_STREAM_END_EVENT)
-        FAIL(CLAT_ERROR_USAGE, "%s:%d: a second document (---) is not allowed", reader->name,
-            (int)reader->parser.mark.line + 1);
+        FAIL(CLAT_ERROR_USAGE,
+            "%s:%d: a second document (---) is not allowed; several jobs stand in a list under "
+            "'jobs'",
+            reader->name, line_of(reader, &reader->parser.mark));
 out:
     yaml_event_delete(&event);
     return status;
@@ -246,14 +264,22 @@ static int bad_line(const char *text, size_t size)
 
 enum clat_status yaml_parse(const char *name, const char *text, size_t size, struct yaml_node *root)
 {
+    return yaml_parse_at(name, 1, text, size, root);
+}
+
+enum clat_status yaml_parse_at(
+    const char *name, int first, const char *text, size_t size, struct yaml_node *root)
+{
     memset(root, 0, sizeof *root);
-    struct reader reader = {.name = name};
+    struct reader reader = {.name = name, .line = first};
+
     if (size > YAML_FILE_LIMIT)
         return status_set(
             CLAT_ERROR_USAGE, "%s: %zu bytes; at most %u are allowed", name, size, YAML_FILE_LIMIT);
     int line = bad_line(text, size);
     if (line)
-        return status_set(CLAT_ERROR_USAGE, "%s:%d: not UTF-8 text", name, line);
+        return status_set(CLAT_ERROR_USAGE, "%s:%d: not UTF-8 text", name, first + line - 1);
+    reader.lines = count_lines(text, size);
     if (!yaml_parser_initialize(&reader.parser))
         return status_set(CLAT_ERROR_MEMORY, "no host memory to read %s", name);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);

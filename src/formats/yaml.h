@@ -37,6 +37,9 @@ struct yaml_node {
 enum clat_status yaml_read(const char *path, struct yaml_node *root);
 enum clat_status yaml_parse(
     const char *name, const char *text, size_t size, struct yaml_node *root);
+/* The same for a piece of a file whose first line is `line`. */
+enum clat_status yaml_parse_at(
+    const char *name, int line, const char *text, size_t size, struct yaml_node *root);
 void yaml_free(struct yaml_node *root);
 
 /* A plain `null`, `~` or nothing at all: the key is as good as absent. */

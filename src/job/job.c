@@ -89,6 +89,7 @@ static enum clat_status build_field(
     case KEY_FLAG:
         return job_read_flag(key, value->items[0], value->where, field);
     case KEY_TEXTS:
+    case KEY_SWEEP:
         return build_texts(value, field);
     case KEY_SEEDS:
         return build_seeds(value, job);
@@ -208,7 +209,7 @@ out:
 
 static void free_field(const struct job_key *key, void *field)
 {
-    if (key->kind == KEY_TEXTS)
+    if (key->kind == KEY_TEXTS || key->kind == KEY_SWEEP)
         free_texts(field);
     else if (key->kind == KEY_TEXT || key->kind == KEY_CHOICE || key->kind == KEY_LAYOUT)
         free(*(char **)field);

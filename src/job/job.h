@@ -23,6 +23,8 @@ struct job {
     struct texts model_path; /* folders where a bare name is looked for */
     /* What to make: which of them a model takes is its task's affair (pipeline/task.h). */
     struct texts prompts;    /* UTF-8, may be "" */
+    char *prompt_file;       /* further prompts; expand.h makes jobs without it, */
+    struct texts sweep;      /* and without these axes */
     struct texts classes;    /* numbers, or names out of class_labels */
     struct texts images;     /* .png or .npy */
     struct texts masks;      /* .png, white is the hole; one, or one for each image */
@@ -62,6 +64,7 @@ struct job {
     char *preview_output;           /* pattern, .png; NULL: no file */
     char *trace;                    /* .safetensors that receives every stage, or NULL */
     bool overwrite;
+    bool resume;            /* skip what the manifest has */
     bool metadata, ai_mark; /* what an image file tells about itself; both default to true */
     bool quiet, json;       /* for the program */
     char *progress;         /* "auto", "plain", "json" or "none": for the program */

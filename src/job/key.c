@@ -30,6 +30,10 @@ const struct job_key job_keys[] = {
     {"prompt", .letter = 'p', .kind = KEY_TEXTS, .recorded = true, .argument = "TEXT",
         .field = FIELD(prompts),
         .help = "text to image: what to show; may be repeated (in a file: a list)"},
+    {"prompt_file", .kind = KEY_TEXT, .is_path = true, .argument = "FILE",
+        .field = FIELD(prompt_file),
+        .help = "a prompt in each line, with --options behind it, or a JSON object; # begins a "
+                "comment; - is standard input"},
     {"class", .kind = KEY_TEXTS, .listed = true, .recorded = true, .argument = "N|NAME",
         .field = FIELD(classes),
         .help = "class-conditional models: a class, by its number or its name in class_labels; "
@@ -97,6 +101,9 @@ const struct job_key job_keys[] = {
         .recommended = true, .recorded = true, .argument = "NAME[,K=V]...",
         .help =
             "sampler and its options (clatent schedulers lists them); default: the model's own"},
+    {"sweep", .kind = KEY_SWEEP, .argument = "KEY=V,V,...", .field = FIELD(sweep),
+        .help = "an image for each of these values, 1-9 and 1-9(+2) too; repeated: for each "
+                "combination"},
     {"output", .letter = 'o', .kind = KEY_TEXT, .is_path = true, .argument = "PATTERN",
         .field = FIELD(output),
         .help = "file name with {index} {index:05} {seed} {model} {steps} {prompt:40} "
@@ -141,8 +148,8 @@ const struct job_key job_keys[] = {
         .help = "take the weight files of this variant, such as fp16"},
     {"trace", .kind = KEY_TEXT, .is_path = true, .argument = "FILE", .field = FIELD(trace),
         .help = ".safetensors that receives every stage, to compare with another program"},
-    {"progress", .kind = KEY_CHOICE, .configured = true, .standard = "auto", .choices = bars,
-        .argument = "auto|plain|json|none", .field = FIELD(progress),
+    {"progress", .kind = KEY_CHOICE, .whole = true, .configured = true, .standard = "auto",
+        .choices = bars, .argument = "auto|plain|json|none", .field = FIELD(progress),
         .help = "on standard error; auto: a bar on a terminal, else nothing; plain: a line now and "
                 "then; "
                 "json: a JSON object per event"},
@@ -155,11 +162,13 @@ const struct job_key job_keys[] = {
         .field = FIELD(preview_output),
         .help = "the .png file of a preview, replaced by the next one; default "
                 "clatent-preview-{index:05}.png"},
-    {"quiet", .letter = 'q', .kind = KEY_FLAG, .configured = true, .standard = "false",
-        .field = FIELD(quiet), .help = "no words on standard error but errors"},
-    {"json", .kind = KEY_FLAG, .field = FIELD(json),
+    {"quiet", .letter = 'q', .kind = KEY_FLAG, .whole = true, .configured = true,
+        .standard = "false", .field = FIELD(quiet),
+        .help = "no words on standard error but errors"},
+    {"json", .kind = KEY_FLAG, .whole = true, .field = FIELD(json),
         .help = "one JSON object per finished image on standard output"},
     {"negative_prompt", .kind = KEY_LATER},
+    {"resume", .kind = KEY_LATER},
 };
 const size_t job_key_count = sizeof job_keys / sizeof *job_keys;
 

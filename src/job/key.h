@@ -21,6 +21,7 @@ enum key_kind {
     KEY_SEEDS,     /* one number or a list: job.seeds */
     KEY_SCHEDULER, /* a name, or a mapping of `name` and options: job.scheduler, .scheduler_options
                     */
+    KEY_SWEEP,     /* struct texts: "KEY=VALUE,VALUE" for each axis, see job/sweep.h */
     KEY_LATER      /* known, not supported yet */
 };
 
@@ -35,6 +36,7 @@ struct job_key {
     bool recorded;        /* part of an image's metadata */
     bool configured;      /* a configuration file or variable may give it */
     const char *standard; /* of those: what holds without any, in words */
+    bool whole;           /* of all jobs of a file together: not in its list */
     int lowest, highest;  /* KEY_INT, KEY_REAL: both allowed */
     int multiple;         /* KEY_INT: 0 and 1 mean any */
     const char *const *choices;

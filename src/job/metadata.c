@@ -118,7 +118,7 @@ enum clat_status metadata_parse(
     const struct yaml_node *job = find_member(&root, "job"), *by = find_member(&root, "version");
     if (!job || !by || by->kind != NODE_SCALAR)
         FAIL(CLAT_ERROR_INPUT, "%s: its text '%s' has no version and job", name, METADATA_KEY);
-    TRY(job_values_tree(values, name, job));
+    TRY(job_values_tree(values, name, NULL, job));
     TRY(memory_string(by->text, version));
 out:
     yaml_free(&root);

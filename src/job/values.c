@@ -2,6 +2,7 @@
 #include "job/values.h"
 #include "base/memory.h"
 #include "job/layout.h"
+#include "job/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -161,6 +162,8 @@ enum clat_status job_value_check(int index, const char *text, const char *where)
         return check_choice(key, text, where);
     case KEY_SEEDS:
         return job_read_seed(text, where, &seed, &flag);
+    case KEY_SWEEP:
+        return sweep_axis_check(text, where);
     case KEY_LATER:
         return status_set(
             CLAT_ERROR_USAGE, "%s: %s is not supported yet by this version", where, key->name);
@@ -248,7 +251,7 @@ enum clat_status job_values_set(
         TRY(job_value_check(key, text, where));
     if (kind == KEY_SCHEDULER)
         return set_scheduler(values, key, text, where);
-    if (!(append && kind == KEY_TEXTS))
+    if (!(append && (kind == KEY_TEXTS || kind == KEY_SWEEP)))
         job_value_clear(&values->value[key]);
     if (is_list)
         TRY(set_list(values, key, text, where));

@@ -12,7 +12,7 @@
 #include "formats/yaml.h"
 #include "job/key.h"
 
-#define JOB_KEYS 48 /* at least job_key_count */
+#define JOB_KEYS 56 /* at least job_key_count */
 
 struct job_value {
     char **items; /* [count] texts; a scheduler's single item is its name */
@@ -39,8 +39,9 @@ enum clat_status job_values_set(
 enum clat_status job_values_read(struct job_values *values, const char *path);
 enum clat_status job_values_parse(
     struct job_values *values, const char *name, const char *text, size_t size);
+/* Relative paths start at `folder`; NULL: they stay as they are. */
 enum clat_status job_values_tree(
-    struct job_values *values, const char *name, const struct yaml_node *root);
+    struct job_values *values, const char *name, const char *folder, const struct yaml_node *root);
 
 /* The recommendations of a model: fills only keys that are not set; a file that is not there is no
  * fault. Keys that a model has no say in are refused. */
@@ -51,6 +52,12 @@ enum clat_status job_values_configure(struct job_values *values, const char *pat
 
 /* A value as text, as --KEY would take it, appended to `out`; nothing if the key was not given. */
 enum clat_status job_values_text(const struct job_values *values, int key, struct text *out);
+
+/* Makes a relative path of a file start at the file's folder (NULL: none): *path is the joined one,
+ * freed by the caller, or NULL if the text stays as it is, as "hf:..." and "-" do. */
+enum clat_status job_path_join(int key, const char *folder, const char *text, char **path);
+/* The folder of a path, freed by the caller; NULL if that is the current one. */
+enum clat_status job_path_folder(const char *path, char **folder);
 
 /* Low-level, used by yaml.c of this room: replaces, appends, checks one text. */
 void job_value_clear(struct job_value *value);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/home.h"
 #include "base/memory.h"
+#include "formats/escape.h"
 #include "job/layout.h"
 #include "job/values.h"
 
@@ -13,11 +14,11 @@
 
 struct source {
     struct job_values *values;
-    const char *name;  /* of the file, for messages */
-    char *folder;      /* relative paths start here; NULL: they stay as they are */
-    bool recommending; /* a model's clatent.yaml: fill gaps, allowed keys only */
-    bool configuring;  /* a configuration file: allowed keys only */
-    bool own_eta;      /* a recommended eta is about another scheduler than the user's */
+    const char *name;   /* of the file, for messages */
+    const char *folder; /* relative paths start here; NULL: they stay as they are */
+    bool recommending;  /* a model's clatent.yaml: fill gaps, allowed keys only */
+    bool configuring;   /* a configuration file: allowed keys only */
+    bool own_eta;       /* a recommended eta is about another scheduler than the user's */
 };
 
 /* "name:line", freed by the caller. */
@@ -49,16 +50,16 @@ static bool stays_as_it_is(const char *path)
 
 /* What a path in a file stands for: "~/x" is in the home folder, everything relative in the folder
  * of the file; a model's bare name that is not there stays, to be looked for in model_path. */
-static enum clat_status place(
-    const struct source *source, const struct job_key *key, const char *text, char **path)
+enum clat_status job_path_join(int index, const char *folder, const char *text, char **path)
 {
     enum clat_status status = CLAT_OK;
+    const struct job_key *key = &job_keys[index];
     *path = NULL;
-    if (!key->is_path || !source->folder || stays_as_it_is(text))
+    if (!key->is_path || !folder || stays_as_it_is(text))
         return CLAT_OK;
     if (strncmp(text, "~/", 2) == 0 && home_folder())
         return file_join(home_folder(), text + 2, path);
-    TRY(file_join(source->folder, text, path));
+    TRY(file_join(folder, text, path));
     if (key->field == offsetof(struct job, model) && !strchr(text, '/') && !file_exists(*path)) {
         free(*path);
         *path = NULL;
@@ -80,7 +81,7 @@ static enum clat_status add_scalar(
         FAIL(CLAT_ERROR_USAGE, "%s: %s must be a plain value, found the quoted text '%s'", where,
             name, node->text);
     TRY(job_value_check(key, node->text, where));
-    TRY(place(source, &job_keys[key], node->text, &path));
+    TRY(job_path_join(key, source->folder, node->text, &path));
     TRY(job_value_add(source->values, key, path ? path : node->text, where));
 out:
     free(path);
@@ -199,6 +200,64 @@ out:
     return status;
 }
 
+/* "steps=10-30": a value or range; "steps=[\"10\", \"20\"]": a list. */
+static enum clat_status axis_text(const struct source *source, int key,
+    const struct yaml_node *node, const char *where, struct text *out)
+{
+    enum clat_status status;
+    char *path = NULL;
+    bool list = node->kind == NODE_LIST;
+    TRY(text_print(out, list ? "%s=[" : "%s=", job_keys[key].name));
+    for (size_t i = 0; i < (list ? node->count : 1); i++) {
+        const struct yaml_node *item = list ? &node->children[i] : node;
+        if (item->kind != NODE_SCALAR)
+            FAIL(CLAT_ERROR_USAGE, "%s: sweep: the values of %s must be texts or numbers, found %s",
+                where, job_keys[key].name, yaml_kind_name(item));
+        TRY(job_path_join(key, source->folder, item->text, &path));
+        TRY(text_print(out, i ? ", " : ""));
+        TRY(list ? escape_json(out, path ? path : item->text)
+                 : text_print(out, "%s", path ? path : item->text));
+        free(path);
+        path = NULL;
+    }
+    TRY(text_print(out, list ? "]" : ""));
+out:
+    free(path);
+    return status;
+}
+
+static enum clat_status add_axis(struct source *source, int sweep, const struct yaml_node *node)
+{
+    enum clat_status status;
+    struct text text = {0};
+    char *where = NULL;
+    int key = job_key_find(node->key);
+    TRY(make_where(source, node->line, &where));
+    if (key < 0)
+        TRY(job_key_unknown(node->key, where));
+    TRY(axis_text(source, key, node, where, &text));
+    TRY(job_value_check(sweep, text.data, where));
+    TRY(job_value_add(source->values, sweep, text.data, where));
+out:
+    text_free(&text);
+    free(where);
+    return status;
+}
+
+/* A mapping: an axis for each key. */
+static enum clat_status add_sweep(
+    struct source *source, int key, const struct yaml_node *node, const char *where)
+{
+    enum clat_status status = CLAT_OK;
+    if (node->kind != NODE_MAPPING || !node->count)
+        return status_set(CLAT_ERROR_USAGE,
+            "%s: sweep must be a mapping with a line 'KEY: [VALUE, ...]' for each axis, found %s",
+            where, node->kind == NODE_MAPPING ? "an empty one" : yaml_kind_name(node));
+    for (size_t i = 0; i < node->count && status == CLAT_OK; i++)
+        status = add_axis(source, key, &node->children[i]);
+    return status;
+}
+
 static enum clat_status add_value(
     struct source *source, int key, const struct yaml_node *node, const char *where)
 {
@@ -208,6 +267,8 @@ static enum clat_status add_value(
     job_value_clear(&source->values->value[key]);
     if (kind == KEY_SCHEDULER)
         return add_scheduler(source, key, node, where);
+    if (kind == KEY_SWEEP)
+        return add_sweep(source, key, node, where);
     if (kind == KEY_LAYOUT && node->kind != NODE_SCALAR)
         return add_layout(source, key, node, where);
     if (node->kind == NODE_LIST && (kind == KEY_TEXTS || kind == KEY_SEEDS))
@@ -255,8 +316,7 @@ static enum clat_status add_tree(struct source *source, const struct yaml_node *
     return status;
 }
 
-/* The folder of a path; NULL if that is the current one. */
-static enum clat_status folder_of(const char *path, char **folder)
+enum clat_status job_path_folder(const char *path, char **folder)
 {
     const char *slash = strrchr(path, '/');
     *folder = NULL;
@@ -270,12 +330,14 @@ static enum clat_status read_file(struct source *source)
 {
     enum clat_status status = CLAT_OK;
     struct yaml_node root = {0};
-    TRY(folder_of(source->name, &source->folder));
+    char *folder = NULL;
+    TRY(job_path_folder(source->name, &folder));
+    source->folder = folder;
     TRY(yaml_read(source->name, &root));
     TRY(add_tree(source, &root));
 out:
     yaml_free(&root);
-    free(source->folder);
+    free(folder);
     return status;
 }
 
@@ -298,9 +360,9 @@ enum clat_status job_values_configure(struct job_values *values, const char *pat
 }
 
 enum clat_status job_values_tree(
-    struct job_values *values, const char *name, const struct yaml_node *root)
+    struct job_values *values, const char *name, const char *folder, const struct yaml_node *root)
 {
-    struct source source = {.values = values, .name = name};
+    struct source source = {.values = values, .name = name, .folder = folder};
     return add_tree(&source, root);
 }
 
@@ -310,7 +372,7 @@ enum clat_status job_values_parse(
     struct yaml_node root;
     enum clat_status status = yaml_parse(name, text, size, &root);
     if (status == CLAT_OK)
-        status = job_values_tree(values, name, &root);
+        status = job_values_tree(values, name, NULL, &root);
     yaml_free(&root);
     return status;
 }

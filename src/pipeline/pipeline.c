@@ -102,6 +102,11 @@ enum clat_status pipeline_check(
     return status;
 }
 
+const char *pipeline_item(const struct model *model, const struct job *job, int index)
+{
+    return task_item(model, job, index / job->batch_size);
+}
+
 static void on_build(void *user, const char *program, int number, int total)
 {
     (void)program;

@@ -73,6 +73,9 @@ struct pipeline_outline {
     const char *key;   /* of the job: what images are made from, "prompt"; NULL: nothing */
     const char *item;  /* the first of these; the job's */
 };
+/* What image `index` of a job is made from ("" if nothing), and its seed. */
+const char *pipeline_item(const struct model *model, const struct job *job, int index);
+uint64_t pipeline_seed(const struct job *job, int index);
 /* Finds everything that can be known to be wrong without a device and without weights. */
 enum clat_status pipeline_check(
     const struct model *model, const struct job *job, struct pipeline_outline *outline);

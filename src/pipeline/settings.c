@@ -48,18 +48,23 @@ out:
 }
 
 /* One seed counts up over the images; a list has one for each. One generator has one seed. */
+uint64_t pipeline_seed(const struct job *job, int index)
+{
+    if (job->seed_count > 1)
+        return job->seeds[index];
+    return job->seeds[0] + (job_has_one_generator(job) ? 0 : (uint64_t)index);
+}
+
 static enum clat_status settle_seeds(struct run *run)
 {
     enum clat_status status;
     const struct job *job = run->job;
-    bool one = job_has_one_generator(job);
     if (job->seed_count != 1 && job->seed_count != (size_t)run->images)
         FAIL(CLAT_ERROR_USAGE, "seed: %zu seeds for %d images; give one, or one per image",
             job->seed_count, run->images);
     TRY(memory_new((size_t)run->images, sizeof *run->seeds, &run->seeds));
     for (int i = 0; i < run->images; i++)
-        run->seeds[i] =
-            job->seed_count == 1 ? job->seeds[0] + (one ? 0 : (uint64_t)i) : job->seeds[i];
+        run->seeds[i] = pipeline_seed(job, i);
 out:
     return status;
 }

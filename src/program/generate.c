@@ -48,10 +48,11 @@ static enum clat_status settle_preview(struct clat_job *job)
 
 static enum clat_status settle_output(struct clat_job *job)
 {
+    enum clat_status status = report(
+        clat_job_default(job, "output", "clatent-{index:05}-{seed}.png", "the default output"));
     const char *output = clat_job_get(job, "output");
-    if (!output)
-        return report(
-            clat_job_set(job, "output", "clatent-{index:05}-{seed}.png", "the default output"));
+    if (status != CLAT_OK || !output)
+        return status;
     if (strcmp(output, "-") == 0 && isatty(STDOUT_FILENO))
         return complain(
             CLAT_ERROR_USAGE, "--output: - would write an image to the terminal; redirect it");
