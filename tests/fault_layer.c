@@ -424,7 +424,14 @@ static cl_int CL_API_CALL BuildProgram(cl_program program, cl_uint count, const 
         pause();
     if (!code && must_not_build(program))
         code = CL_BUILD_PROGRAM_FAILURE;
-    return code ? code : driver->clBuildProgram(program, count, ids, options, notify, user);
+    if (code)
+        return code;
+    static pthread_mutex_t one_at_a_time =
+        PTHREAD_MUTEX_INITIALIZER; /* not all compilers bear more */
+    pthread_mutex_lock(&one_at_a_time);
+    code = driver->clBuildProgram(program, count, ids, options, notify, user);
+    pthread_mutex_unlock(&one_at_a_time);
+    return code;
 }
 
 static cl_kernel CL_API_CALL CreateKernel(cl_program program, const char *name, cl_int *out)

@@ -166,6 +166,7 @@ void device_prepare(struct device *device, struct device *dry)
 {
     device_prepare_end(device);
     device_expect_builds(device, dry);
+    device_build_ahead(device, dry);
     if (device->dry || !(device->quirks & QUIRK_BUILDS_AT_LAUNCH) ||
         memory_new(1, sizeof *device->preparation, &device->preparation) != CLAT_OK)
         return;

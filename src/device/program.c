@@ -10,6 +10,7 @@
 #include "device/quirk.h"
 #include "base/memory.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,19 @@ static enum clat_status build_options(
     return status_set(CLAT_ERROR_INTERNAL, "build options of %d bytes: '%.80s...'", size, options);
 }
 
+/* Compilers of drivers are not to be trusted with two threads, even where the standard says so. */
+static cl_int build(const struct device *device, cl_program handle, const char *options)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    bool alone = !(device->quirks & QUIRK_BUILDS_TOGETHER);
+    if (alone)
+        pthread_mutex_lock(&one_at_a_time);
+    cl_int code = clBuildProgram(handle, 1, &device->id, options, NULL, NULL);
+    if (alone)
+        pthread_mutex_unlock(&one_at_a_time);
+    return code;
+}
+
 enum clat_status program_build(struct device *device, const char *file, const char *options,
     const char *text, cl_program *handle)
 {
@@ -64,7 +78,7 @@ enum clat_status program_build(struct device *device, const char *file, const ch
         device->building(device->building_user, file, device->builds + 1,
             device->builds_ahead > device->builds ? device->builds_ahead : 0);
     device->builds++;
-    code = clBuildProgram(*handle, 1, &device->id, all_options, NULL, NULL);
+    code = build(device, *handle, all_options);
     if (code == CL_SUCCESS)
         return CLAT_OK;
     read_log(device, *handle, log, sizeof log);
@@ -116,7 +130,7 @@ static bool program_load(
         clCreateProgramWithBinary(device->context, 1, &device->id, &size, &bytes, &state, &code);
     free(binary);
     if (code == CL_SUCCESS)
-        code = clBuildProgram(*handle, 1, &device->id, options, NULL, NULL);
+        code = build(device, *handle, options);
     if (code == CL_SUCCESS) {
         device->cache_hits++;
         return true;
@@ -164,7 +178,7 @@ out:
     return status;
 }
 
-static bool is_built(const struct device *device, const struct program *wanted)
+bool program_is_built(const struct device *device, const struct program *wanted)
 {
     for (const struct program *program = device->programs; program; program = program->next)
         if (strcmp(program->file, wanted->file) == 0 &&
@@ -192,11 +206,11 @@ void device_expect_builds(struct device *device, const struct device *dry)
     if (!device->building)
         return;
     for (const struct program *program = dry->programs; program; program = program->next)
-        missing += !is_built(device, program) && !is_cached(device, program);
+        missing += !program_is_built(device, program) && !is_cached(device, program);
     device->builds_ahead = missing ? device->builds + missing : 0;
 }
 
-static enum clat_status program_new(
+enum clat_status program_new(
     struct device *device, const char *file, const char *options, struct program **out_program)
 {
     enum clat_status status;

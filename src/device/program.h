@@ -40,6 +40,14 @@ enum clat_status source_expand(const char *file, struct text *text);
 /* Kept program of that file and options, built if it is the first time. */
 enum clat_status program_find(
     struct device *device, const char *file, const char *options, struct program **program);
+/* The same without looking for it, and not kept. */
+enum clat_status program_new(
+    struct device *device, const char *file, const char *options, struct program **program);
+/* True if the device keeps one like `wanted`. */
+bool program_is_built(const struct device *device, const struct program *wanted);
+/* Builds all that a dry device was asked for, several at once, where the driver bears that; nothing
+ * elsewhere. ahead.c */
+void device_build_ahead(struct device *device, const struct device *dry);
 /* Builds `text` as if it were file `file`; for program_find and for tests of broken text. */
 enum clat_status program_build(struct device *device, const char *file, const char *options,
     const char *text, cl_program *handle);
@@ -48,7 +56,8 @@ enum clat_status program_key(
     const struct device *device, const char *options, const struct text *source, struct text *key);
 /* For kernel_find on a dry device: keeps the call that goes on, or the one before. call.c */
 void kernel_note_call(const struct device *device, struct kernel *kernel);
-/* Counts what is still to be built of all that a dry device was asked for, for device_on_build(). */
+/* Counts what is still to be built of all that a dry device was asked for, for device_on_build().
+ */
 void device_expect_builds(struct device *device, const struct device *dry);
 void programs_free(struct program *list);
 void kernels_free(struct kernel *list);

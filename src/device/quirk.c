@@ -35,6 +35,14 @@ const struct quirk quirk_rows[] = {
         "calls exit() at __builtin_prefetch"},
     {QUIRK_PREFETCHES, "Intel(R) OpenCL", NULL, NULL, "kernels for CPUs ask for cache lines ahead",
         "measured with the CPU runtime 2026.2"},
+    {QUIRK_BUILDS_TOGETHER, "Intel(R) OpenCL Graphics", NULL, NULL,
+        "programs are built several at a time",
+        "OpenCL 1.2, appendix A.2: calls of several threads are safe; said to gain; not measured "
+        "here"},
+    {QUIRK_BUILDS_TOGETHER, "AMD Accelerated Parallel Processing", NULL, NULL,
+        "programs are built several at a time",
+        "OpenCL 1.2, appendix A.2: calls of several threads are safe; said to gain; not measured "
+        "here"},
     {QUIRK_NO_OWN_CACHE, "NVIDIA CUDA", NULL, NULL, "kernels are cached by the driver, not by us",
         "dlprimitives docs/kernel_cache.md: the binary is PTX, the driver compiles it again"},
     {QUIRK_NO_OWN_CACHE, "Oclgrind", NULL, NULL, "kernels are not cached",

@@ -14,7 +14,8 @@ enum quirk_symptom {
     QUIRK_BUILDS_AT_LAUNCH = 4, /* compiles a kernel at its first launch, on a thread of its own */
     QUIRK_IN_PROCESS = 8,       /* CPU devices run kernels in this process, with what its CPU has */
     QUIRK_PREFETCHES = 16,      /* CPU devices take the builtin that asks for a cache line */
-    QUIRK_SECOND_CHOICE = 32    /* another driver of the same hardware is better */
+    QUIRK_SECOND_CHOICE = 32,   /* another driver of the same hardware is better */
+    QUIRK_BUILDS_TOGETHER = 64  /* its compiler may be used by several threads */
 };
 
 struct quirk {
