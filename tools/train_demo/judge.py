@@ -83,7 +83,7 @@ def nearest(lab):
 def normalised(mask):
     """The mask on a grid with its centre in the middle and a fixed area."""
     area = mask.sum()
-    y, x = (mask * (world.ROWS - .5)).sum() / area, (mask * (world.COLUMNS - .5)).sum() / area
+    y, x = (mask * (world.WHOLE.rows - .5)).sum() / area, (mask * (world.WHOLE.columns - .5)).sum() / area
     grid = (np.arange(GRID) - (GRID - 1) / 2) * np.sqrt(area) / (GRID / 2)
     rows, columns = np.meshgrid(y + grid, x + grid, indexing="ij")
     return ndimage.map_coordinates(mask, [rows, columns], order=1, mode="constant")
