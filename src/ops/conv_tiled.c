@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define FEW 4 /* input channels, whose taps share steps */
+
 static int padded_inputs(const struct conv *conv)
 {
     return conv_round_up(conv->in, GEMM_GROUP_STEP);
@@ -60,6 +62,25 @@ out:
     return status;
 }
 
+/* The product of up to four channels. */
+static enum clat_status multiply_few(struct device *device, const struct conv *conv,
+    const struct conv_call *call, const struct tensor *x, int rows)
+{
+    int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
+    struct kernel *kernel;
+    enum clat_status status;
+    char options[64];
+    snprintf(options, sizeof options, "-DROWS=%d%s", rows, HALF_OPTION(conv->half));
+    TRY(kernel_find(device, "conv_tiled", "few", options, &kernel));
+    TRY(launch(device, kernel, gemm_group_grid_of(pixels, rows, columns, 1), ARG_TENSOR(x),
+        ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),
+        ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)), ARG_INT(call->y->h),
+        ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),
+        CONV_ARGS_END(conv, call)));
+out:
+    return status;
+}
+
 enum clat_status conv_tiled_end(struct device *device, const struct conv *conv,
     const struct conv_call *call, const struct tensor *partial)
 {
@@ -89,6 +110,10 @@ static enum clat_status run(
     if (call->x2 || call->fold || call->silu || conv->in % 4) {
         TRY(join_input(pool, conv, call, &joined));
         x = &joined;
+    }
+    if (conv->in <= FEW) {
+        TRY(multiply_few(device, conv, call, x, cut.rows));
+        goto out;
     }
     if (cut.parts > 1) {
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, pixels, columns, &partial));
