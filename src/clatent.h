@@ -380,8 +380,14 @@ struct clat_image_info {
     const char *version;              /* of the clatent that made it; NULL: another program did */
     const struct clat_setting *job;   /* [job_count] its settings, as clat_job_set() takes them */
     const char *const *arguments; /* [argument_count] `generate`, `--prompt`, ...: makes it again */
+    /* "clatent", "ComfyUI", ...; NULL: not known, and there is no job. Of another program, the job
+     * and the arguments are the nearest that clatent has. */
+    const char *program;
+    size_t loss_count;
+    const char *const *losses; /* [loss_count] sentences about what they do not say */
 };
-/* What a PNG file says about itself. CLAT_ERROR_INPUT if it is not a good PNG file. */
+/* What a PNG file says about itself: its texts, and as a job those of clatent, AUTOMATIC1111's web
+ * UI and its kin, ComfyUI and InvokeAI. CLAT_ERROR_INPUT if it is not a good PNG file. */
 CLAT_API enum clat_status clat_image_info(
     struct clat_context *context, const char *path, const struct clat_image_info **info);
 

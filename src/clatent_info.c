@@ -3,7 +3,9 @@
 #include "base/file.h"
 #include "clatent_internal.h"
 #include "formats/png.h"
+#include "job/foreign.h"
 #include "job/metadata.h"
+#include "plugins/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,11 +106,75 @@ static enum clat_status add_record(struct maker *maker, const char *path, const 
     maker->values = &values;
     TRY(metadata_parse(path, json, &values, &version));
     TRY(arena_string(maker->arena, version, &maker->info->version));
+    TRY(arena_string(maker->arena, "clatent", &maker->info->program));
     TRY(add_job(maker));
     TRY(add_arguments(maker));
 out:
     free(version);
     job_values_free(&values);
+    return status;
+}
+
+/* ---- of other programs ---------------------------------------------------------------------- */
+
+/* A name that one of our schedulers answers to is taken as it is. */
+static enum clat_status take_scheduler(struct foreign *foreign, const char *name)
+{
+    const struct clat_plugin *scheduler;
+    struct settings presets = {0};
+    enum clat_status status = names_find(name, &scheduler, &presets);
+    settings_free(&presets);
+    return status == CLAT_OK ? foreign_set(foreign, "scheduler", name) : status;
+}
+
+/* "DPM++ 2M" with "Karras"; without the schedule if we have none of that name for it. */
+static enum clat_status find_scheduler(struct foreign *foreign)
+{
+    enum clat_status status;
+    struct text both = {0};
+    if (!foreign->sampler)
+        return CLAT_OK;
+    TRY(text_print(&both, "%s%s%s", foreign->sampler, foreign->schedule ? " " : "",
+        foreign->schedule ? foreign->schedule : ""));
+    if (take_scheduler(foreign, both.data) == CLAT_OK)
+        goto out;
+    if (take_scheduler(foreign, foreign->sampler) == CLAT_OK)
+        TRY(foreign_lose(foreign, "schedule: %.100s", foreign->schedule));
+    else
+        TRY(foreign_lose(foreign, "scheduler: %.200s", both.data));
+    status_clear();
+out:
+    text_free(&both);
+    return status;
+}
+
+static enum clat_status add_losses(struct maker *maker, const struct foreign *foreign)
+{
+    enum clat_status status;
+    const char **losses;
+    TRY(arena_take(maker->arena, foreign->loss_count, sizeof *losses, &losses));
+    maker->info->losses = losses;
+    for (size_t i = 0; i < foreign->loss_count; i++)
+        TRY(arena_string(maker->arena, foreign->losses[i], &losses[maker->info->loss_count++]));
+out:
+    return status;
+}
+
+static enum clat_status add_foreign(struct maker *maker, const struct png_facts *facts)
+{
+    enum clat_status status;
+    struct foreign foreign = {.program = NULL};
+    maker->values = &foreign.values;
+    TRY(foreign_read(facts, &foreign));
+    TRY(find_scheduler(&foreign));
+    TRY(add_losses(maker, &foreign));
+    if (!foreign.program)
+        goto out;
+    TRY(arena_string(maker->arena, foreign.program, &maker->info->program));
+    TRY(add_job(maker));
+    TRY(add_arguments(maker));
+out:
+    foreign_free(&foreign);
     return status;
 }
 
@@ -131,8 +197,7 @@ enum clat_status clat_image_info(
     maker.info->width = facts.width;
     TRY(add_texts(&maker, &facts));
     const char *json = png_find_text(&facts, METADATA_KEY);
-    if (json)
-        TRY(add_record(&maker, path, json));
+    TRY(json ? add_record(&maker, path, json) : add_foreign(&maker, &facts));
     *result = maker.info;
     maker.info = NULL;
 out:

@@ -206,7 +206,7 @@ static enum clat_status make_texts(const struct output *output, const struct out
         TRY(keep_text(texts, count, METADATA_KEY, &text));
     }
     if (output->job->ai_mark) {
-        TRY(metadata_xmp(&text));
+        TRY(metadata_xmp(job_is_composite(output->job), &text));
         TRY(keep_text(texts, count, METADATA_XMP_KEY, &text));
     }
 out:

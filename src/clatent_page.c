@@ -21,6 +21,7 @@ void page_begin(struct page *page, const struct job *job)
     *page = (struct page){.path = job->sheet,
         .overwrite = job->overwrite || job->resume,
         .ai_mark = job->ai_mark,
+        .composite = job_is_composite(job),
         .metadata = job->metadata};
 }
 
@@ -203,7 +204,7 @@ enum clat_status page_write(const struct page *page)
         texts[count++] = (struct png_text){words, description.data};
     }
     if (page->ai_mark) {
-        TRY(metadata_xmp(&xmp));
+        TRY(metadata_xmp(page->composite, &xmp));
         texts[count++] = (struct png_text){mark, xmp.data};
     }
     TRY(png_encode_bytes(

@@ -10,6 +10,7 @@
 struct page {
     const char *path;
     bool overwrite, ai_mark, metadata;
+    bool composite;              /* job_is_composite() */
     size_t count;                /* images on it */
     int height, width;           /* of the largest, in pixels */
     const struct job_part *part; /* the sweep that it shows; NULL: images in their order */

@@ -40,7 +40,7 @@ static enum clat_status write_preview(const struct output *output, const char *p
     float *large = NULL;
     TRY(memory_new((size_t)height * (size_t)width * 3, sizeof *large, &large));
     enlarge(h, w, rgb, height, width, large);
-    TRY(metadata_xmp(&xmp));
+    TRY(metadata_xmp(job_is_composite(output->job), &xmp));
     struct png_text text = {keyword, xmp.data};
     TRY(png_encode(large, height, width, &text, output->job->ai_mark, &file));
     TRY(file_out_open(path, &out));

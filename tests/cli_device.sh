@@ -75,6 +75,20 @@ refuse_network() {
     "$clatent" generate -q -p a --scheduler "$1" -o "scheduler-$1.png" 2>err
     [ $? -eq 2 ] && grep -q "scheduler: $1 drives networks of" err || fail "$1: $(cat err)"
 }
+# ---- made over a picture: the mark says so; a configuration does not get in the way of doing it again
+check
+grep -qa digitalsourcetype/trainedAlgorithmicMedia clatent-00000-5.png || fail "no mark"
+make_image --image clatent-00000-5.png --strength 0.5 -p a --seed 1 -o over.png 2>err &&
+    { grep -qa digitalsourcetype/compositeWithTrainedAlgorithmicMedia over.png || fail "no mark of a composite"; }
+mkdir -p config/clatent && echo 'rng: philox' >config/clatent/config.yaml
+make_image -p a --seed 2 -o first.png
+check
+line=$(XDG_CONFIG_HOME=$work/config "$clatent" info first.png --as-args) || fail "info --as-args gives $?"
+case $line in 'clatent --no-config generate '*) ;; *) fail "a configuration is not passed over: $line" ;; esac
+(XDG_CONFIG_HOME=$work/config && export XDG_CONFIG_HOME &&
+    eval "PATH=\"\${clatent%/clatent}:\$PATH\"; $line --output second.png --quiet") || fail "again: $line"
+same first.png second.png "$line"
+
 # ---- names, schedules and lists: the record makes it again
 again() {
     line=$("$clatent" info "$1" --as-args) || fail "info --as-args gives $?"

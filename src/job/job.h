@@ -80,6 +80,9 @@ void job_free(struct job *job);
 /* No device is named, or "auto". */
 bool job_leaves_device_open(const struct job *job);
 
+/* Made over a picture that was there: a photo, for all that is known. */
+bool job_is_composite(const struct job *job);
+
 /* generator: batch */
 bool job_has_one_generator(const struct job *job);
 

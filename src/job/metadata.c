@@ -231,7 +231,7 @@ out:
     return status;
 }
 
-enum clat_status metadata_xmp(struct text *out)
+enum clat_status metadata_xmp(bool composite, struct text *out)
 {
     return text_print(out,
         "<?xpacket begin=\"\xEF\xBB\xBF\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n"
@@ -241,10 +241,11 @@ enum clat_status metadata_xmp(struct text *out)
         "   xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\"\n"
         "   xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\"\n"
         "   Iptc4xmpExt:DigitalSourceType=\"http://cv.iptc.org/newscodes/digitalsourcetype/"
-        "trainedAlgorithmicMedia\"\n"
+        "%s\"\n"
         "   xmp:CreatorTool=\"clatent %s\"/>\n"
         " </rdf:RDF>\n"
         "</x:xmpmeta>\n"
         "<?xpacket end=\"r\"?>",
+        composite ? "compositeWithTrainedAlgorithmicMedia" : "trainedAlgorithmicMedia",
         clat_version());
 }

@@ -23,6 +23,7 @@ enum clat_status metadata_parse(
 /* Prompt, then one line "Steps: 20, Sampler: ddim, ..."; model is the name to show. */
 enum clat_status metadata_parameters(
     const struct job_values *values, const char *model, struct text *out);
-enum clat_status metadata_xmp(struct text *out);
+/* The mark; `composite`: made over a picture that was there. */
+enum clat_status metadata_xmp(bool composite, struct text *out);
 
 #endif

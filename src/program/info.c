@@ -14,10 +14,15 @@ static void print_json(const char *path, const struct clat_image_info *info)
     json_string(&json, "path", path);
     json_uint(&json, "width", (uint64_t)info->width);
     json_uint(&json, "height", (uint64_t)info->height);
+    json_string(&json, "program", info->program);
     json_string(&json, "version", info->version);
     json_begin(&json, "job", '{');
     for (size_t i = 0; i < info->job_count; i++)
         json_string(&json, info->job[i].key, info->job[i].value);
+    json_end(&json);
+    json_begin(&json, "losses", '[');
+    for (size_t i = 0; i < info->loss_count; i++)
+        json_string(&json, NULL, info->losses[i]);
     json_end(&json);
     json_begin(&json, "texts", '[');
     for (size_t i = 0; i < info->text_count; i++) {
@@ -49,10 +54,18 @@ static void print_text(const struct clat_image_info *info)
         print_shown(info->version);
         printf("\n");
         print_pairs(info->job, info->job_count);
+    } else if (info->program) {
+        printf("made by %s; as a job of clatent:\n", info->program);
+        print_pairs(info->job, info->job_count);
     } else if (info->text_count) {
         print_pairs(info->texts, info->text_count);
     } else {
         printf("says nothing about how it was made\n");
+    }
+    for (size_t i = 0; i < info->loss_count; i++) {
+        printf(i ? "  " : "not in that job:\n  ");
+        print_shown(info->losses[i]);
+        putchar('\n');
     }
 }
 
@@ -74,12 +87,41 @@ static void print_word(const char *word)
     putchar('\'');
 }
 
-static enum clat_status print_arguments(const char *path, const struct clat_image_info *info)
+static bool is_recorded(const struct clat_image_info *info, const char *key)
 {
-    if (!info->version)
-        return complain(
-            CLAT_ERROR_INPUT, "'%s' was not made by clatent, or without metadata", path);
-    printf("clatent");
+    for (size_t i = 0; i < info->job_count; i++)
+        if (strcmp(info->job[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* Does the user's configuration say something that the image does not? The command must make it
+ * again all the same. A configuration that is wrong stops it anyway. */
+static bool is_configured(struct clat_context *context, const struct clat_image_info *info)
+{
+    const struct clat_config *config = NULL;
+    bool configured = false;
+    if (context_configure(context) == CLAT_OK)
+        report(clat_config(context, &config));
+    for (size_t i = 0; config && i < config->key_count; i++)
+        configured |= config->keys[i].value && !is_recorded(info, config->keys[i].key);
+    clat_free(config);
+    return configured;
+}
+
+/* The command on standard output, and what it does not say on standard error. */
+static enum clat_status print_arguments(
+    struct clat_context *context, const char *path, const struct clat_image_info *info)
+{
+    for (size_t i = 0; i < info->loss_count; i++) {
+        const char *loss = shown(info->losses[i]);
+        complain(CLAT_OK, "not in the command: %s", loss);
+        clat_free(loss);
+    }
+    if (!info->program)
+        return complain(CLAT_ERROR_INPUT,
+            "'%s' was made without metadata, or by a program that is not known", path);
+    printf(is_configured(context, info) ? "clatent --no-config" : "clatent");
     for (size_t i = 0; i < info->argument_count; i++) {
         putchar(' ');
         print_word(info->arguments[i]);
@@ -106,7 +148,7 @@ enum clat_status info_run(int count, char **arguments)
     if (status == CLAT_OK)
         status = report(clat_image_info(context, path, &info));
     if (status == CLAT_OK && as_args)
-        status = print_arguments(path, info);
+        status = print_arguments(context, path, info);
     else if (status == CLAT_OK && json)
         print_json(path, info);
     else if (status == CLAT_OK)

@@ -119,13 +119,16 @@ enum clat_status context_open(struct clat_options *options, struct clat_context 
 
 static bool ignores_config; /* --no-config */
 
+enum clat_status context_configure(struct clat_context *context)
+{
+    return ignores_config ? CLAT_OK : report(clat_configure(context));
+}
+
 enum clat_status context_open_configured(
     struct clat_options *options, struct clat_context **context)
 {
     enum clat_status status = context_open(options, context);
-    if (status == CLAT_OK && !ignores_config)
-        status = report(clat_configure(*context));
-    return status;
+    return status == CLAT_OK ? context_configure(*context) : status;
 }
 
 static const struct verb *find_verb(const char *name)

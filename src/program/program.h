@@ -57,5 +57,6 @@ enum clat_status context_open(struct clat_options *options, struct clat_context 
 /* The same with the user's configuration, unless --no-config stands before the verb. */
 enum clat_status context_open_configured(
     struct clat_options *options, struct clat_context **context);
+enum clat_status context_configure(struct clat_context *context);
 
 #endif
