@@ -21,7 +21,7 @@
  *   UNIT_HANDED, UNIT_HANDED_KEY(n) operations that make a factor; the key, of UNIT_DEPTH, that the n-th
  *                                   of the others of these operations is to be
  *   unit_query, unit_other          factors; unit_load_query, unit_load_other, unit_multiply_query
- *   unit_hand_on(unit, c)           UNIT_HANDED sums to a unit_query */
+ *   unit_hand_on(unit, c, p)        UNIT_HANDED sums to a unit_query */
 #define UNIT_HANDED (UNIT_DEPTH / UNIT_OTHERS)
 #ifdef UNIT_MMA
 #define UNIT_QUERIES UNIT_ROWS
@@ -112,41 +112,35 @@ UNIT_INLINE float unit_sum(float x, float y)
 /* Word i of lane t is slot 4t + i of the row (unit_mma.h). */
 #define UNIT_HANDED_KEY(n) ((n) % 8 / 2 * 8 + (n) / 8 * 2 + (n) % 2)
 
-UNIT_INLINE unit_query unit_hand_on(const struct unit *unit, const unit_c *c)
+UNIT_INLINE void unit_hand_on(const struct unit *unit, const unit_c *c, unit_query *p)
 {
-    unit_query p;
     UNROLL for (int i = 0; i < UNIT_HANDED; i++)
     {
-        p.w[i] = unit_word(c[i].v[0], c[i].v[1]);
-        p.w[UNIT_HANDED + i] = unit_word(c[i].v[2], c[i].v[3]);
+        p->w[i] = unit_word(c[i].v[0], c[i].v[1]);
+        p->w[UNIT_HANDED + i] = unit_word(c[i].v[2], c[i].v[3]);
     }
-    return p;
 }
 #elif defined UNIT_WMMA && WMMA_GENERATION == 11
 #define UNIT_HANDED_KEY(n) ((n) / 2 + (n) % 2 * 8)
 
-UNIT_INLINE unit_query unit_hand_on(const struct unit *unit, const unit_c *c)
+UNIT_INLINE void unit_hand_on(const struct unit *unit, const unit_c *c, unit_query *p)
 {
-    unit_query p;
     UNIT_LOOP for (int i = 0; i < 4; i++)
     {
         uint word = unit_word(c->v[i * 2], c->v[i * 2 + 1]), other = unit_swap(unit, word, 16);
-        p.w[i] = unit->lane < 16 ? word : other;
-        p.w[i + 4] = unit->lane < 16 ? other : word;
+        p->w[i] = unit->lane < 16 ? word : other;
+        p->w[i + 4] = unit->lane < 16 ? other : word;
     }
-    return p;
 }
 #else
 #define UNIT_HANDED_KEY(n) (n)
 
-UNIT_INLINE unit_query unit_hand_on(const struct unit *unit, const unit_c *c)
+UNIT_INLINE void unit_hand_on(const struct unit *unit, const unit_c *c, unit_query *p)
 {
-    unit_query p;
     UNROLL for (int i = 0; i < UNIT_HANDED * UNIT_SUMS / 2; i++)
     {
         const float *two = c[i * 2 / UNIT_SUMS].v + i * 2 % UNIT_SUMS;
-        p.w[i] = unit_word(two[0], two[1]);
+        p->w[i] = unit_word(two[0], two[1]);
     }
-    return p;
 }
 #endif

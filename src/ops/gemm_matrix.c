@@ -104,7 +104,7 @@ void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_t
     unit.bf16 = bf16;
     unit_options(&unit, unit_words);
     snprintf(options, GEMM_MATRIX_OPTIONS, "%s -DTILE=%d -DPANELS=%d%s", unit_words, tile.rows,
-        tile.panels, tile.rows == 128 ? unit_room(&unit) : "");
+        tile.panels, tile.rows > 32 ? unit_room(&unit) : "");
 }
 
 /* ---- products ------------------------------------------------------------------------------- */
