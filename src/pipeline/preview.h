@@ -1,6 +1,6 @@
 /* preview.h - what an image looks like while it is sampled. SPDX-License-Identifier: MIT
  *
- * The colour of a pixel of the latents is nearly linear in its channels:
+ * The colour of a pixel of the latents is roughly linear in its channels:
  *
  *     rgb = M [latents, 1]
  *
