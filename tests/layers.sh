@@ -15,7 +15,7 @@ allowed() {
     selftest) echo "ops device base" ;;
     networks) echo "ops device checkpoint base" ;;
     sampling) echo "networks ops device checkpoint plugins base" ;;
-    pipeline) echo "sampling networks ops device checkpoint text job formats plugins base" ;;
+    pipeline) echo "selftest sampling networks ops device checkpoint text job formats plugins base" ;;
     plugins) echo base ;;
     contract) echo "sampling plugins formats base" ;;
     *) echo none ;;

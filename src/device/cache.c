@@ -89,6 +89,12 @@ static int folder_open(bool make)
     return folder;
 }
 
+bool cache_is_on(void)
+{
+    const char *word = secure_getenv("CLATENT_CACHE");
+    return !word || strcmp(word, "off") != 0;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static bool read_all(int file, void *bytes, size_t size)

@@ -14,6 +14,8 @@
 bool cache_load(const struct text *key, unsigned char **value, size_t *size);
 /* True if there is an entry under this key's name, good or not. */
 bool cache_has(const struct text *key);
+/* CLATENT_CACHE is not "off". */
+bool cache_is_on(void);
 void cache_store(const struct text *key, const unsigned char *value, size_t size);
 /* Removes the entry of a key: its value was of no use. */
 void cache_remove(const struct text *key);

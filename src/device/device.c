@@ -7,6 +7,7 @@
 #include "device/quirk.h"
 #include "device/watchdog.h"
 #include "device/tuning.h"
+#include "device/verdict.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -104,6 +105,7 @@ out:
 /* What follows from the facts and quirks of a device that was chosen. */
 static void begin(struct device *device)
 {
+    verdicts_forget(device);
     device->has_prefetch = device->facts.on_host && (device->quirks & QUIRK_PREFETCHES);
     device->matrix_unit = MATRIX_UNIT_NONE;
     device->unit = (struct group_unit){0};
@@ -149,6 +151,7 @@ void device_close(struct device *device)
     close_context(device);
     if (!device->dry)
         tuning_free(device->facts.tuning);
+    verdicts_forget(device);
     free(device);
 }
 
@@ -158,6 +161,11 @@ void device_set_trouble(struct device *device, enum device_trouble trouble)
         device->short_of = device->used;
     if (trouble > device->trouble)
         device->trouble = trouble;
+}
+
+enum device_trouble device_trouble(const struct device *device)
+{
+    return device->trouble;
 }
 
 enum device_trouble device_take_trouble(struct device *device)

@@ -117,6 +117,8 @@ enum device_trouble {
 };
 /* The worst since the last call, forgotten then. */
 enum device_trouble device_take_trouble(struct device *device);
+/* The same, not forgotten. */
+enum device_trouble device_trouble(const struct device *device);
 /* Bytes in buffers, with the one that could not be made, when memory last ran out. */
 size_t device_memory_short(const struct device *device);
 

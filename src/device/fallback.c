@@ -43,6 +43,16 @@ static unsigned row_of(const char *file)
     return i;
 }
 
+bool fallback_exists(const char *file)
+{
+    return row_of(file) < ROWS;
+}
+
+const char *fallback_file(size_t row)
+{
+    return row < ROWS ? rows[row].file : NULL;
+}
+
 bool fallback_is_taken(const struct device_facts *facts, const char *file)
 {
     unsigned row = row_of(file);

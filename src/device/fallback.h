@@ -12,8 +12,12 @@
 /* Whether ops must do without the kernels of cl/FILE.cl; false for one that has no fallback. */
 bool fallback_is_taken(const struct device_facts *facts, const char *file);
 
-/* Notes that a file did not build, for the reason that status_text() has. Nothing if all depends on
- * it. */
+/* Whether there is a row for it; and the file of a row, NULL behind the last. */
+bool fallback_exists(const char *file);
+const char *fallback_file(size_t row);
+
+/* Notes that a file did not build, or computes wrong, for the reason that status_text() has.
+ * Nothing if all depends on it. */
 void fallback_take(struct device *device, const char *file);
 
 #endif

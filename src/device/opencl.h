@@ -14,6 +14,7 @@
 struct program;
 struct preparation;
 struct meter;
+struct verdicts;
 
 struct device {
     struct device_facts facts;
@@ -44,6 +45,7 @@ struct device {
     int builds;                      /* programs built from source so far */
     int builds_ahead;                /* and with those to come; 0: not known; device_expect_builds() */
     int cache_hits;                  /* programs that came from the disk cache */
+    struct verdicts *verdicts;       /* NULL: not asked for yet */
     struct op_call call;             /* what a dry device is being asked for */
     struct program *programs;        /* list, newest first */
     struct preparation *preparation; /* NULL unless kernels wait: prepare.h */

@@ -97,9 +97,8 @@ enum clat_status program_build(struct device *device, const char *file, const ch
 static bool cache_wanted(const struct device *device)
 {
     const char *word = secure_getenv("CLATENT_CACHE");
-    if (word && strcmp(word, "off") == 0)
-        return false;
-    return !(device->quirks & QUIRK_NO_OWN_CACHE) || (word && strcmp(word, "on") == 0);
+    return cache_is_on() &&
+           (!(device->quirks & QUIRK_NO_OWN_CACHE) || (word && strcmp(word, "on") == 0));
 }
 
 /* All that can change what the driver makes of the text. */

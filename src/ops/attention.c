@@ -143,7 +143,10 @@ enum clat_status op_attention(struct pool *pool, const struct tensor *q, const s
     METER(pool->device, meter_bytes(q) + meter_bytes(k) + meter_bytes(v) + meter_bytes(y),
         "attention", "%d x %d tokens, %d keys, width %d", attention.images * heads,
         attention.tokens, attention.keys, width);
-    device_count_work(pool->device, 4.0 * q->n * attention.tokens * (double)attention.keys * q->c);
+    double work = 4.0 * q->n * attention.tokens * (double)attention.keys * q->c;
+    device_count_work(pool->device, work);
+    CALL(pool->device, "attention", false, work, q->n, attention.tokens, attention.keys, heads,
+        width, causal);
     if (uses(facts, "attention_cpu") && width % 8 == 0 && width <= LANES_WIDEST)
         return attention_lanes(pool, &attention);
     if (is_wide(facts, &attention))

@@ -306,7 +306,11 @@ enum clat_status op_conv(struct pool *pool, const struct conv *conv, const struc
             meter_bytes(call->y) + (double)conv->weight.size,
         "conv 3x3", "%dx%dx%d, %d -> %d%s", call->y->n, call->y->h, call->y->w, conv->in, conv->out,
         conv->stride == 2 ? ", stride 2" : "");
-    device_count_work(pool->device, 18.0 * conv->in * conv->out * (double)tensor_pixels(call->y));
+    double work = 18.0 * conv->in * conv->out * (double)tensor_pixels(call->y);
+    device_count_work(pool->device, work);
+    CALL(pool->device, "conv 3x3", conv->half, work, call->x->n, call->x->h, call->x->w, call->x->c,
+        call->x2 ? call->x2->c : 0, conv->out, conv->stride, conv->pad_before, call->fold != NULL,
+        call->silu, call->upsample, call->time != NULL, call->residual != NULL, conv->variant);
     TRY(engines[conv->variant]->run(pool, conv, call));
 out:
     pool_release(pool, POOL_BACK, mark);

@@ -401,9 +401,12 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
         "linear", "%zu x %d -> %d%s", tensor_pixels(y), linear->in, linear->out,
         linear->activation == ACTIVATION_GEGLU ? " GEGLU" : "");
     double columns = linear->out * (linear->activation == ACTIVATION_GEGLU ? 2.0 : 1.0);
-    device_count_work(pool->device, 2.0 * (double)tensor_pixels(y) * columns * linear->in);
+    double work = 2.0 * (double)tensor_pixels(y) * columns * linear->in;
+    device_count_work(pool->device, work);
     if (linear->variant == WEIGHT_ROWS)
         return gemm_clblast_run(pool, linear, x, x2, residual, y);
+    CALL(pool->device, "linear", linear->half, work, y->n, (int)tensor_pixels(y), linear->in,
+        x2 ? x2->c : 0, linear->out, (int)linear->activation, residual != NULL);
     struct tensor weight = {.memory = linear->weight.memory};
     struct product product = {.x = x,
         .x2 = x2,

@@ -171,6 +171,8 @@ enum clat_status op_group_norm_fold(struct pool *pool, const struct norm *norm,
     TRY(check_group_shapes("op_group_norm_fold", norm->channels, x, x2, fold));
     METER(device, meter_bytes(x) + meter_bytes(x2), "group norm, moments", "%dx%dx%dx%d", x->n,
         x->h, x->w, norm->channels);
+    CALL(device, "group norm", false, 8.0 * x->n * x->h * x->w * norm->channels, x->n, x->h, x->w,
+        x->c, x2 ? x2->c : 0, norm->groups);
     TRY(pool_take(pool, POOL_BACK, x->n, cut.blocks, 2, norm->channels, &partial));
     TRY(stats(device, x, &cut, &partial, 0));
     if (x2)
@@ -260,6 +262,8 @@ enum clat_status op_group_norm_apply(struct pool *pool, const struct tensor *x,
     TRY(check_group_shapes("op_group_norm_apply", y->c, x, x2, fold));
     METER(pool->device, 2 * meter_bytes(y), "group norm, apply", "%dx%dx%dx%d", x->n, x->h, x->w,
         y->c);
+    CALL(pool->device, "group norm, apply", false, 2.0 * (double)tensor_elements(y), x->n, x->h,
+        x->w, x->c, x2 ? x2->c : 0, (int)activation);
     TRY(apply(pool->device, x, fold, activation, 0, y));
     if (x2)
         TRY(apply(pool->device, x2, fold, activation, x->c, y));
@@ -303,6 +307,7 @@ enum clat_status op_layer_norm(
             "op_layer_norm: %zu rows of %d to %zu rows of %d, expected %d channels", rows, x->c,
             tensor_pixels(y), y->c, norm->channels);
     METER(device, 2 * meter_bytes(x), "layer norm", "%zu x %d", rows, x->c);
+    CALL(device, "layer norm", false, 8.0 * (double)tensor_elements(x), x->n, x->h, x->w, x->c);
     TRY(kernel_find(device, file_of(cpu), cpu ? "layer_norm_cpu" : "layer_norm", "", &kernel));
     struct argument arguments[] = {ARG_TENSOR(x), ARG_INT(x->stride), ARG_BUFFER(&norm->gamma),
         ARG_BUFFER(&norm->beta), ARG_TENSOR(y), ARG_INT(y->stride), ARG_INT(x->c),

@@ -12,8 +12,10 @@
  * weights where half ones gave no numbers. */
 #include "base/system_memory.h"
 #include "pipeline/condition.h"
+#include "selftest/first_use.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GROUP_LIMIT 8 /* images in one UNet call */
@@ -137,9 +139,14 @@ static bool move(struct run *run)
 
 /* ---- the plan ------------------------------------------------------------------------------- */
 
+/* `uses` is a list to be freed. */
 static enum clat_status predict(struct run *run)
 {
     struct memory_request *request = &run->request;
+    free(run->uses);
+    run->uses = NULL;
+    request->uses = &run->uses;
+    request->use_count = &run->use_count;
     request->images = run->held ? run->held : run->group;
     request->several =
         !request->alone && (run->group < run->images || run->crew) && !run->rungs.apart;
@@ -166,7 +173,8 @@ static void tell(const struct run *run, const struct rungs *before, int group, b
             device_facts(run->device)->name, mebibytes(memory_free(run)), words + 2);
 }
 
-static enum clat_status plan(struct run *run)
+/* As far down as it must. */
+static enum clat_status fit(struct run *run)
 {
     enum clat_status status;
     struct rungs before = run->rungs;
@@ -180,8 +188,30 @@ static enum clat_status plan(struct run *run)
         TRY(predict(run));
     }
     tell(run, &before, group, half);
-    run->rungs.refused = device_facts(run->device)->refused;
 out:
+    return status;
+}
+
+/* A plan that fits, all of whose kernels were found right: where some are replaced, it is made
+ * again. */
+static enum clat_status plan(struct run *run)
+{
+    enum clat_status status;
+    struct rungs *rungs = &run->rungs;
+    do {
+        TRY(fit(run));
+        rungs->refused = device_facts(run->device)->refused;
+        TRY(first_use_check(run->device, run->uses, run->use_count));
+    } while (rungs->refused != device_facts(run->device)->refused);
+out:
+    return status;
+}
+
+/* The first plan: a device that is lost over its trials is set up anew, as later. */
+static enum clat_status begin(struct run *run)
+{
+    enum clat_status status = plan(run);
+    run_recovers(run, &status);
     return status;
 }
 
@@ -194,7 +224,7 @@ enum clat_status run_check_memory(struct run *run)
         .prepares = run->device,
         .encodes = run->inputs.images.count && run->task->encodes};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
-    return plan(run);
+    return begin(run);
 }
 
 enum clat_status run_check_autoencoder(struct run *run, bool encodes)
@@ -202,7 +232,7 @@ enum clat_status run_check_autoencoder(struct run *run, bool encodes)
     run->request = (struct memory_request){
         .height = run->height, .width = run->width, .encodes = encodes, .alone = true};
     run->group = 1;
-    return plan(run);
+    return begin(run);
 }
 
 /* ---- after a fault -------------------------------------------------------------------------- */

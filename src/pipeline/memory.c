@@ -129,6 +129,8 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     memory->peak = larger(memory->sampling, memory->decoding);
     memory->peak = larger(memory->peak, memory->text_weights + memory->text_activations);
     memory->peak = larger(memory->peak, memory->encoder_weights + memory->encoder_activations);
+    if (request->uses)
+        TRY(device_uses(dry, request->uses, request->use_count));
     if (request->prepares)
         device_prepare(request->prepares, dry);
 out:

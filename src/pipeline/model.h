@@ -10,6 +10,7 @@
 
 #include "checkpoint/config.h"
 #include "checkpoint/weights.h"
+#include "device/call.h"
 #include "device/device.h"
 
 /* What a model makes, found from its own files, and so what stands beside the noisy latents. */
@@ -115,14 +116,17 @@ struct model_memory {
 };
 struct memory_request {
     int height, width;
-    int images;    /* per UNet call */
-    int timesteps; /* that are planned */
-    bool guided;   /* two UNet rows per image */
-    bool several;  /* more images follow: UNet and decoder stay side by side */
-    bool half;     /* weights are kept as half */
-    bool bands;    /* the decoder works in bands of rows, whatever the size */
-    bool encodes;  /* pictures are encoded first */
-    bool alone;    /* one half of the autoencoder is all: the encoder if `encodes` */
+    int images;               /* per UNet call */
+    int timesteps;            /* that are planned */
+    bool guided;              /* two UNet rows per image */
+    bool several;             /* more images follow: UNet and decoder stay side by side */
+    bool half;                /* weights are kept as half */
+    bool bands;               /* the decoder works in bands of rows, whatever the size */
+    bool encodes;             /* pictures are encoded first */
+    bool alone;               /* one half of the autoencoder is all: the encoder if `encodes` */
+    struct kernel_use **uses; /* becomes a list of the kernels for all this, freed with free();
+                                 NULL: not asked for */
+    size_t *use_count;
     struct device
         *prepares; /* its kernels for all this are built meanwhile: device/prepare.h; NULL: none */
 };

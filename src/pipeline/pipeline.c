@@ -181,6 +181,7 @@ void run_free(struct run *run)
         run_release(run);
     preview_close(run);
     scheduler_close(run->scheduler);
+    free(run->uses);
     free(run->seeds);
     free(run->ids);
     free(run->context);

@@ -62,6 +62,8 @@ struct run {
 
     struct memory_request request;
     struct model_memory memory; /* as predicted */
+    struct kernel_use *uses;    /* the kernels for it */
+    size_t use_count;
     struct rungs rungs;
     int sampled, finished; /* images that have latents, and that were handed out */
     int end;               /* those before this one are this run's to make */

@@ -32,6 +32,41 @@ static const struct shape {
 };
 #define WIDE_FIRST 8 /* the ones that are products on a CPU */
 #define WIDE_SHAPES 2
+#define REFERENCE_WORK 1e9 /* multiply-adds of the reference for one shape, about */
+
+struct values {
+    float *q, *k, *v, *want;
+};
+
+/* Every so many tokens, an odd number; all if a token's place matters. */
+static int step_of(const struct trial *trial, const struct shape *s)
+{
+    double work = 2.0 * s->n * s->heads * s->tokens * (double)s->keys * s->width;
+    return s->causal ? 1 : 2 * (int)(work / trial_work(trial, REFERENCE_WORK) / 2) + 1;
+}
+
+/* Token `at` of all images, of `count` together. */
+static enum clat_status make_tokens(
+    const struct shape *s, double scale, const struct values *values, size_t at, int count)
+{
+    size_t c = (size_t)s->heads * (size_t)s->width, image = at / (size_t)s->tokens;
+    return reference_attention(values->q + at * c, values->k + image * (size_t)s->keys * c,
+        values->v + image * (size_t)s->keys * c, 1, count, s->keys, s->heads, s->width, scale,
+        s->causal, values->want + at * c);
+}
+
+static enum clat_status make_want(
+    struct trial *trial, const struct shape *s, double scale, const struct values *values)
+{
+    enum clat_status status = CLAT_OK;
+    int step = step_of(trial, s), count = step == 1 ? s->tokens : 1;
+    if (device_is_dry(trial->device))
+        return CLAT_OK;
+    for (size_t at = 0; at < (size_t)s->n * s->tokens; at += step == 1 ? s->tokens : step)
+        TRY(make_tokens(s, scale, values, at, count));
+out:
+    return status;
+}
 
 /* On a matrix unit of sub-groups, which more heads go to than those above. */
 static const struct shape matrix_shapes[] = {
@@ -69,28 +104,34 @@ static enum clat_status check_shape(struct trial *trial, const void *row)
     int c = s->heads * s->width;
     float scale = s->spread / sqrtf((float)s->width);
     struct tensor q, k, v, y;
-    float *q_values, *k_values, *v_values, *want;
-    TRY(trial_input(trial, s->n, 1, s->tokens, c, 1, 0, &q, &q_values));
-    TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &k, &k_values));
-    TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &v, &v_values));
-    TRY(trial_output(trial, s->n, 1, s->tokens, c, &y, &want));
+    struct values values;
+    TRY(trial_input(trial, s->n, 1, s->tokens, c, 1, 0, &q, &values.q));
+    TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &k, &values.k));
+    TRY(trial_input(trial, s->n, 1, s->keys, c, 1, 0, &v, &values.v));
+    TRY(trial_output(trial, s->n, 1, s->tokens, c, &y, &values.want));
     if (is_rounded(trial, s)) {
         size_t rows = (size_t)s->n * s->keys;
-        round_values(trial, (size_t)s->n * s->tokens * c, scale * 1.44269504f, q_values);
-        round_values(trial, rows * c, 1, k_values);
-        round_values(trial, rows * c, 1, v_values);
+        round_values(trial, (size_t)s->n * s->tokens * c, scale * 1.44269504f, values.q);
+        round_values(trial, rows * c, 1, values.k);
+        round_values(trial, rows * c, 1, values.v);
     }
-    TRY(reference_attention(q_values, k_values, v_values, s->n, s->tokens, s->keys, s->heads,
-        s->width, (double)scale, s->causal, want));
+    TRY(make_want(trial, s, (double)scale, &values));
     TRY(trial_prepare(trial, &y));
     enum clat_status outcome =
         op_attention(&trial->pool, &q, &k, &v, s->heads, scale, s->causal, &y);
-    TRY(trial_judge(trial, outcome,
-        &(struct verdict){"attention", trial->form, limit_of(trial, s), &y, want, 0},
-        "%d x %d tokens, %d keys, width %d%s", s->n * s->heads, s->tokens, s->keys, s->width,
-        s->causal ? ", causal" : ""));
+    struct verdict verdict = {
+        "attention", trial->form, limit_of(trial, s), &y, values.want, step_of(trial, s)};
+    TRY(trial_judge(trial, outcome, &verdict, "%d x %d tokens, %d keys, width %d%s",
+        s->n * s->heads, s->tokens, s->keys, s->width, s->causal ? ", causal" : ""));
 out:
     return status;
+}
+
+enum clat_status selftest_attention_call(struct trial *trial, const void *row)
+{
+    const int *given = ((const struct op_call *)row)->numbers;
+    const struct shape shape = {given[0], given[1], given[2], given[3], given[4], given[5], 1};
+    return check_shape(trial, &shape);
 }
 
 /* Wide heads on the matrix unit of a CPU; all that go to that of a GPU's sub-groups. */

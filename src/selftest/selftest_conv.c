@@ -96,7 +96,8 @@ static enum clat_status make_want(struct trial *trial, struct data *data)
     if (device_is_dry(trial->device))
         return CLAT_OK; /* there is nothing to compare with it */
     TRY(arena_take(trial->arena, (size_t)conv->out, sizeof *values, &values));
-    for (int p = 0; p < conv->n * conv->height * conv->width; p += data->step) {
+    for (int p = 0; !device_is_dry(trial->device) && p < conv->n * conv->height * conv->width;
+         p += data->step) {
         int n = p / conv->width / conv->height, y = p / conv->width % conv->height;
         TRY(reference_conv_pixel(conv, n, y, p % conv->width, values));
         for (int o = 0; o < conv->out; o++)
@@ -126,7 +127,7 @@ static enum clat_status make_data(struct trial *trial, const struct layer *l, st
         .silu = l->flags & SILU,
         .height = output_size(l, l->h),
         .width = output_size(l, l->w)};
-    data->step = 2 * (int)(work_of(&data->conv) / REFERENCE_WORK / 2) + 1;
+    data->step = 2 * (int)(work_of(&data->conv) / trial_work(trial, REFERENCE_WORK) / 2) + 1;
     TRY(make_inputs(trial, l, data));
     TRY(trial_output(
         trial, l->n, data->conv.height, data->conv.width, l->out, &data->y, &data->want));
@@ -203,12 +204,18 @@ static size_t weights_of(const struct reference_conv *conv)
     return (size_t)9 * conv->out * (conv->c1 + conv->c2);
 }
 
+/* What a unit of a GPU's sub-groups makes of its factors */
+typedef float rounding(float);
+static rounding *unit_rounding(const struct device *device)
+{
+    return device_facts(device)->unit.bf16 ? reference_bf16 : reference_half;
+}
+
 /* Last, since it rounds the layer: on the unit of a GPU's sub-groups. */
 static enum clat_status check_matrix(struct trial *trial, const struct layer *l, struct data *data)
 {
     enum clat_status status = CLAT_OK;
-    float (*round)(float) =
-        device_facts(trial->device)->unit.bf16 ? reference_bf16 : reference_half;
+    rounding *round = unit_rounding(trial->device);
     if (device_stores_half(trial->device) ||
         !conv_can(trial->device, CONV_MATRIX, l->out, l->stride))
         return CLAT_OK;
@@ -216,6 +223,28 @@ static enum clat_status check_matrix(struct trial *trial, const struct layer *l,
     data->conv.rounded = round;
     TRY(make_want(trial, data));
     TRY(judge_variant(trial, data, CONV_MATRIX, l->flags & OUTLIERS));
+out:
+    return status;
+}
+
+enum clat_status selftest_conv_call(struct trial *trial, const void *row)
+{
+    enum clat_status status;
+    const int *given = ((const struct op_call *)row)->numbers;
+    enum conv_variant variant = (enum conv_variant)given[13];
+    struct layer layer = {given[3], given[4], given[5], given[0], given[1], given[2], given[6],
+        (given[7] ? 0 : AFTER) | (given[8] ? FOLD : 0) | (given[9] ? SILU : 0) |
+            (given[10] ? UP : 0) | (given[11] ? TIME : 0) | (given[12] ? RESIDUAL : 0)};
+    struct data data = {.step = 1};
+    TRY(make_data(trial, &layer, &data));
+    if (device_stores_half(trial->device))
+        reference_round(data.weight, weights_of(&data.conv), reference_half);
+    if (variant == CONV_MATRIX) {
+        data.conv.rounded = unit_rounding(trial->device);
+        reference_round(data.weight, weights_of(&data.conv), data.conv.rounded);
+    }
+    TRY(make_want(trial, &data));
+    TRY(judge_variant(trial, &data, variant, false));
 out:
     return status;
 }

@@ -126,6 +126,59 @@ out:
     return status;
 }
 
+#define OFFSET 3 /* of a call's values, in standard deviations */
+
+enum clat_status selftest_group_norm_call(struct trial *trial, const void *row)
+{
+    const int *given = ((const struct op_call *)row)->numbers;
+    const struct shape shape = {given[0], given[1], given[2], given[3], given[4], given[5], OFFSET};
+    return check_group_norm(trial, &shape);
+}
+
+/* x and x2 beside each other in y, as the op joins them. */
+static void apply(const struct shape *s, enum activation activation, const float *const x[2],
+    const float *fold, float *want)
+{
+    int c = s->c1 + s->c2;
+    for (int p = 0; p < s->n * s->h * s->w; p++)
+        for (int i = 0; i < c; i++) {
+            const float *scale = fold + (size_t)(p / s->h / s->w) * 2 * c + i;
+            float value =
+                i < s->c1 ? x[0][(size_t)p * s->c1 + i] : x[1][(size_t)p * s->c2 + i - s->c1];
+            want[(size_t)p * c + i] =
+                (float)reference_activation(activation, (double)value * scale[0] + scale[c]);
+        }
+}
+
+enum clat_status selftest_apply_call(struct trial *trial, const void *row)
+{
+    enum clat_status status;
+    const int *given = ((const struct op_call *)row)->numbers;
+    const struct shape s = {given[0], given[1], given[2], given[3], given[4], 1, 0};
+    enum activation activation = (enum activation)given[5];
+    struct tensor x, x2, fold, y;
+    float *values[2], *folds, *want;
+    TRY(trial_input(trial, s.n, s.h, s.w, s.c1, 1, 0, &x, &values[0]));
+    TRY(trial_input(trial, s.n, s.h, s.w, s.c2 ? s.c2 : 1, 1, 0, &x2, &values[1]));
+    TRY(trial_input(trial, s.n, 1, 2, s.c1 + s.c2, 1, 0, &fold, &folds));
+    TRY(trial_output(trial, s.n, s.h, s.w, s.c1 + s.c2, &y, &want));
+    apply(&s, activation, (const float *const *)values, folds, want);
+    TRY(trial_prepare(trial, &y));
+    TRY(trial_judge(trial,
+        op_group_norm_apply(&trial->pool, &x, s.c2 ? &x2 : NULL, &fold, activation, &y),
+        &(struct verdict){"group norm, apply", trial->form, 1e-6, &y, want, 0}, "%dx%dx%d, %d+%d",
+        s.n, s.h, s.w, s.c1, s.c2));
+out:
+    return status;
+}
+
+enum clat_status selftest_layer_norm_call(struct trial *trial, const void *row)
+{
+    const int *given = ((const struct op_call *)row)->numbers;
+    const struct shape shape = {given[0], given[1], given[2], given[3], 0, 0, OFFSET};
+    return check_layer_norm(trial, &shape);
+}
+
 enum clat_status selftest_norm(struct trial *trial)
 {
     enum clat_status status;

@@ -34,6 +34,11 @@ out:
     return status;
 }
 
+double trial_work(const struct trial *trial, double usual)
+{
+    return trial->work > 0 ? trial->work : usual;
+}
+
 void trial_shape(struct trial *trial, bool cpu)
 {
     trial->form = cpu ? "cpu" : "portable";

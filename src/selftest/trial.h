@@ -4,6 +4,7 @@
 #define CLATENT_SELFTEST_TRIAL_H
 
 #include "base/arena.h"
+#include "device/call.h"
 #include "device/tensor.h"
 #include "ops/op.h"
 #include "selftest/selftest.h"
@@ -15,6 +16,7 @@ struct trial {
     struct arena *arena; /* host memory of the case that is being run */
     const char *form;    /* "portable" or "cpu": the shape that ops choose now */
     uint64_t seed;       /* of the next values */
+    double work;         /* multiply-adds that a reference may take at most; 0: as many as usual */
     void (*tell)(void *user, const struct selftest_check *check);
     void *user;
 };
@@ -27,6 +29,9 @@ enum clat_status trial_case(struct trial *trial,
 enum clat_status trial_rows(struct trial *trial,
     enum clat_status (*run)(struct trial *trial, const void *row), const void *rows, size_t count,
     size_t size);
+
+/* What a reference that usually takes at most so much work may take. */
+double trial_work(const struct trial *trial, double usual);
 
 /* Makes the ops choose kernels of one shape. */
 void trial_shape(struct trial *trial, bool cpu);
@@ -61,5 +66,13 @@ enum clat_status selftest_conv(struct trial *trial);   /* in all shapes */
 enum clat_status selftest_attention(struct trial *trial);
 enum clat_status selftest_norm(struct trial *trial);
 enum clat_status selftest_simple(struct trial *trial); /* elementwise, resample, quantize */
+
+/* ---- the check of one call that an op noted: struct op_call ---------------------------------- */
+enum clat_status selftest_linear_call(struct trial *trial, const void *call);
+enum clat_status selftest_conv_call(struct trial *trial, const void *call);
+enum clat_status selftest_attention_call(struct trial *trial, const void *call);
+enum clat_status selftest_group_norm_call(struct trial *trial, const void *call);
+enum clat_status selftest_apply_call(struct trial *trial, const void *call);
+enum clat_status selftest_layer_norm_call(struct trial *trial, const void *call);
 
 #endif
