@@ -96,6 +96,10 @@ make 0 'slower kernels take its place' CLFAULT_BUILD='conv_winograd.cl -' "$clat
 make 6 'cl/norm' CLFAULT_BUILD='norm.h -' "$clatent" generate
 make 8 'not a finite number' \
     CLFAULT_MUTATE='norm.h -|1.0f / sqrt(|NAN / sqrt(' "$clatent" generate
+make 0 'compute wrong .*slower kernels take its place, those of cl/gemm.cl' CLATENT_CACHE=off \
+    CLFAULT_MUTATE='gemm_cpu.cl -|value += vload16(|value -= vload16(' "$clatent" generate
+make 8 'no other kernels in place of wrong ones' CLATENT_CACHE=off \
+    CLFAULT_MUTATE='norm.cl -|1.0f / sqrt(|1.1f / sqrt(' "$clatent" generate --kernels generic
 check
 CLFAULT_MUTATE='attention_cpu.cl -|* scale,|* scale * 1.1f,' "$clatent" selftest --device 0 >table 2>err
 code=$?

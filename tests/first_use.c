@@ -52,7 +52,7 @@ static void run(const char *kernels, struct outcome *outcome)
         .seeds = &seed,
         .seed_count = 1,
         .batch_size = 1,
-        .device = "0",
+        .devices = {(char *[]){"0"}, 1},
         .precision = "f32",
         .kernels = word};
     memset(outcome, 0, sizeof *outcome);
@@ -144,7 +144,7 @@ static void check_all_known(void)
         }                                                                                          \
     }
 
-enum shape { CPU, CPU_UNIT, GROUPS };
+enum shape { CPU, CPU_UNIT, GROUPS, GROUPS_UNIT };
 
 /* Each gives finite numbers. Without a row in fallback.c nothing can take its place. */
 static const struct mutation {
@@ -167,6 +167,14 @@ static const struct mutation {
     {"conv_tiled", GROUPS, CONV(CONV_TILED, 64), "v += vload4(0, e->bias|v -= vload4(0, e->bias"},
     {"conv_winograd_groups", GROUPS, CONV(CONV_WINOGRAD_GROUPS, 64),
         "v += e->bias[o]|v -= e->bias[o]"},
+    {"gemm_matrix", GROUPS_UNIT, LINEAR, "v += vload4(0, bias|v -= vload4(0, bias"},
+    {"attention_matrix", GROUPS_UNIT, ATTENTION(40), "* LOG2_E,|* 1.01f * LOG2_E,"},
+    {"attention_wide_groups", GROUPS, ATTENTION(512),
+        "(scores - top) * scale|(scores - top) * scale * 1.01f"},
+    {"conv_matrix", GROUPS_UNIT, CONV(CONV_MATRIX, 64),
+        "BAND_QUAD(r, c), 0,|BAND_QUAD(r, c) * 1.01f, 0,"},
+    {"norm_cpu", CPU, {"group norm", false, 1e6, {2, 8, 8, 64, 0, 8}},
+        "1.0f / sqrt(|1.01f / sqrt("},
     {"conv", GROUPS, CONV(CONV_PLAIN, 64), "sum += bias[o]|sum -= bias[o]"},
     {"gemm", GROUPS, LINEAR, "+ bias0|- bias0"},
     {"attention", GROUPS, ATTENTION(40), "left) * scale;|left) * scale * 1.01f;"},
@@ -177,10 +185,12 @@ enum { MUTATIONS = sizeof mutations / sizeof *mutations };
 
 static bool use_shape(enum shape shape)
 {
-    if (!device_force_shape(device, shape != GROUPS))
+    if (!device_force_shape(device, shape == CPU || shape == CPU_UNIT))
         return false;
     if (shape == CPU_UNIT)
         device_force_matrix_unit(device, MATRIX_UNIT_EMULATED);
+    if (shape == GROUPS_UNIT)
+        device_force_unit(device, (struct group_unit){.kind = UNIT_MMA, .emulated = true});
     return true;
 }
 
@@ -341,7 +351,7 @@ int main(void)
     check_all_known();
     check_rows();
     for (int i = 0; i < MUTATIONS; i++) {
-        if (mutations[i].shape == CPU_UNIT)
+        if (mutations[i].shape == CPU_UNIT || mutations[i].shape == GROUPS_UNIT)
             check_unit(&mutations[i]);
         check_found(&mutations[i]);
     }

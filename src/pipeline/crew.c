@@ -367,6 +367,7 @@ static void member_end(struct member *member)
     run_release(run);
     preview_close(run);
     scheduler_close(run->scheduler);
+    free(run->uses);
     free(run->latents);
 }
 
@@ -429,6 +430,7 @@ static void member_open(struct crew *crew, int number, struct device *device)
     member->run.latents = NULL;
     member->run.scheduler = NULL;
     member->run.preview = NULL;
+    member->run.uses = NULL;
     member->run.rungs = (struct rungs){0};
     device_on_cancel(device, on_cancelled, member);
     device_on_warning(device, on_warning, member);
