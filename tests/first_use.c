@@ -162,6 +162,8 @@ static const struct mutation {
     {"conv_gather", CPU, CONV(CONV_DIRECT, 64),
         "v = fma(v, load_part(scale|v = fma(v, 1.01f * load_part(scale"},
     {"conv_narrow", CPU, CONV(CONV_NARROW, 4), BIAS},
+    {"conv_narrow_groups", GROUPS, CONV(CONV_NARROW_GROUPS, 4),
+        "return fma((float4)(a.w), w[3], sum)|return fma((float4)(a.w), w[2], sum)"},
     {"conv_winograd", CPU, CONV(CONV_WINOGRAD_FUSED, 64), BIAS},
     {"conv_unit", CPU_UNIT, CONV(CONV_UNIT, 64), BIAS},
     {"conv_tiled", GROUPS, CONV(CONV_TILED, 64), "v += vload4(0, e->bias|v -= vload4(0, e->bias"},
