@@ -9,7 +9,7 @@
  * `partial` [parts][rows][panels*64] a group takes `depth` columns of x, a multiple of STEP, and leaves
  * its sums to product_end of gemm.cl, which also does other activations than GEGLU.
  *
- * Options: a unit's (unit.h), TILE and PANELS of matrix_tile.h, GEGLU, ODD (gemm_quad.h).
+ * Options: a unit's (unit.h), TILE and PANELS of matrix_tile.h, those of gemm_quad.h.
  * Grid: (ITEMS * panels / PANELS, blocks of TILE rows, parts). */
 #include "common.h"
 #include "unit.h"

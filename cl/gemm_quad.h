@@ -1,8 +1,18 @@
 /* gemm_quad.h - the inputs and the output of a product, four columns at a time. SPDX-License-Identifier: MIT
  *
- * For kernels in work-groups. Options: GEGLU; ODD unless in and in2 are multiples of four. */
+ * For kernels in work-groups. Options: GEGLU; ODD unless in and in2 are multiples of four; ALIGNED if every
+ * row of x, x2, residual and y begins at a multiple of 16 bytes. Without it a compiler must not take four
+ * floats at once, and some read them one by one. */
 #ifndef GEGLU
 #define GEGLU 0
+#endif
+
+#ifdef ALIGNED
+#define QUAD_AT(p) (*(global const float4 *)(p))
+#define QUAD_TO(v, p) (*(global float4 *)(p) = (v))
+#else
+#define QUAD_AT(p) vload4(0, p)
+#define QUAD_TO(v, p) vstore4(v, 0, p)
 #endif
 
 /* The two inputs as one matrix. */
@@ -31,7 +41,7 @@ static inline float4 input_quad(const struct inputs *inputs, int row, int column
     int c = min(column, inputs->k - 4);
     bool second = c >= inputs->in;
     global const float *from = second ? inputs->x2 + (c - inputs->in) : inputs->x + c;
-    return vload4(0, from + (size_t)min(row, inputs->rows - 1) *
+    return QUAD_AT(from + (size_t)min(row, inputs->rows - 1) *
             (second ? inputs->x2_stride : inputs->x_stride));
 }
 #endif
@@ -50,9 +60,15 @@ static inline void output_quad(const struct outputs *o, int r, int c, float4 v, 
         return;
     if (GEGLU)
         v *= gelu4(gate);
+    global const float *residual = o->residual + (size_t)r * o->residual_stride + c;
+    global float *y = o->y + (size_t)r * o->y_stride + c;
+    bool whole = c + 4 <= o->columns;
     if (o->residual)
-        v += load_quad(o->residual + (size_t)r * o->residual_stride + c, o->columns - c);
-    store_quad(v, o->y + (size_t)r * o->y_stride + c, o->columns - c);
+        v += whole ? QUAD_AT(residual) : load_quad(residual, o->columns - c);
+    if (whole)
+        QUAD_TO(v, y);
+    else
+        store_quad(v, y, o->columns - c);
 }
 
 #define OUTPUT_ARGUMENTS                                                                           \

@@ -58,8 +58,8 @@ static void round_factors(struct framed *tensor, int count, float factor)
         tensor->values[i] = rounded(tensor->values[i] * factor) / factor;
 }
 
-/* An error of a score is one of an exponent. Weights of 16 bits are off by 2^-11 or 2^-8 at most, by
- * less than half of that in the mean. */
+/* An error of a score is one of an exponent. Weights of 16 bits are off by 2^-11 or 2^-8 at most,
+ * by less than half of that in the mean. */
 static double limit_of(const struct shape *s)
 {
     if (rounded)

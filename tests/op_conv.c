@@ -26,7 +26,7 @@ enum {
     RESIDUAL = 16,
     NO_BIAS = 32,
     AFTER = 64,
-    UNITS = 128 /* on every unit of sub-groups, else on the first only */
+    UNITS = 128 /* on every unit of sub-groups, else on the first only; large ones with bf16, too */
 };
 
 /* The first so many layers are small enough for a simulator (tests/tools/oclgrind.sh). */
@@ -57,7 +57,7 @@ static const struct layer {
     {17, 0, 33, 2, 7, 5, 1, FOLD | TIME | NO_BIAS, 0},
     {5, 12, 20, 3, 9, 4, 1, FOLD | SILU | RESIDUAL, 0},
     {48, 0, 48, 2, 4, 4, 1, SILU | UP, 0},
-    {23, 9, 70, 2, 13, 11, 1, FOLD | SILU | TIME | RESIDUAL | UNITS, 0},
+    {23, 9, 70, 2, 13, 11, 1, FOLD | SILU | TIME | RESIDUAL, 0},
     {16, 32, 64, 1, 33, 17, 1, FOLD | SILU | UNITS, 0},
     {64, 0, 48, 2, 1, 40, 1, TIME, 0},
     {8, 0, 80, 2, 40, 1, 1, RESIDUAL, 0},
@@ -361,7 +361,8 @@ static void run_units(
     device_force_shape(pool->device, false);
     for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS && work <= UNIT_WORK; kind++)
         for (int bf16 = 0; bf16 <= unit_shape((enum unit_kind)kind)->has_bf16; bf16++)
-            if (layer->flags & UNITS || (kind == UNIT_NONE + 1 && !bf16))
+            if (bf16 ? layer->flags & UNITS && conv->h > 3
+                     : layer->flags & UNITS || kind == UNIT_NONE + 1)
                 run_unit(pool, *conv, (struct group_unit){(enum unit_kind)kind, bf16, true});
     device_force_shape(pool->device, cpu);
     device_allow_matrix_unit(pool->device, true);

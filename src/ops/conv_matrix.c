@@ -57,14 +57,12 @@ static void pack(const struct conv *conv, const float *weight, const struct pack
 }
 
 /* What is convolved: [pixels of x][words of all steps]. */
-static enum clat_status make_words(
-    struct pool *pool, const struct conv *conv, const struct conv_call *call, struct tensor *words)
+static enum clat_status make_words(struct pool *pool, const struct conv *conv,
+    const struct conv_call *call, const char *options, struct tensor *words)
 {
     const struct tensor *x = call->x;
     struct kernel *kernel;
     enum clat_status status;
-    char options[GEMM_MATRIX_OPTIONS];
-    gemm_matrix_options(pool->device, conv->bf16, (struct matrix_tile){128, 1}, options);
     TRY(pool_take(pool, POOL_BACK, x->n, x->h, x->w, steps_of(conv) * STEP / 2, words));
     TRY(kernel_find(pool->device, "conv_matrix", "words", options, &kernel));
     TRY(launch(pool->device, kernel, grid2((size_t)words->c, tensor_pixels(x), 64, 4),
@@ -74,14 +72,13 @@ out:
 }
 
 static enum clat_status multiply(struct device *device, const struct conv *conv,
-    const struct conv_call *call, const struct tensor *x, const struct tensor *partial, int steps)
+    const struct conv_call *call, const char *options, const struct tensor *x,
+    const struct tensor *partial, int steps)
 {
     int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
     struct matrix_tile tile = gemm_matrix_tile(device, pixels, columns);
     struct kernel *kernel;
     enum clat_status status;
-    char options[GEMM_MATRIX_OPTIONS];
-    gemm_matrix_options(device, conv->bf16, tile, options);
     TRY(kernel_find(device, "conv_matrix", "matrix", options, &kernel));
     TRY(launch(device, kernel, gemm_matrix_grid(tile, pixels, columns, partial ? partial->n : 1),
         ARG_TENSOR(x), ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c / 4), ARG_INT(call->upsample),
@@ -101,12 +98,15 @@ static enum clat_status run(
         gemm_matrix_cut(pool->device, pixels / call->y->n, columns, 9 * steps_of(conv));
     struct pool_mark mark = pool_mark(pool);
     enum clat_status status;
-    TRY(make_words(pool, conv, call, &words));
+    char options[GEMM_MATRIX_OPTIONS]; /* of both kernels, so that they are one program */
+    gemm_matrix_options(
+        pool->device, conv->bf16, gemm_matrix_tile(pool->device, pixels, columns), options);
+    TRY(make_words(pool, conv, call, options, &words));
     if (cut.parts > 1) {
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, pixels, columns, &partial));
         sums = &partial;
     }
-    TRY(multiply(pool->device, conv, call, &words, sums, cut.steps));
+    TRY(multiply(pool->device, conv, call, options, &words, sums, cut.steps));
     if (sums)
         TRY(conv_tiled_end(pool->device, conv, call, sums));
 out:

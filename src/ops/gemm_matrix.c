@@ -109,6 +109,16 @@ void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_t
 
 /* ---- products ------------------------------------------------------------------------------- */
 
+static bool is_aligned(const struct tensor *tensor)
+{
+    return !tensor || (tensor->offset % 4 == 0 && tensor->stride % 4 == 0);
+}
+
+static bool are_aligned(const struct product *p)
+{
+    return is_aligned(p->x) && is_aligned(p->x2) && is_aligned(p->residual) && is_aligned(p->y);
+}
+
 static enum clat_status multiply(struct device *device, const struct product *p, int columns,
     const struct tensor *partial, int depth)
 {
@@ -121,7 +131,9 @@ static enum clat_status multiply(struct device *device, const struct product *p,
     gemm_matrix_options(device, p->bf16, tile, base);
     snprintf(options, sizeof options, "%s%s%s", base,
         p->activation == ACTIVATION_GEGLU && !partial ? " -DGEGLU=1" : "",
-        gemm_is_odd(p) ? " -DODD" : "");
+        gemm_is_odd(p)   ? " -DODD"
+        : are_aligned(p) ? " -DALIGNED"
+                         : "");
     TRY(kernel_find(device, "gemm_matrix", "product_matrix", options, &kernel));
     TRY(launch(device, kernel, gemm_matrix_grid(tile, rows, columns, partial ? partial->n : 1),
         ARG_TENSOR(p->x), ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2),
