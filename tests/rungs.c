@@ -103,6 +103,58 @@ static void check_apart(void)
     record_free(&got.record);
 }
 
+/* ---- weights from the host ------------------------------------------------------------------ */
+
+/* What one image takes, with all weights on the device or with levels that take turns. */
+static size_t job_takes(const struct job *job, bool streams)
+{
+    struct model *model;
+    struct model_memory memory;
+    struct memory_request request = {.height = job->height,
+        .width = job->width,
+        .images = 1,
+        .guided = true,
+        .timesteps = job->num_inference_steps,
+        .streams = streams};
+    CHECK_OK(model_open(check_data("ldm-text2im-tiny"), NULL, &model));
+    CHECK_OK(model_memory(model, device_facts(device), &request, &memory));
+    CHECK(streams || memory.peak == memory.sampling, "sampling is not what takes most");
+    model_close(model);
+    return memory.peak;
+}
+
+/* Only where memory is the device's own; the same bits. `bytes`: what the device has. */
+static void check_streams(size_t bytes, const struct job *job, const struct outcome *want)
+{
+    static struct outcome got;
+    memset(&got, 0, sizeof got);
+    fault_set("CLFAULT_CAPACITY", "%zu", bytes);
+    run(check_data("ldm-text2im-tiny"), job, &got);
+    CHECK(layer->faults() > 0 && got.status == CLAT_OK, "%zu bytes: %d faults, status %d: %s",
+        bytes, layer->faults(), got.status, status_text());
+    CHECK(strstr(got.words, "weights from the host in each step"), "%s", got.words);
+    if (CHECK(got.record.image_count == 1, "%d images", got.record.image_count))
+        check_near("image", got.record.images[0].rgb, want->record.images[0].rgb,
+            want->record.images[0].pixels, 0);
+    fault_none();
+    record_free(&got.record);
+}
+
+static void check_turns(void)
+{
+    struct job job = job_of(1);
+    static struct outcome want;
+    job.guidance_scale = 3;
+    job.num_inference_steps = 3;
+    run(check_data("ldm-text2im-tiny"), &job, &want);
+    CHECK(want.status == CLAT_OK && want.record.image_count == 1, "%s", status_text());
+    size_t whole = job_takes(&job, false), turns = job_takes(&job, true);
+    CHECK(turns < whole, "%zu bytes with all levels, %zu with turns", whole, turns);
+    check_streams(whole - 1, &job, &want);
+    check_streams(turns + 4096, &job, &want);
+    record_free(&want.record);
+}
+
 /* ---- a decoder without numbers -------------------------------------------------------------- */
 
 /* Where the values of a tensor begin in a .safetensors file. */
@@ -162,5 +214,11 @@ int main(void)
     check_apart();
     check_decoder();
     device_close(device);
+    setenv("CLATENT_TEST_DEVICE", "gpu", 1);
+    device = golden_device();
+    check_turns();
+    device_close(device);
+    CHECK(
+        layer->references() == 0, "%d references to OpenCL objects are left", layer->references());
     return check_result();
 }

@@ -6,6 +6,7 @@
  * asked for, and a freed buffer goes back to the system at once, where a driver's malloc might keep
  * it. */
 #include "device/opencl.h"
+#include "device/parking.h"
 #include "device/watchdog.h"
 #include "base/memory.h"
 
@@ -123,6 +124,8 @@ enum clat_status buffer_new(struct device *device, size_t size, struct buffer *b
     device->used += size;
     if (device->used > device->peak)
         device->peak = device->used;
+    if (device->parking)
+        TRY(parking_add(device->parking, buffer));
 out:
     return status;
 }

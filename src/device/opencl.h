@@ -13,6 +13,7 @@
 
 struct program;
 struct preparation;
+struct parking;
 struct meter;
 struct verdicts;
 
@@ -38,17 +39,18 @@ struct device {
     void *building_user;
     void (*warn)(void *user, const char *sentence);
     void *warn_user;
-    double patience;                 /* device_set_patience() */
-    bool hung;                       /* watchdog.h: no call of OpenCL is made any more */
-    size_t short_of;                 /* device_memory_short() */
-    enum device_trouble trouble;     /* device_take_trouble() */
-    int builds;                      /* programs built from source so far */
-    int builds_ahead;                /* and with those to come; 0: not known; device_expect_builds() */
-    int cache_hits;                  /* programs that came from the disk cache */
-    struct verdicts *verdicts;       /* NULL: not asked for yet */
-    struct op_call call;             /* what a dry device is being asked for */
-    struct program *programs;        /* list, newest first */
+    double patience;             /* device_set_patience() */
+    bool hung;                   /* watchdog.h: no call of OpenCL is made any more */
+    size_t short_of;             /* device_memory_short() */
+    enum device_trouble trouble; /* device_take_trouble() */
+    int builds;                  /* programs built from source so far */
+    int builds_ahead;            /* and with those to come; 0: not known; device_expect_builds() */
+    int cache_hits;              /* programs that came from the disk cache */
+    struct verdicts *verdicts;   /* NULL: not asked for yet */
+    struct op_call call;         /* what a dry device is being asked for */
+    struct program *programs;    /* list, newest first */
     struct preparation *preparation; /* NULL unless kernels wait: prepare.h */
+    struct parking *parking;         /* that takes the buffers made now, or NULL */
     struct meter *meter;             /* NULL unless one runs: meter.h */
     int launches;                    /* since the last marked one, 0..LAUNCH_STRIDE */
     double queued;                   /* seconds that they will take, as far as is known */

@@ -15,7 +15,8 @@
 struct loader {
     struct device *device;
     struct weights *weights;
-    int pixels; /* latent pixels per image that will be asked for: a hint, 0: unknown */
+    bool streams; /* the UNet's levels take turns on the device: device/parking.h */
+    int pixels;   /* latent pixels per image that will be asked for: a hint, 0: unknown */
     void (*loaded)(void *user); /* called after every tensor, or NULL */
     void *user;
     /* Dry device only: receives a fault of a tensor and goes on, instead of failing. Or NULL. */

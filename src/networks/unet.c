@@ -25,8 +25,12 @@ static enum clat_status level_set_prompt(
     const struct forward *run, struct unet_level *level, const struct tensor *context)
 {
     enum clat_status status = CLAT_OK;
-    for (int j = 0; level->transformers && j < level->layers; j++)
+    if (!level->transformers)
+        return CLAT_OK;
+    TRY(parking_return(run->pool->device, &level->parking));
+    for (int j = 0; j < level->layers; j++)
         TRY(transformer_set_prompt(run, &level->transformers[j], context));
+    TRY(parking_leave(run->pool->device, &level->parking));
 out:
     return status;
 }
@@ -253,16 +257,24 @@ enum clat_status unet_forward(const struct forward *run, const struct unet *unet
     TRY(check_size(unet, sample));
     TRY(unet_time(run, unet, sample->n, timestep, &time));
     TRY(enter(run, unet, sample, &skips));
-    for (int i = 0; i < unet->config.levels; i++)
+    for (int i = 0; i < unet->config.levels; i++) {
+        TRY(parking_return(run->pool->device, &unet->down[i].parking));
         TRY(down_forward(run, unet, &unet->down[i], &time, &skips));
+        TRY(parking_leave(run->pool->device, &unet->down[i].parking));
+    }
 
     int widest = widest_hidden(unet, &skips, sample);
     for (int i = 0; i < 2; i++)
         TRY(pool_take(
             run->pool, POOL_BACK, sample->n, sample->h, sample->w, widest, &swap.buffers[i]));
+    TRY(parking_return(run->pool->device, &unet->middle.parking));
     TRY(middle_forward(run, &unet->middle, &time, &skips.items[skips.count - 1], &swap));
-    for (int i = 0; i < unet->config.levels; i++)
+    TRY(parking_leave(run->pool->device, &unet->middle.parking));
+    for (int i = 0; i < unet->config.levels; i++) {
+        TRY(parking_return(run->pool->device, &unet->up[i].parking));
         TRY(up_forward(run, unet, &unet->up[i], &time, &skips, &swap));
+        TRY(parking_leave(run->pool->device, &unet->up[i].parking));
+    }
     TRY(head_forward(run, &unet->norm_out, &unet->conv_out, &swap.hidden, output));
     TRY(forward_tap(run, output, "conv_out"));
 out:

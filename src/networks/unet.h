@@ -9,6 +9,7 @@
 #define CLATENT_NETWORKS_UNET_H
 
 #include "checkpoint/config.h"
+#include "device/parking.h"
 #include "networks/resnet.h"
 #include "networks/self_attention.h"
 #include "networks/transformer.h"
@@ -24,6 +25,7 @@ struct unet_level {
     struct conv sampler;     /* stride 2 going down, nearest x2 before it going up */
     struct resnet resampler; /* instead of it, with config.resnet_samplers */
     int channels;            /* of its output */
+    struct parking parking;  /* its weights, if levels take turns; else empty */
 };
 /* What planned timesteps give to the resnets, computed before a run. */
 #define UNET_TIMESTEPS 256 /* at most; later ones are computed when they come */
@@ -48,6 +50,8 @@ struct unet {
 enum clat_status unet_load(
     struct loader *loader, const struct unet_config *config, struct unet *unet);
 void unet_free(struct device *device, struct unet *unet);
+/* Bytes of the largest level that takes its turn; 0 if all are there. */
+size_t unet_largest_level(const struct unet *unet);
 
 /* Channels of the time embedding. */
 int unet_time_width(const struct unet_config *config);

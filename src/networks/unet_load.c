@@ -107,6 +107,13 @@ out:
     return status;
 }
 
+/* From here on what is loaded belongs to a level. */
+static void begin_level(struct build *build, struct unet_level *level)
+{
+    if (build->loader->streams)
+        parking_begin(build->loader->device, &level->parking);
+}
+
 static enum clat_status load_down(struct build *build, int level)
 {
     enum clat_status status;
@@ -116,6 +123,7 @@ static enum clat_status load_down(struct build *build, int level)
     int out = config->block_out_channels[level];
     int in = config->block_out_channels[level ? level - 1 : 0];
     TRY(level_new(made, config->layers_per_block, config->down_attention[level], out));
+    begin_level(build, made);
     for (int j = 0; j < made->layers; j++) {
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), j ? out : in, out, level,
             RESNET_KEEP, &made->resnets[j]));
@@ -136,6 +144,7 @@ static enum clat_status load_middle(struct build *build)
     int level = config->levels - 1, channels = config->block_out_channels[level];
     struct path path = path_in("", "mid_block");
     TRY(level_new(made, 2, config->middle_attention, channels));
+    begin_level(build, made);
     for (int j = 0; j < 2; j++)
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), channels, channels, level,
             RESNET_KEEP, &made->resnets[j]));
@@ -156,6 +165,7 @@ static enum clat_status load_up(struct build *build, int i)
     int below = config->block_out_channels[i ? level + 1 : level];
     int above = config->block_out_channels[level ? level - 1 : 0];
     TRY(level_new(made, config->layers_per_block + 1, config->up_attention[i], out));
+    begin_level(build, made);
     for (int j = 0; j < made->layers; j++) {
         int hidden = j ? out : below, skip = j < made->layers - 1 ? out : above;
         TRY(add_resnet(build, path_in(path.text, "resnets.%d", j), hidden + skip, out, level,
@@ -166,6 +176,43 @@ static enum clat_status load_up(struct build *build, int i)
         TRY(add_sampler(build, path_in(path.text, "upsamplers.0"), level - 1, RESNET_DOUBLE, made));
 out:
     return status;
+}
+
+static enum clat_status end_level(struct build *build, struct unet_level *level)
+{
+    parking_begin(build->loader->device, NULL);
+    return parking_leave(build->loader->device, &level->parking);
+}
+
+static enum clat_status load_levels(struct build *build)
+{
+    enum clat_status status = CLAT_OK;
+    struct unet *unet = build->unet;
+    for (int level = 0; level < unet->config.levels; level++) {
+        TRY(load_down(build, level));
+        TRY(end_level(build, &unet->down[level]));
+    }
+    TRY(load_middle(build));
+    TRY(end_level(build, &unet->middle));
+    for (int i = 0; i < unet->config.levels; i++) {
+        TRY(load_up(build, i));
+        TRY(end_level(build, &unet->up[i]));
+    }
+out:
+    parking_begin(build->loader->device, NULL);
+    return status;
+}
+
+size_t unet_largest_level(const struct unet *unet)
+{
+    size_t largest = parking_size(&unet->middle.parking);
+    for (int i = 0; i < unet->config.levels; i++) {
+        size_t down = parking_size(&unet->down[i].parking);
+        size_t up = parking_size(&unet->up[i].parking);
+        largest = down > largest ? down : largest;
+        largest = up > largest ? up : largest;
+    }
+    return largest;
 }
 
 static enum clat_status load_time(struct build *build)
@@ -207,11 +254,7 @@ enum clat_status unet_load(
     unet->config = *config;
     pixels = level_pixels(&build, 0);
     TRY(loader_conv(loader, "conv_in", first, config->in_channels, 1, 1, pixels, &unet->conv_in));
-    for (int level = 0; level < config->levels; level++)
-        TRY(load_down(&build, level));
-    TRY(load_middle(&build));
-    for (int i = 0; i < config->levels; i++)
-        TRY(load_up(&build, i));
+    TRY(load_levels(&build));
     TRY(load_time(&build));
     TRY(check_classes(&build));
     TRY(loader_norm(loader, "conv_norm_out", first, config->norm_num_groups, config->norm_eps,
@@ -236,6 +279,7 @@ static void level_free(struct device *device, struct unet_level *level)
     free(level->resnets);
     free(level->transformers);
     free(level->attentions);
+    parking_free(&level->parking);
 }
 
 void unet_free(struct device *device, struct unet *unet)

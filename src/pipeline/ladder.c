@@ -3,7 +3,8 @@
  *
  * Memory is short if the prediction says so, or if an allocation fails: then less may be used than
  * was asked for at that time. The rungs, each told in a warning: decoding waits until all images
- * are sampled; fewer images at a time; the decoder in bands; weights of 16 bits, if the job leaves
+ * are sampled; fewer images at a time; the decoder in bands; the UNet's weights from the host,
+ * level by level, where the device has memory of its own; weights of 16 bits, if the job leaves
  * `precision` open; another device, if it leaves `device` open. Below the last one the job is
  * refused. No rung but that of 16 bits changes a picture.
  *
@@ -113,6 +114,8 @@ static bool step_down(struct run *run, size_t limit)
         run->group = (run->group + 1) / 2;
     else if (!decoding_fits(run, limit) && !rungs->bands)
         rungs->bands = true;
+    else if (!sampling_fits(run, limit) && !rungs->streams && !device_facts(run->device)->on_host)
+        rungs->streams = true;
     else if (can_store_half(run))
         change_precision(run, true);
     else
@@ -152,13 +155,14 @@ static enum clat_status predict(struct run *run)
         !request->alone && (run->group < run->images || run->crew) && !run->rungs.apart;
     request->half = device_stores_half(run->device);
     request->bands = run->rungs.bands;
+    request->streams = run->rungs.streams;
     return model_memory(run->model, device_facts(run->device), request, &run->memory);
 }
 
 /* The rungs that were taken since, in one line. */
 static void tell(const struct run *run, const struct rungs *before, int group, bool half)
 {
-    char words[256] = "";
+    char words[320] = "";
     size_t at = 0;
     if (run->rungs.apart && !before->apart)
         at += (size_t)sprintf(words + at, ", all sampling before the first decoding");
@@ -166,6 +170,8 @@ static void tell(const struct run *run, const struct rungs *before, int group, b
         at += (size_t)sprintf(words + at, ", %d at a time", run->group);
     if (run->rungs.bands && !before->bands)
         at += (size_t)sprintf(words + at, ", decoding in bands");
+    if (run->rungs.streams && !before->streams)
+        at += (size_t)sprintf(words + at, ", weights from the host in each step");
     if (device_stores_half(run->device) && !half)
         at += (size_t)sprintf(words + at, ", weights of 16 bits");
     if (at)

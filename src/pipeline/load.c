@@ -39,6 +39,7 @@ enum clat_status run_load_unet(struct run *run)
     if (run->unet.conv_in.in)
         return CLAT_OK;
     TRY(loading_open(&loading, run, COMPONENT_UNET, PHASE_LOAD_UNET, run->memory.unet_tensors));
+    loading.loader.streams = run->rungs.streams;
     TRY(unet_load(&loading.loader, &run->model->unet, &run->unet));
 out:
     loading_close(&loading);

@@ -45,16 +45,18 @@ out:
 }
 
 static enum clat_status measure_unet(const struct model *model, struct device *dry, int h, int w,
-    int rows, int timesteps, struct model_memory *memory)
+    const struct memory_request *request, struct model_memory *memory)
 {
     enum clat_status status;
     struct loader loader = {0};
     struct unet unet = {0};
+    int rows = request->images * (request->guided ? 2 : 1);
     TRY(open_dry_loader(model, COMPONENT_UNET, dry, h * w, &memory->unet_tensors, &loader));
+    loader.streams = request->streams;
     TRY(unet_load(&loader, &model->unet, &unet));
-    memory->unet_weights = device_memory_used(dry);
-    TRY(unet_measure(
-        &unet, dry, rows, h, w, model_context_tokens(model), timesteps, &memory->unet_activations));
+    memory->unet_weights = device_memory_used(dry) + unet_largest_level(&unet);
+    TRY(unet_measure(&unet, dry, rows, h, w, model_context_tokens(model), request->timesteps,
+        &memory->unet_activations));
 out:
     unet_free(dry, &unet);
     weights_close(loader.weights);
@@ -116,8 +118,7 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     if (request->encodes)
         TRY(measure_encoder(model, dry, h, w, memory));
     if (!request->alone && model_has(model, COMPONENT_UNET))
-        TRY(measure_unet(model, dry, h, w, request->images * (request->guided ? 2 : 1),
-            request->timesteps, memory));
+        TRY(measure_unet(model, dry, h, w, request, memory));
     if (!(request->alone && request->encodes))
         TRY(measure_decoder(model, dry, h, w, request->bands, memory));
     memory->sampling = memory->unet_weights + memory->unet_activations;

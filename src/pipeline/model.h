@@ -122,6 +122,7 @@ struct memory_request {
     bool several;             /* more images follow: UNet and decoder stay side by side */
     bool half;                /* weights are kept as half */
     bool bands;               /* the decoder works in bands of rows, whatever the size */
+    bool streams;             /* the UNet's levels take turns on the device */
     bool encodes;             /* pictures are encoded first */
     bool alone;               /* one half of the autoencoder is all: the encoder if `encodes` */
     struct kernel_use **uses; /* becomes a list of the kernels for all this, freed with free();

@@ -26,6 +26,7 @@ struct rungs {
     size_t budget;    /* bytes that may be used, since more could not be had; 0: no limit */
     bool apart;       /* all images are sampled before the first is decoded */
     bool bands;       /* the decoder works in bands of rows */
+    bool streams;     /* the UNet's levels take turns on the device */
     bool float_only;  /* weights or factors of 16 bits gave values that are no numbers */
     bool rebuilt;     /* the device's context was lost, and made anew */
     unsigned refused; /* kernels that were known not to build when memory was planned */
