@@ -439,6 +439,41 @@ struct clat_selftest {
 CLAT_API enum clat_status clat_selftest(struct clat_context *context, const char *device,
     void (*told)(void *user, const struct clat_check *check), const struct clat_selftest **result);
 
+/* What was found for one shape that a kernel is asked for, as rows of a table have it. */
+struct clat_tuned {
+    const char *kernel, *shape;  /* "gemm", "1024 320 1280" */
+    const char *parameters;      /* "rows=8 parts=2", or "own": the built-in choice is best */
+    double seconds, own_seconds; /* of a call with these, and with the built-in choice */
+    double error;                /* relative L2 distance between their results */
+    int candidates, failed;      /* that were tried; of these wrong, or without a kernel */
+    const char *fault;           /* why nothing was found; NULL: it was */
+    size_t number, total;        /* shapes, counted from 1 */
+};
+struct clat_tuning {
+    const char *device, *driver;
+    const char *path;  /* of the table that has the rows now; NULL: none was written */
+    const char *table; /* the rows as text, with a line that says what they are */
+    size_t count;
+    const struct clat_tuned *shapes; /* [count] */
+};
+struct clat_tuning_options {
+    size_t struct_size; /* sizeof(struct clat_tuning_options) */
+    double seconds;     /* after so many no shape is begun; 0: no limit */
+    size_t shapes;      /* at most, those with most work; 0: all */
+    int dry_run;        /* nothing is written */
+};
+/* Times parameters of kernels for the shapes of a job's model at its size and on its device, each
+ * result checked, and writes the best into the user's table for that device, which jobs heed from
+ * then on. Each shape is told as it comes, `told` may be NULL; `user` is that of the context's
+ * options. A job that is stopped keeps what was found. CLAT_ERROR_OUTPUT, and CLAT_ERROR_INPUT for
+ * a table that is there and wrong. */
+CLAT_API enum clat_status clat_tune(struct clat_context *context, struct clat_job *job,
+    const struct clat_tuning_options *options,
+    void (*told)(void *user, const struct clat_tuned *tuned), const struct clat_tuning **tuning);
+/* How many rows a table has. CLAT_ERROR_INPUT names the line that is wrong. */
+CLAT_API enum clat_status clat_tuning_check(
+    struct clat_context *context, const char *path, size_t *rows);
+
 /* ---- words
  * -----------------------------------------------------------------------------------------------
  */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "clatent_internal.h"
 #include "device/device.h"
+#include "device/tuning.h"
 #include "job/expand.h"
 #include "job/hub.h"
 #include "pipeline/model.h"
@@ -41,6 +42,11 @@ static void on_build(void *user, const char *program, int number, int total)
     context_phase(user, PHASE_BUILD, number, total);
 }
 
+static void warn(void *user, const char *sentence)
+{
+    context_log(user, "warning: %s", sentence);
+}
+
 static enum clat_status open_one(struct clat_context *context, struct opened *opened, int index)
 {
     enum clat_status status;
@@ -51,6 +57,7 @@ static enum clat_status open_one(struct clat_context *context, struct opened *op
     opened->device_count++;
     device_on_build(*device, on_build, context);
     device_on_cancel(*device, context_is_cancelled, context);
+    TRY(tuning_load(*device, context->data_folder, warn, context));
     pipeline_prepare(*device, &opened->job);
     context_log(context, "device: %s", device_facts(*device)->name);
 out:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # cli_device.sh - pictures made by the program with the demo model: names, formats, records, Ctrl-C.
 # SPDX-License-Identifier: MIT
-build=$(cd "${top_builddir:-.}" && pwd) || exit 99
+build=$(cd "${top_builddir:-.}" && pwd) && src=$(cd "${top_srcdir:-.}" && pwd) || exit 99
 clatent=$build/clatent
 work=$build/tests/tmp/cli_device
 checks=0 failed=0
@@ -223,6 +223,40 @@ tr '{' '\n' <bench | sed 's/": */" /g; s/,/ /g' | awk '
     /^"op"/ { sum += value("gflop") }
     END { close_stage(); if (n != 3) print n " stages" }' >differ
 [ ! -s differ ] || fail "bench: GFLOP of the ops: $(cat differ)"
+
+# ---- tune: rows for a tiny model, a table that jobs heed, one that is wrong
+tiny=$src/tests/data/ldm-text2im-tiny
+XDG_DATA_HOME=$work/data
+export XDG_DATA_HOME
+unset CLATENT_TUNING
+check
+"$clatent" tune "$tiny" --shapes 2 --json --quiet >tuned 2>err || fail "tune gives $?: $(cat err)"
+[ "$(grep -o '"kernel": "[a-z_]*", "shape": "[0-9 ]*", "parameters": "[a-z0-9_= -]*", "seconds": [0-9]' tuned | wc -l)" -eq 2 ] ||
+    fail "tune tells: $(cat tuned)"
+table=$(ls "$work"/data/clatent/tuning/*.tune) || fail "tune wrote no table"
+[ "$(grep -vc '^#' "$table")" -eq 2 ] || fail "the table is $(cat "$table")"
+check
+"$clatent" tune --check "$table" >out && grep -qx '2 rows are right' out || fail "tune --check: $(cat out)"
+check
+"$clatent" tune "$tiny" --shapes 1 --dry-run >out 2>err || fail "tune --dry-run gives $?"
+[ "$(grep -c '^[^#]* | ' out)" -eq 1 ] && [ "$(grep -vc '^#' "$table")" -eq 2 ] || fail "tune --dry-run: $(cat out)"
+# Whatever shape the device's kernels have: tiles that no rule takes for these sizes.
+check
+echo 'any | * | gemm_cpu | * * * | tile=12x1' >"$table"
+echo 'any | * | gemm | * * * | rows=8 parts=16' >>"$table"
+"$clatent" bench "$tiny" --json 2>err >bench || fail "bench with a table gives $?: $(cat err)"
+CLATENT_TUNING=off "$clatent" bench "$tiny" --json 2>err >bench.off || fail "bench without tables gives $?"
+[ "$(grep -o 'product[a-z_]* -DROWS=\(12\|8\) ' bench | wc -l)" -gt "$(grep -o 'product[a-z_]* -DROWS=\(12\|8\) ' bench.off | wc -l)" ] ||
+    fail "no job heeds the table"
+check
+echo 'any | * | gemm | 1 2 3 | rows=99' >"$table"
+"$clatent" tune --check "$table" 2>err && fail "a wrong table is right"
+grep -q ':1: rows: expected one of 1 4 8, found .99.' err || fail "tune --check says: $(cat err)"
+"$clatent" generate --steps 2 --model "$tiny" -p x -o hostile.png 2>err || fail "a wrong table ends a job: $(cat err)"
+grep -q 'warning: .*:1: rows: expected one of 1 4 8, found .99.; this table is not used' err || fail "no warning: $(cat err)"
+unset XDG_DATA_HOME
+CLATENT_TUNING=off
+export CLATENT_TUNING
 
 # ---- selftest: the table, the report that tells nothing of the user's, JSON
 check

@@ -139,7 +139,7 @@ try_without_device() {
     case $1 in
     *clatent\ generate\ --help) return ;;
     *clatent\ info\ * | *clatent\ decode\ *) return ;; # what others wrote
-    *clatent\ generate* | *clatent\ bench* | *clatent\ selftest* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
+    *clatent\ generate* | *clatent\ bench* | *clatent\ tune* | *clatent\ selftest* | *clatent\ encode* | *clatent\ reconstruct*) want=4 ;;
     *) want=0 ;;
     esac
     checks=$((checks + 1))
@@ -153,6 +153,7 @@ try_without_device() {
 try_with_device() {
     case $1 in
     *clatent\ generate\ --help | *clatent\ bench* | *clatent\ selftest* | *clatent\ inspect*) return ;;
+    *clatent\ tune*) more='--shapes 1 --dry-run' ;;
     *clatent\ generate*) more='--steps 2 --quiet --overwrite' ;;
     *code\ * | *reconstruct\ *) more='--quiet --overwrite' ;;
     *) more= ;;

@@ -7,6 +7,7 @@
 #include "ops/conv.h"
 #include "ops/gemm.h"
 #include "ops/op.h"
+#include "selftest/tune_case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,11 +217,13 @@ static void check_questions(void)
     CHECK_OK(op_linear(&pool, &linear, &x, NULL, NULL, &y));
     CHECK_OK(op_linear(&pool, &linear, &x, NULL, NULL, &y));
     CHECK_OK(tuning_questions(tuning, &questions, &count));
-    CHECK(count == 2 && questions[0].kind == TUNED_LINEAR && questions[1].kind == TUNED_GEMM,
-        "%zu questions", count);
-    CHECK(questions[1].times == 2 && questions[1].sides[0] == 64 && questions[1].sides[1] == 320 &&
-              questions[1].sides[2] == 640,
-        "a shape of %d %d %d", questions[1].sides[0], questions[1].sides[1], questions[1].sides[2]);
+    CHECK(count == 3, "%zu questions", count);
+    CHECK(questions[0].kind == TUNED_LINEAR && questions[0].sides[2] == 0, "a layer is loaded");
+    CHECK(questions[1].kind == TUNED_LINEAR && questions[1].sides[2] == 64, "and called");
+    const struct tuning_question *last = &questions[2];
+    CHECK(last->kind == TUNED_GEMM && last->times == 2 && last->sides[0] == 64 &&
+              last->sides[1] == 320 && last->sides[2] == 640,
+        "a shape of %d %d %d", last->sides[0], last->sides[1], last->sides[2]);
     pool_close(&pool);
     linear_free(device, &linear);
     device_set_tuning(device, NULL);
@@ -230,6 +233,14 @@ static void check_questions(void)
 /* Every variant that may be chosen has a name that a row can give. */
 static void check_names(void)
 {
+    const char *words = tuned_kinds[TUNED_CONV].parameters[CONV_VARIANT].words;
+    for (int i = CONV_PLAIN + 1; i < CONV_VARIANTS; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s", conv_engine((enum conv_variant)i)->name);
+        for (char *c = name; *c; c++)
+            *c = *c == ' ' ? '_' : *c;
+        CHECK(strstr(words, name), "no row can name %s", name);
+    }
     for (int cpu = 0; cpu < 2; cpu++)
         for (int i = 1; tuning_word(TUNED_CONV, CONV_VARIANT, i)[0]; i++) {
             char row[128], name[48];
@@ -307,6 +318,83 @@ static void check_engines(void)
     CHECK(weight_bytes(GEMM_AUTO, false, packed) == panel, "packed");
 }
 
+/* ---- whatever a row may say, results are right ---------------------------------------------- */
+
+static float *run_case(struct tune_stage *stage, const struct tune_case *shape)
+{
+    float *y = malloc(shape->size * sizeof *y);
+    memset(y, 0xFF, shape->size * sizeof *y);
+    CHECK_OK(tensor_write(stage->device, &stage->y, y));
+    CHECK_OK(stage_load(stage, shape));
+    CHECK_OK(stage_run(stage, shape));
+    CHECK_OK(tensor_read(stage->device, &stage->y, y));
+    stage_unload(stage);
+    return y;
+}
+
+/* Each word, or the ends and some numbers between, of one parameter, the others left to the op. */
+static void check_parameter(
+    struct tune_stage *stage, const struct tune_case *shape, int parameter, const float *own)
+{
+    const struct tuned_parameter *p = &tuned_kinds[shape->kind].parameters[parameter];
+    struct tuning *tuning = device_facts(stage->device)->tuning;
+    for (int i = 0; i < 12; i++) {
+        int values[TUNING_PARAMETERS] = {0};
+        values[parameter] = i + 1;
+        if (p->words && !tuning_word(shape->kind, parameter, i + 1)[0])
+            break;
+        if (!p->words)
+            values[parameter] = i < 11 ? p->least + (p->most - p->least) / (1 << i) : p->least;
+        tuning_force(tuning, shape->kind, values);
+        float *y = run_case(stage, shape);
+        double error = check_distance(y, own, shape->size);
+        CHECK(error < 1.6e-5, "%s %d %d %d, %s %d: %.1e from its own choice",
+            tuned_kinds[shape->kind].kernel, shape->sides[0], shape->sides[1], shape->sides[2],
+            p->name, values[parameter], error);
+        free(y);
+    }
+    tuning_force(tuning, shape->kind, NULL);
+}
+
+static void check_shape(struct device *device, const struct tuning_question *question)
+{
+    struct tune_case shape;
+    struct tune_stage stage;
+    double error;
+    CHECK_OK(case_make(&shape, question));
+    CHECK_OK(stage_open(&stage, &shape, device, (size_t)96 << 20));
+    float *own = run_case(&stage, &shape);
+    CHECK_OK(case_check(&shape, false, own, &error));
+    CHECK(error < 8e-6, "%s: %.1e from plain C", tuned_kinds[question->kind].kernel, error);
+    for (int i = 0; i < TUNING_PARAMETERS && tuned_kinds[question->kind].parameters[i].name; i++)
+        check_parameter(&stage, &shape, i, own);
+    free(own);
+    stage_close(&stage);
+    case_free(&shape);
+}
+
+/* The last side of a linear layer is the rows it is called with. */
+static void check_shapes(struct device *device, bool cpu)
+{
+    static const struct tuning_question cpu_shapes[] = {{TUNED_GEMM_CPU, {300, 1000, 100}, 1},
+        {TUNED_GEMM_CPU, {7, 33, 65}, 1}, {TUNED_CONV, {144, 40, 33, 1}, 1},
+        {TUNED_CONV, {35, 32, 16, 2}, 1}, {TUNED_ATTENTION_CPU, {50, 77, 40}, 1},
+        {TUNED_ATTENTION_CPU, {9, 5, 16}, 1}};
+    static const struct tuning_question group_shapes[] = {{TUNED_GEMM, {300, 500, 100}, 1},
+        {TUNED_GEMM, {7, 33, 65}, 1}, {TUNED_LINEAR, {30, 50, 20}, 1},
+        {TUNED_CONV, {144, 40, 33, 1}, 1}, {TUNED_CONV_TILED, {144, 40, 33}, 1},
+        {TUNED_CONV_TILED, {35, 5, 7}, 1}, {TUNED_ATTENTION, {50, 77, 40}, 1},
+        {TUNED_ATTENTION, {40, 33, 128}, 1}};
+    if (!device_force_shape(device, cpu))
+        return;
+    device_set_tuning(device, parsed(""));
+    for (size_t i = 0; cpu && i < sizeof cpu_shapes / sizeof *cpu_shapes; i++)
+        check_shape(device, &cpu_shapes[i]);
+    for (size_t i = 0; !cpu && i < sizeof group_shapes / sizeof *group_shapes; i++)
+        check_shape(device, &group_shapes[i]);
+    device_set_tuning(device, NULL);
+}
+
 int main(void)
 {
     struct device *device;
@@ -326,6 +414,8 @@ int main(void)
     check_kernel(device, false, "any | * | gemm | * * * | rows=4 parts=1", "gemm.product -DROWS=4");
     if (device_force_shape(device, true))
         check_kernel(device, true, "any | * | gemm_cpu | * * * | tile=8x2", "-DROWS=8 -DVECTORS=2");
+    check_shapes(device, true);
+    check_shapes(device, false);
     device_close(device);
     return check_result();
 }

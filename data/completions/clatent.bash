@@ -9,7 +9,7 @@ _clatent()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' keys verbs
     keys="--model -m --model-path --prompt -p --prompt-file --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --sweep --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --device-timeout --precision --gemm --kernels --float32-matmul-precision --variant --trace --progress --preview --preview-output --quiet -q --json"
-    verbs="generate encode decode reconstruct inspect convert devices schedulers info config bench selftest completion help"
+    verbs="generate encode decode reconstruct inspect convert devices schedulers info config bench selftest tune completion help"
     COMPREPLY=()
     # --option=value comes as three words
     if [[ $word == = ]]; then
@@ -33,6 +33,8 @@ _clatent()
         --scheduler) words=$(_clatent_schedulers) ;;
         --model-path | --prompt | -p | --class | --height | --width | --num-inference-steps | --steps | --guidance-scale | --eta | --seed | --batch-size | --strength | --sweep | --device | --device-timeout | --variant | --preview) compopt +o default 2>/dev/null; return ;;
         --type) words="f32 f16" ;;
+        --check) return ;;
+        --seconds | --shapes) compopt +o default 2>/dev/null; return ;;
         *)
             case ${COMP_WORDS[1]}:$word in
             generate:-*) words="--help $keys" ;;
@@ -48,6 +50,7 @@ _clatent()
             config:-*) words="--show-origin --path --json --help" ;;
             bench:-*) words="--help $keys" ;;
             selftest:-*) words="--device --json --report --help" ;;
+            tune:-*) words="--seconds --shapes --dry-run --check --help $keys" ;;
             completion:-*) words="--help" ;;
             completion:*) words="bash zsh fish" ;;
             help:-*) words="--help" ;;

@@ -80,3 +80,8 @@ void fallback_take(struct device *device, const char *file)
     device->facts.refused |= bit;
     device_set_trouble(device, TROUBLE_REFUSED);
 }
+
+void fallback_forget(struct device *device, unsigned refused)
+{
+    device->facts.refused = refused;
+}

@@ -152,14 +152,22 @@ static void note_question(struct tuning *tuning, enum tuned kind, const int side
     memcpy(question->sides, sides, sizeof question->sides);
 }
 
+void tuning_note(const struct device *device, enum tuned kind, const int sides[TUNING_SIDES])
+{
+    struct tuning *tuning = device->facts.tuning;
+    if (tuning && tuning->watches)
+        note_question(tuning, kind, sides);
+}
+
 const int *tuning_find(const struct device *device, enum tuned kind, const int sides[TUNING_SIDES])
 {
     static const int nothing[TUNING_PARAMETERS];
     struct tuning *tuning = device->facts.tuning;
     if (!tuning)
         return nothing;
-    if (tuning->watches)
-        note_question(tuning, kind, sides);
+    tuning_note(device, kind, sides);
+    if (device->facts.generic)
+        return nothing;
     if (tuning->forced[kind])
         return tuning->forced[kind];
     const struct tuning_row *row = find_row(tuning, kind, sides);

@@ -96,6 +96,8 @@ struct tuning_question {
     int times;
 };
 void tuning_watch(struct tuning *tuning, bool watch);
+/* A shape that no row is wanted for, told to a tuning that watches. */
+void tuning_note(const struct device *device, enum tuned kind, const int sides[TUNING_SIDES]);
 /* What was asked; in the order of the first time. Fails if there was no memory to note it. */
 enum clat_status tuning_questions(
     const struct tuning *tuning, const struct tuning_question **questions, size_t *count);
@@ -130,6 +132,8 @@ enum clat_status tuning_path(const struct device_facts *facts, char **path);
 /* Writes rows there, in place of those with the same device, driver, kernel and shape; all others
  * stay. A file that is there and wrong is not overwritten: CLAT_ERROR_INPUT. */
 enum clat_status tuning_save(const char *path, const struct tuning_row *rows, size_t count);
+/* The lines that a table begins with. */
+extern const char tuning_head[];
 /* All rows of one file. */
 enum clat_status tuning_read(const char *path, struct tuning *tuning);
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char head[] =
+const char tuning_head[] =
     "# clatent tune: parameters of kernels, found by timing them. docs/devices.md says how rows "
     "are "
     "read.\n"
@@ -166,7 +166,7 @@ static enum clat_status print_table(
     struct text *text, const struct tuning *old, const struct tuning_row *rows, size_t count)
 {
     enum clat_status status;
-    TRY(text_print(text, "%s", head));
+    TRY(text_print(text, "%s", tuning_head));
     for (size_t i = 0; i < count; i++)
         TRY(tuning_print(text, &rows[i]));
     for (size_t i = 0; i < tuning_count(old); i++)

@@ -21,6 +21,8 @@
 #define UNPACK_DEPTH 256
 #define UNPACK_OPTION " -DHALF_WEIGHTS -DUNPACK=256"
 
+#define MOST_ROWS 144 /* of a job, as in cl/gemm_cpu.cl */
+
 enum { WEIGHT_PACKED, WEIGHT_TILES, WEIGHT_MATRIX, WEIGHT_ROWS }; /* linear.variant */
 
 int gemm_columns(int out, bool pairs)
@@ -300,6 +302,11 @@ static int choose_depth(int k, int row_block)
     return row_block == 1 || k < 2048 ? k : divide(k, 1280);
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /* `tuned`: of a row for TUNED_GEMM_CPU. */
 static struct cut choose_cut(
     const struct device *device, const int *tuned, struct tile tile, int rows, int columns, int k)
@@ -309,7 +316,7 @@ static struct cut choose_cut(
     job.row_block = blocks_of(job.rows, blocks_of(rows, 128));
     job.column_block = job.columns < 256 / width ? job.columns : 256 / width;
     if (tuned[GEMM_CPU_ROW_BLOCK]) {
-        job.row_block = tuned[GEMM_CPU_ROW_BLOCK] < job.rows ? tuned[GEMM_CPU_ROW_BLOCK] : job.rows;
+        job.row_block = least(tuned[GEMM_CPU_ROW_BLOCK], least(job.rows, MOST_ROWS / tile.rows));
         job.jobs = count_jobs(&job);
     } else
         gemm_cut_jobs(&job, 8 * device_facts(device)->compute_units, 4);
@@ -403,6 +410,8 @@ enum clat_status op_linear(struct pool *pool, const struct linear *linear, const
     double columns = linear->out * (linear->activation == ACTIVATION_GEGLU ? 2.0 : 1.0);
     double work = 2.0 * (double)tensor_pixels(y) * columns * linear->in;
     device_count_work(pool->device, work);
+    tuning_note(pool->device, TUNED_LINEAR,
+        TUNING_SHAPE(linear->in, (int)columns, (int)tensor_pixels(y) / y->n));
     if (linear->variant == WEIGHT_ROWS)
         return gemm_clblast_run(pool, linear, x, x2, residual, y);
     CALL(pool->device, "linear", linear->half, work, y->n, (int)tensor_pixels(y), linear->in,

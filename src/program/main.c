@@ -54,6 +54,14 @@ const struct verb verbs[] = {
         "Exit code 8 if a check fails. --report prints a text to send in: facts of the device and "
         "its driver,\nversions and results, nothing else.\n",
         false},
+    {"tune",
+        "[MODEL] [--seconds N] [--shapes N] [--dry-run] [--json] [--check FILE] [--KEY VALUE]...",
+        "find the fastest kernels of a device for a model, by timing", tune_run,
+        "What is found goes into the user's table for that device, which jobs heed from then on. "
+        "--dry-run only\nprints it, --check reads a table that somebody sent. Of the keys of a "
+        "job, model, height, width, device, gemm,\nprecision and float32_matmul_precision matter "
+        "here.\n",
+        false},
     {"completion", "bash | zsh | fish", "the script that completes words of clatent in a shell",
         completion_run,
         "Packages install it. Otherwise: source <(clatent completion bash), the same in zsh;\n"

@@ -29,6 +29,7 @@ enum clat_status info_run(int count, char **arguments);
 enum clat_status config_run(int count, char **arguments);
 enum clat_status bench_run(int count, char **arguments);
 enum clat_status selftest_run(int count, char **arguments);
+enum clat_status tune_run(int count, char **arguments);
 enum clat_status completion_run(int count, char **arguments);
 enum clat_status help_run(int count, char **arguments);
 
