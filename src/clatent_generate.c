@@ -138,6 +138,12 @@ static bool on_cancelled(void *user)
     return context_is_cancelled(run->context);
 }
 
+static bool on_wanted(void *user, int index)
+{
+    const struct run *run = user;
+    return !run->kept || !run->kept[index].done;
+}
+
 static void on_warning(void *user, const char *sentence)
 {
     const struct run *run = user;
@@ -222,6 +228,7 @@ enum clat_status run_generate(struct run *run, struct run *last)
         .phase = on_phase,
         .step = on_step,
         .cancelled = on_cancelled,
+        .wanted = on_wanted,
         .warn = on_warning,
         .precision = on_precision,
         .image = on_image,
@@ -250,4 +257,5 @@ void run_close(struct run *run)
     free(run->numbers);
     free(run->indices);
     free(run->page_numbers);
+    free(run->kept);
 }

@@ -17,6 +17,7 @@ struct run {
     /* Of each of its images: its number among all of the call, the {index} of its name, its number
      * on its sheet. [outline.images]; filled in by clatent_jobs.c. */
     size_t *numbers, *indices, *page_numbers;
+    struct kept *kept; /* likewise, if the job can go on later; else NULL */
 };
 
 /* Everything that can be known to be wrong with one run is found here, but for the names of its

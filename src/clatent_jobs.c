@@ -5,8 +5,7 @@
  * of one pattern; runs may go through them in another order. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "clatent_generate.h"
-#include "job/expand.h"
+#include "clatent_jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,22 +13,6 @@
 #include <sys/random.h>
 
 #define IMAGES_LIMIT 100000 /* of all jobs together */
-
-/* One image, by its number. */
-struct spot {
-    size_t run, index; /* the run, and which of its images */
-    char *path;        /* NULL: no file of its own */
-};
-
-struct jobs {
-    struct clat_context *context;
-    struct job_plan plan;
-    struct run *runs; /* [run_count] of the plan; zeroed ones are not yet prepared */
-    struct spot *spots;
-    size_t images; /* [images] */
-    struct page *pages;
-    size_t page_count, page_capacity;
-};
 
 /* ---- from jobs to runs ---------------------------------------------------------------------- */
 
@@ -40,6 +23,12 @@ static bool sweeps_seeds(const struct job_values *values)
         if (strncmp(sweep->items[i], "seed=", 5) == 0)
             return true;
     return false;
+}
+
+static bool resumes(const struct job_values *values)
+{
+    const struct job_value *resume = &values->value[job_key_find("resume")];
+    return resume->count && strchr("tT", resume->items[0][0]);
 }
 
 /* A job without a seed gets one of 32 bits, which is all that the generator of the noise uses. */
@@ -53,6 +42,9 @@ static enum clat_status draw_seed(struct clat_context *context, struct job_value
         return CLAT_OK;
     if (sweeps_seeds(values))
         return job_values_set(values, "seed", "0", "sweep", false);
+    if (resumes(values))
+        return status_set(CLAT_ERROR_USAGE,
+            "resume: a job with a random seed makes other images every time: give it a seed");
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
         return status_set(CLAT_ERROR_INTERNAL, "the system gives no random number for a seed");
     snprintf(text, sizeof text, "%u", number);
@@ -235,7 +227,8 @@ static enum clat_status name_image(struct jobs *jobs, struct spot *spot)
     if (!job->output)
         return CLAT_OK;
     TRY(output_name(&run->output, &image, &spot->path));
-    if (spot->path && !output_has_index(job->output) && !job->overwrite && file_exists(spot->path))
+    if (spot->path && !output_has_index(job->output) && !job->overwrite && !job->resume &&
+        file_exists(spot->path))
         FAIL(CLAT_ERROR_OUTPUT,
             "'%s' exists; --overwrite replaces it, {index} in the name takes the next free one",
             spot->path);
@@ -382,8 +375,19 @@ static enum clat_status check_all(struct jobs *jobs, const struct job_list *list
     TRY(check_traces(jobs));
     TRY(plan_pages(jobs));
     tell_counts(jobs);
+    if (jobs->images && jobs->runs[0].opened.job.resume)
+        TRY(jobs_resume(jobs));
 out:
     return status;
+}
+
+/* True if nothing of it is to be made. */
+static bool is_finished(const struct run *run)
+{
+    bool finished = run->kept != NULL;
+    for (int i = 0; finished && i < run->outline.images; i++)
+        finished = run->kept[i].done;
+    return finished;
 }
 
 static enum clat_status run_all(struct jobs *jobs)
@@ -392,8 +396,11 @@ static enum clat_status run_all(struct jobs *jobs)
     struct run *last = NULL;
     for (size_t i = 0; i < jobs->page_count; i++)
         TRY(page_open(&jobs->pages[i]));
+    TRY(jobs_show_finished(jobs));
     for (size_t i = 0; i < jobs->plan.run_count; i++) {
         struct run *run = &jobs->runs[i];
+        if (is_finished(run))
+            continue;
         TRY(tell_where(run_generate(run, last), jobs->plan.runs[i].name));
         last = run;
     }
@@ -412,6 +419,7 @@ static void close_all(struct jobs *jobs)
         free(jobs->spots[i].path);
     for (size_t i = 0; i < jobs->page_count; i++)
         page_close(&jobs->pages[i]);
+    jobs_close_manifests(jobs);
     free(jobs->runs);
     free(jobs->spots);
     free(jobs->pages);

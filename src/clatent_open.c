@@ -20,9 +20,10 @@ enum clat_status opened_resolve(
 enum clat_status opened_resolve_one(
     struct clat_context *context, const struct clat_job *given, struct opened *opened)
 {
-    if (given->list.count || job_expands(&given->list.top))
+    const struct job_value *resume = &given->list.top.value[job_key_find("resume")];
+    if (given->list.count || job_expands(&given->list.top) || resume->where)
         return status_set(CLAT_ERROR_USAGE,
-            "several jobs (jobs, prompt_file, sweep) are for generate; this takes one");
+            "jobs, prompt_file, sweep and resume are for generate; this does one job at once");
     context->told_of_demo = false;
     return opened_resolve(context, &given->list.top, opened);
 }

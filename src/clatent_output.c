@@ -123,7 +123,8 @@ enum clat_status output_start(struct output *output, const char *item)
         TRY(output_next_index(job->output, &fields, &output->first_index));
     free(path);
     path = NULL;
-    TRY(choose_path(output, &first, &path));
+    if (!job->resume)
+        TRY(choose_path(output, &first, &path));
     if (output->collects) {
         output->path = path;
         path = NULL;
@@ -175,6 +176,57 @@ out:
     return status;
 }
 
+/* Start latents and a generator for the batch belong to the whole job, which then is what makes the
+ * image again. */
+static bool needs_whole(const struct output *output)
+{
+    return output->job->latents || job_has_one_generator(output->job);
+}
+
+static enum clat_status digest_files(const struct job_values *values, struct digest *digest)
+{
+    static const char *const keys[] = {
+        "image", "mask", "label_map", "latents", "class_labels", "layout"};
+    enum clat_status status = CLAT_OK;
+    struct file_map map = {0};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct job_value *value = &values->value[job_key_find(keys[i])];
+        for (size_t j = 0; j < value->count && value->items[j][0] != '['; j++) {
+            TRY(file_map_open(value->items[j], &map));
+            digest_add(digest, map.data, map.size);
+            file_map_close(&map);
+        }
+    }
+out:
+    file_map_close(&map);
+    return status;
+}
+
+enum clat_status output_settings(
+    const struct output *output, const struct output_image *image, char text[DIGEST_TEXT])
+{
+    static const char *const others[] = {"device", "gemm", "kernels"};
+    enum clat_status status;
+    struct job_values values = {.scheduler_options = {0}};
+    struct text json = {0};
+    struct digest digest = digest_of_nothing;
+    TRY(values_of_image(output, image, &values));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        job_value_clear(&values.value[job_key_find(others[i])]);
+    TRY(metadata_job(&values, &json));
+    if (needs_whole(output)) {
+        TRY(text_print(&json, "%d of ", image->index));
+        TRY(metadata_job(output->values, &json));
+    }
+    digest_add(&digest, json.data, json.size);
+    TRY(digest_files(&values, &digest));
+    digest_text(&digest, text);
+out:
+    text_free(&json);
+    job_values_free(&values);
+    return status;
+}
+
 /* A text of the image, appended to a list of at most three. */
 static enum clat_status keep_text(
     struct png_text *texts, size_t *count, const char *keyword, struct text *text)
@@ -196,10 +248,7 @@ static enum clat_status make_texts(const struct output *output, const struct out
     struct text text = {0};
     if (output->job->metadata) {
         TRY(values_of_image(output, image, &values));
-        /* Start latents and a generator for the batch belong to the whole job, which then is what
-         * makes the image again. */
-        bool whole = output->job->latents || job_has_one_generator(output->job);
-        const struct job_values *record = whole ? output->values : &values;
+        const struct job_values *record = needs_whole(output) ? output->values : &values;
         TRY(metadata_parameters(&values, output->model, &text));
         TRY(keep_text(texts, count, METADATA_PARAMETERS_KEY, &text));
         TRY(metadata_json(record, output->device, &text));
@@ -310,8 +359,11 @@ static enum clat_status write_image(const struct output *output, const struct ou
         return write_array(output, path, shape, values);
     }
     TRY(encode(output, image, file));
+    const struct kept *kept = output->kept ? &output->kept[image->index] : NULL;
+    if (kept)
+        TRY(manifest_add(output->manifest, path, kept->settings, file->data, file->size));
     if (output->kind == OUTPUT_PNG)
-        TRY(write_file(path, file, output->job->overwrite));
+        TRY(write_file(path, file, output->job->overwrite || (kept && kept->replaces)));
 out:
     return status;
 }
@@ -352,7 +404,9 @@ enum clat_status output_add(struct output *output, const struct output_image *im
     struct text file = {0};
     char *path = NULL;
     TRY(check_finite(image));
-    if (has_own_path(output))
+    if (output->kept)
+        TRY(memory_string(output->kept[image->index].path, &path));
+    else if (has_own_path(output))
         TRY(choose_path(output, image, &path));
     if (output->collects)
         TRY(collect(output, image));

@@ -4,6 +4,7 @@
 
 #include "clatent_internal.h"
 #include "clatent_page.h"
+#include "job/manifest.h"
 #include "job/output.h"
 #include "pipeline/pipeline.h"
 
@@ -17,6 +18,14 @@ struct output_image {
     const float *latents; /* [channels][h][w] */
 };
 
+/* What is known of an image before it is made, if the job can go on later. */
+struct kept {
+    const char *path;
+    char settings[DIGEST_TEXT];
+    bool done;     /* nothing is to be made */
+    bool replaces; /* the file that is there is an older one of ours */
+};
+
 struct output {
     struct clat_context *context;
     const struct job_values *values; /* settled: what an image records */
@@ -27,8 +36,10 @@ struct output {
     enum output_kind kind;
     bool collects; /* one .npy or .safetensors for all images */
     size_t images, first_index;
-    const size_t *indices;      /* [images] added to first_index for {index}; NULL: 0, 1, ... */
-    const size_t *numbers;      /* [images] as the caller counts them; NULL: likewise */
+    const size_t *indices;   /* [images] added to first_index for {index}; NULL: 0, 1, ... */
+    const size_t *numbers;   /* [images] as the caller counts them; NULL: likewise */
+    const struct kept *kept; /* [images] with their manifest; or NULL */
+    struct manifest *manifest;
     struct page *page;          /* the contact sheet that shows them; or NULL */
     const size_t *page_numbers; /* [images] on it; NULL: likewise */
     time_t time;
@@ -50,6 +61,10 @@ enum clat_status output_start(struct output *output, const char *item);
  * own. */
 enum clat_status output_name(
     const struct output *output, const struct output_image *image, char **path);
+/* The digest of all that a picture depends on: the settings of its record, but for device and
+ * kernels, and the files that it is made from. */
+enum clat_status output_settings(
+    const struct output *output, const struct output_image *image, char digest[DIGEST_TEXT]);
 /* Writes or keeps one image, then tells the caller of the library. */
 enum clat_status output_add(struct output *output, const struct output_image *image);
 /* A pattern's name for an image, with this {index}; freed by the caller. */

@@ -102,6 +102,7 @@ done >imagenet.txt
 for job in "$src"/data/jobs/*.yaml; do
     sed 's,\.\./\.\./demo/,./,' "$job" >"${job##*/}"
 done
+cp "$src/data/jobs/prompts.txt" . || exit 99
 # Job files in the text: that of the manual, and each of fenced yaml, by the name in its first line.
 mkdir models out && ln -s "$data/ldm-text2im-tiny" models/ldm-text2im-large-256
 sed -n '/^model: /,/^\.fi/{/^\./d; s/\\-/-/g; p;}' "$src/man/clatent-job.5" >job.yaml

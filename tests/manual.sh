@@ -65,7 +65,7 @@ exists() { # FOLDER PATTERN: some file or folder of that name
     return 1
 }
 count=0
-for document in README.md docs/devices.md docs/library.md docs/models.md docs/schedulers.md docs/speed.md docs/tour.md; do
+for document in README.md docs/devices.md docs/jobs.md docs/library.md docs/models.md docs/schedulers.md docs/speed.md docs/tour.md; do
     for link in $(grep -o ']([^)#:]*[)#]' "$src/$document" | sed 's/^..//; s/.$//'); do
         count=$((count + 1))
         exists "$src/$(dirname $document)" "$link" || { echo "manual: $document: there is no $link" >&2; failed=1; }

@@ -8,7 +8,7 @@ _clatent_schedulers()
 _clatent()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' keys verbs
-    keys="--model -m --model-path --prompt -p --prompt-file --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --sweep --output -o --sheet --overwrite --metadata --no-metadata --ai-mark --no-ai-mark --device --device-timeout --precision --gemm --kernels --float32-matmul-precision --variant --trace --progress --preview --preview-output --quiet -q --json"
+    keys="--model -m --model-path --prompt -p --prompt-file --class --class-labels --image -i --mask --label-map --layout --height --width --num-inference-steps --steps --guidance-scale --eta --seed --batch-size --latents --strength --rng --generator --compat --scheduler --sweep --output -o --sheet --overwrite --resume --metadata --no-metadata --ai-mark --no-ai-mark --device --device-timeout --precision --gemm --kernels --float32-matmul-precision --variant --trace --progress --preview --preview-output --quiet -q --json"
     verbs="generate encode decode reconstruct inspect convert devices schedulers info config bench selftest tune completion help"
     COMPREPLY=()
     # --option=value comes as three words

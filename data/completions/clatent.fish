@@ -84,6 +84,7 @@ complete -c clatent -n '__fish_seen_subcommand_from generate encode decode recon
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l output -s o -r -F -d 'file name with {index} {index:05} {seed} {model} {steps} {prompt:40} {date:%Y%m%d}'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l sheet -r -F -d '.png that shows all images of the job together'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l overwrite -d 'replace existing files instead of taking the next free {index}'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l resume -d 'keep a list of finished images beside them, and skip those that are on it'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l metadata -d 'write prompt and settings into .png files (default'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l no-metadata -d 'the opposite of --metadata'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l ai-mark -d 'mark .png files as made by a model, for machines to read (default)'

@@ -114,6 +114,8 @@ const struct job_key job_keys[] = {
     {"overwrite", .kind = KEY_FLAG, .configured = true, .standard = "false",
         .field = FIELD(overwrite),
         .help = "replace existing files instead of taking the next free {index}"},
+    {"resume", .kind = KEY_FLAG, .whole = true, .field = FIELD(resume),
+        .help = "keep a list of finished images beside them, and skip those that are on it"},
     {"metadata", .kind = KEY_FLAG, .configured = true, .standard = "true", .field = FIELD(metadata),
         .help =
             "write prompt and settings into .png files (default; --no-metadata leaves them out)"},
@@ -168,7 +170,6 @@ const struct job_key job_keys[] = {
     {"json", .kind = KEY_FLAG, .whole = true, .field = FIELD(json),
         .help = "one JSON object per finished image on standard output"},
     {"negative_prompt", .kind = KEY_LATER},
-    {"resume", .kind = KEY_LATER},
 };
 const size_t job_key_count = sizeof job_keys / sizeof *job_keys;
 

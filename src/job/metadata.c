@@ -80,14 +80,11 @@ out:
     return status;
 }
 
-enum clat_status metadata_json(
-    const struct job_values *values, const char *device, struct text *out)
+enum clat_status metadata_job(const struct job_values *values, struct text *out)
 {
     enum clat_status status = CLAT_OK;
     const char *separator = "";
-    TRY(text_print(out, "{\"version\": \"%s\", \"device\": ", clat_version()));
-    TRY(escape_json(out, device));
-    TRY(text_print(out, ", \"job\": {"));
+    TRY(text_print(out, "{"));
     for (size_t i = 0; i < job_key_count; i++) {
         if (!values->value[i].where || !job_keys[i].recorded)
             continue;
@@ -95,7 +92,20 @@ enum clat_status metadata_json(
         TRY(add_json_value(out, values, i));
         separator = ", ";
     }
-    TRY(text_print(out, "}}"));
+    TRY(text_print(out, "}"));
+out:
+    return status;
+}
+
+enum clat_status metadata_json(
+    const struct job_values *values, const char *device, struct text *out)
+{
+    enum clat_status status = CLAT_OK;
+    TRY(text_print(out, "{\"version\": \"%s\", \"device\": ", clat_version()));
+    TRY(escape_json(out, device));
+    TRY(text_print(out, ", \"job\": "));
+    TRY(metadata_job(values, out));
+    TRY(text_print(out, "}"));
 out:
     return status;
 }

@@ -16,6 +16,8 @@
 /* {"version": ..., "device": ..., "job": {...}}, the recorded keys only. */
 enum clat_status metadata_json(
     const struct job_values *values, const char *device, struct text *out);
+/* Its part "job" alone: {"prompt": ..., ...} */
+enum clat_status metadata_job(const struct job_values *values, struct text *out);
 /* Reads that JSON; *version is freed by the caller. Fails with CLAT_ERROR_INPUT. */
 enum clat_status metadata_parse(
     const char *name, const char *json, struct job_values *values, char **version);

@@ -50,7 +50,8 @@ struct crew {
     int count, at_work; /* members in all, and threads that have not ended */
     struct shares shares;
     struct finished *finished; /* [images] */
-    int handed_out;            /* images before this one were */
+    int wanted;                /* images that are to be made */
+    int handed_out;            /* images before this one were, or are not wanted */
     int *steps;                /* [images] that are done */
     long long steps_done;      /* their sum */
     int told, steps_each;      /* the least that all images had when it was told, of how many */
@@ -226,7 +227,7 @@ static void on_step(void *user, int step, int steps, int first, int count, int t
         crew->steps_done += step - crew->steps[i];
         crew->steps[i] = step;
     }
-    said.done = (int)(crew->steps_done / crew->job->images);
+    said.done = (int)(crew->steps_done / crew->wanted);
     bool is_new = said.done > crew->told;
     crew->steps_each = steps;
     if (is_new)
@@ -453,6 +454,23 @@ static void member_start(struct member *member)
     }
 }
 
+/* Those that are not wanted count as made, and as handed out. */
+static void pass_unwanted(struct crew *crew)
+{
+    while (crew->handed_out < crew->job->images && !run_wants(crew->job, crew->handed_out))
+        crew->handed_out++;
+}
+
+static void leave_unwanted(struct crew *crew)
+{
+    for (int i = 0; i < crew->job->images; i++)
+        if (run_wants(crew->job, i))
+            crew->wanted++;
+        else
+            crew->shares.states[i] = IMAGE_MADE;
+    pass_unwanted(crew);
+}
+
 /* With the lock. */
 static bool can_serve(const struct crew *crew)
 {
@@ -479,6 +497,7 @@ static bool serve(struct crew *crew)
     if (!can_serve(crew))
         return false;
     crew->handed_out++;
+    pass_unwanted(crew);
     pthread_mutex_unlock(&crew->lock);
     status = hand_out(crew, next);
     pthread_mutex_lock(&crew->lock);
@@ -547,6 +566,7 @@ static enum clat_status crew_open(
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
     TRY(shares_open(&crew->shares, job->images, crew->count, are_alike(devices, count)));
+    leave_unwanted(crew);
     TRY(memory_new(images, sizeof *crew->finished, &crew->finished));
     TRY(memory_new(images, sizeof *crew->steps, &crew->steps));
     if (job->events->trace)

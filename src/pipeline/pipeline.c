@@ -27,6 +27,26 @@ out:
     return status;
 }
 
+/* The images that are wanted, as far as they follow each other at a time. */
+static enum clat_status make_wanted(struct run *run)
+{
+    enum clat_status status = CLAT_OK;
+    for (int first = 0, end; first < run->images; first = end) {
+        bool wants = run_wants(run, first);
+        for (end = first + 1; end < run->images && run_wants(run, end) == wants;)
+            end++;
+        if (!wants)
+            continue;
+        if (!run->request.several)
+            autoencoder_free(run->device, &run->decoder);
+        run->sampled = run->finished = first;
+        run->end = end;
+        TRY(run_make_groups(run));
+    }
+out:
+    return status;
+}
+
 /* What a pipeline does, from its input to its pictures. */
 static enum clat_status make_images(
     struct run *run, struct device *const *devices, size_t count, bool *begun)
@@ -42,7 +62,7 @@ static enum clat_status make_images(
     if (run->crew)
         TRY(crew_make_images(run, devices, count));
     else
-        TRY(run_make_groups(run));
+        TRY(make_wanted(run));
     if (run->decoded)
         TRY(run_trace(run, "decoded", 4,
             (size_t[]){(size_t)run->images, 3, (size_t)run->height, (size_t)run->width},
@@ -217,6 +237,11 @@ enum clat_status run_trace(const struct run *run, const char *name, int rank, co
     if (!run->events->trace)
         return CLAT_OK;
     return run->events->trace(run->events->user, name, rank, shape, values, ids);
+}
+
+bool run_wants(const struct run *run, int index)
+{
+    return !run->events->wanted || run->events->wanted(run->events->user, index);
 }
 
 bool run_is_cancelled(const struct run *run)

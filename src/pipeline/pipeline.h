@@ -31,6 +31,8 @@ struct pipeline_events {
     /* `step` of `steps` are done, for the images first .. first+count of total */
     void (*step)(void *user, int step, int steps, int first, int count, int total);
     bool (*cancelled)(void *user);
+    /* Whether an image is to be made; those that are not are as if they were done. */
+    bool (*wanted)(void *user, int index);
     /* Something is done otherwise than it should be, in a sentence. */
     void (*warn)(void *user, const char *sentence);
     /* Weights are kept in another precision than the job says, from now on. */

@@ -130,6 +130,7 @@ void run_phase(struct run *run, enum pipeline_phase phase, int done, int total);
 enum clat_status run_trace(const struct run *run, const char *name, int rank, const size_t *shape,
     const float *values, const int32_t *ids);
 bool run_is_cancelled(const struct run *run);
+bool run_wants(const struct run *run, int index);
 void run_warn(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
