@@ -157,7 +157,7 @@ void attention_matrix(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_stride, TE
         UNIT_LOOP for (int d = 0; d < KEYS / UNIT_DEPTH; d++)
         {
             unit_query weights;
-            unit_hand_on(&unit, s + d * UNIT_HANDED, &weights);
+            unit_hand_on(&unit, s, d, &weights);
             UNIT_LOOP for (int c = 0; c < PIECES; c++)
             {
                 unit_other there = unit_load_other(

@@ -34,7 +34,7 @@ static const struct shape {
 };
 /* Of units of sub-groups, emulated: the heads of the models, keys to the end of a block and beyond,
  * fewer tokens than a sub-group has. Each width is a program, which takes the driver a second: the
- * first unit gets all, the others two (one span and more), and one with bf16. */
+ * first unit gets all, the others the widest that they take with half, and one with bf16. */
 static const struct shape unit_shapes[] = {{2, 31, 64, 2, 40, 5, false, 4},
     {1, 20, 37, 1, 160, 0, false, 2}, {1, 80, 70, 1, 80, 1, false, 1},
     {1, 17, 40, 1, 64, 3, false, 8}, {2, 9, 5, 2, 18, 1, false, 1},
@@ -144,15 +144,16 @@ static void check_unit(const char *form, enum matrix_unit which, size_t count, d
 }
 
 /* A unit of sub-groups in plain OpenCL C. */
-static void check_group_unit(struct group_unit which, size_t count)
+static void check_group_unit(struct group_unit which, size_t first, size_t end)
 {
     char form[64];
     snprintf(form, sizeof form, "unit %s, %s", unit_shape(which.kind)->name,
         which.bf16 ? "bf16" : "half");
     device_force_unit(device, which);
     rounded = which.bf16 ? reference_bf16 : reference_half;
-    for (size_t i = 0; i < count && attention_matrix_suits(device, 40, false); i++)
-        check_shape(&unit_shapes[i], form);
+    for (size_t i = first; i < end; i++)
+        if (attention_matrix_suits(device, unit_shapes[i].width, false))
+            check_shape(&unit_shapes[i], form);
     rounded = NULL;
     device_allow_matrix_unit(device, false);
 }
@@ -162,10 +163,11 @@ static void check_group_units(bool tiny)
     device_force_shape(device, false);
     for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS; kind++) {
         struct group_unit which = {.kind = (enum unit_kind)kind, .emulated = true};
-        check_group_unit(which, tiny ? 1 : kind == UNIT_NONE + 1 ? UNIT_SHAPES : 2);
+        bool has_bf16 = unit_shape(which.kind)->has_bf16, all = kind == UNIT_NONE + 1;
+        check_group_unit(which, has_bf16 && !all && !tiny, tiny ? 1 : all ? UNIT_SHAPES : 2);
         which.bf16 = true;
-        if (unit_shape(which.kind)->has_bf16 && !tiny)
-            check_group_unit(which, 1);
+        if (has_bf16 && !tiny)
+            check_group_unit(which, 0, 1);
     }
 }
 

@@ -19,19 +19,21 @@
 /* What a unit's registers hold. */
 static const struct hold {
     enum unit_kind kind;
-    int whole; /* a head up to this width is one span */
-    int span;  /* wider ones are spans of so many columns */
+    int whole;  /* a head up to this width is one span */
+    int span;   /* wider ones are spans of so many columns */
+    int widest; /* head, whose tokens are in registers */
 } holds[] = {
-    {UNIT_MMA, WIDEST, WIDEST},
-    {UNIT_MMA_8, WIDEST, WIDEST},
-    {UNIT_DPAS_8, 64, 40},
-    {UNIT_DPAS_16, 64, 40},
-    {UNIT_WMMA_11, WIDEST, WIDEST},
-    {UNIT_WMMA_12, WIDEST, WIDEST},
-    {UNIT_MFMA, WIDEST, WIDEST},
+    {UNIT_MMA, WIDEST, WIDEST, WIDEST},
+    {UNIT_MMA_8, WIDEST, WIDEST, WIDEST},
+    {UNIT_DPAS_8, 64, 40, WIDEST},
+    {UNIT_DPAS_16, 64, 40, WIDEST},
+    {UNIT_WMMA_11, WIDEST, WIDEST, WIDEST},
+    {UNIT_WMMA_12, WIDEST, WIDEST, WIDEST},
+    {UNIT_MFMA, WIDEST, WIDEST, WIDEST},
+    {UNIT_DOT2, 80, 80, 80},
 };
 
-/* NULL if the unit does not hand sums on (cl/unit_hand.h), or if there is none. */
+/* NULL if there is no unit. */
 static const struct hold *find_hold(enum unit_kind kind)
 {
     for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
@@ -43,9 +45,9 @@ static const struct hold *find_hold(enum unit_kind kind)
 bool attention_matrix_suits(const struct device *device, int width, bool causal)
 {
     const struct device_facts *facts = device_facts(device);
-    return !facts->is_cpu && find_hold(facts->unit.kind) &&
-           !fallback_is_taken(facts, "attention_matrix") && !causal && width >= NARROWEST &&
-           width <= WIDEST;
+    const struct hold *hold = find_hold(facts->unit.kind);
+    return !facts->is_cpu && hold && !fallback_is_taken(facts, "attention_matrix") && !causal &&
+           width >= NARROWEST && width <= hold->widest;
 }
 
 /* Tokens of a sub-group: rows of the unit's sums where they are more, as in cl/unit_hand.h. */
