@@ -103,44 +103,46 @@ void tiled(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
 
 /* ---- few input channels: a step is four of them under four taps ------------------------------- */
 
-/* The taps from `first` on; beyond the last they are zero. */
+/* Taps `first` .. + 3; beyond the last they are zero. */
 #define FETCH_TAPS(first)                                                                          \
     do {                                                                                           \
-        int x_tap = (first) + (int)item % 4;                                                       \
-        UNROLL for (int i = 0; i < X_QUADS; i++) x_next[i] = map_quad(input, x_stride, in,         \
-            x_tap < 9 ? tap_pixel(&map, first_pixel + (int)X_ROW(i), x_tap) : -1, 0);              \
+        UNROLL for (int i = 0; i < X_QUADS; i++) x_next[i] = map_quad(                             \
+            input, x_stride, in, place[item % 4][min((int)X_ROW(i), TILE - 1)], 0);                \
         UNROLL for (int i = 0; i < W_QUADS; i++)                                                   \
         {                                                                                          \
-            int w_tap = (first) + (int)W_ROW(i) / 4;                                               \
+            int tap = (first) + (int)W_ROW(i) / 4;                                                 \
             w_next[i] = (float4)(0.0f);                                                            \
-            if (w_tap < 9)                                                                         \
+            if (tap < 9)                                                                           \
                 w_next[i] = WEIGHT4(                                                               \
-                    (w_tap * channels + (int)W_ROW(i) % 4) * (PANEL / 4) + item % 16, from);       \
+                    (tap * channels + (int)W_ROW(i) % 4) * (PANEL / 4) + item % 16, from);         \
         }                                                                                          \
     } while (0)
 
-/* tiled for in = 4, without parts. */
+/* tiled for in = 4, without parts; at ROWS 8 it would spill on Intel's chips. */
+#if ROWS <= 4
 KERNEL_GROUP(WIDE, HIGH, 1)
 void few(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
     global const WEIGHT *restrict weight, int channels, int rows, int width, int stride, int pad,
     ENDING_ARGUMENTS)
 {
     TILE_LOCAL;
+    local int place[4][TILE]; /* of the taps of a step */
     int panel = GROUP_ID(0, WIDE), first_pixel = GROUP_ID(1, HIGH) * TILE;
     const struct map map = {h, w, up, rows, width, pixels, stride, pad};
     global const float *input = TENSOR_AT(x);
     global const WEIGHT *from = weight + (size_t)panel * 9 * channels * PANEL;
     float4 sum[ROWS][2], x_next[X_QUADS], w_next[W_QUADS];
     UNROLL for (int i = 0; i < ROWS; i++) sum[i][0] = sum[i][1] = (float4)(0.0f);
-    FETCH_TAPS(0);
-    ROLLED for (int tap = 0; tap < 9; tap += STEP / 4)
+    ROLLED for (int first = 0; first < 9; first += 4)
     {
+        ROLLED for (int i = 0; i < 4 && item < TILE; i++) place[i][item] =
+            first + i < 9 ? tap_pixel(&map, first_pixel + (int)item, first + i) : -1;
         barrier(CLK_LOCAL_MEM_FENCE);
+        FETCH_TAPS(first);
         TILE_STORE;
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (tap + STEP / 4 < 9)
-            FETCH_TAPS(tap + STEP / 4);
         TILE_MULTIPLY
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
     const struct ending ending = ENDING;
     UNROLL for (int i = 0; i < ROWS; i++)
@@ -149,6 +151,7 @@ void few(TENSOR_IN(x), int h, int w, int in, int x_stride, int up,
         end_quad(&ending, first_pixel + ROW(i), panel * PANEL + COLUMN + 16, sum[i][1]);
     }
 }
+#endif
 
 /* y of the sums of all parts, [parts][pixels][packed]. */
 KERNEL_GROUP(64, 4, 1)

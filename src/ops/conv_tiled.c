@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-#define FEW 4 /* input channels, whose taps share steps */
+#define FEW 4      /* input channels, whose taps share steps */
+#define FEW_ROWS 4 /* of a work-item then: 36 multiply-adds wait for the store of their sum */
 
 static int padded_inputs(const struct conv *conv)
 {
@@ -112,7 +113,7 @@ static enum clat_status run(
         x = &joined;
     }
     if (conv->in <= FEW) {
-        TRY(multiply_few(device, conv, call, x, cut.rows));
+        TRY(multiply_few(device, conv, call, x, cut.rows < FEW_ROWS ? cut.rows : FEW_ROWS));
         goto out;
     }
     if (cut.parts > 1) {

@@ -16,7 +16,9 @@ CLANG=${CLANG:-clang-19}
 DEVICE_LIBS=${DEVICE_LIBS:-/usr/lib/x86_64-linux-gnu/amdgcn/bitcode}
 OCLOC=${OCLOC:-ocloc}
 export CLANG DEVICE_LIBS OCLOC
-HOT='product|tiled|attention|product_matrix|matrix|attention_matrix' # kernels in which the time goes
+# Kernels in which the time goes.
+HOT='product|tiled|few|narrow|input|output|weights|attention|softmax|group_stats|group_apply|layer_norm'
+HOT="$HOT|product_matrix|matrix|attention_matrix"
 export HOT
 
 # ---- one program for one target: offline.sh --one FOLDER TARGET NAME OPTIONS ----------------------
