@@ -155,7 +155,8 @@ static enum clat_status not_found(
     if (status == CLAT_OK)
         status = status_set(CLAT_ERROR_INPUT,
             "there is no model '%s': not in this folder, and not in %s%s/models (--model-path, or "
-            "model_path in a configuration file, names more folders)",
+            "model_path in a configuration file, names more folders; where models come from: "
+            "docs/models.md)",
             name, text.data, context->data_folder);
     text_free(&text);
     return status;

@@ -58,6 +58,7 @@ only_in() {
 }
 only_in yaml.h 1
 only_in png.h 1
+only_in jpeglib.h 1
 only_in jansson.h 1
 only_in dlfcn.h 1
 only_in clblast_c.h 1

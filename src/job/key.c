@@ -43,8 +43,9 @@ const struct job_key job_keys[] = {
         .help = "text file with the names of the classes, line by line from class 0 on"},
     {"image", .letter = 'i', .kind = KEY_TEXTS, .is_path = true, .recorded = true,
         .argument = "FILE", .field = FIELD(images),
-        .help = ".png, or .npy [N,3,H,W] in -1..1: what super-resolution enlarges, inpainting "
-                "fills, and others start from at a strength below 1; may be repeated"},
+        .help =
+            ".png, .jpg, or .npy [N,3,H,W] in -1..1: what super-resolution enlarges, inpainting "
+            "fills, and others start from at a strength below 1; may be repeated"},
     {"mask", .kind = KEY_TEXTS, .is_path = true, .recorded = true, .argument = "FILE",
         .field = FIELD(masks),
         .help = "inpainting: .png of the image's size, white where it is to be filled"},

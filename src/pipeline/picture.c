@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/jpeg.h"
 #include "formats/npy.h"
 #include "pipeline/resize.h"
 
@@ -85,14 +86,24 @@ out:
     return status;
 }
 
-static enum clat_status read_png(
+static enum clat_status decode(
+    const char *path, const struct file_map *map, enum png_form form, struct png_pixels *pixels)
+{
+    if (jpeg_is(map->data, map->size))
+        return jpeg_decode(path, map->data, map->size, form, pixels);
+    if (map->size < 4 || memcmp(map->data, "\x89PNG", 4) != 0)
+        return status_set(CLAT_ERROR_INPUT, "%s: neither a PNG nor a JPEG file", path);
+    return png_decode(path, map->data, map->size, form, pixels);
+}
+
+static enum clat_status read_file(
     const char *key, const char *path, const struct picture_rules *rules, struct pictures *pictures)
 {
     enum clat_status status;
     struct file_map map = {0};
     struct png_pixels pixels = {0};
     TRY(file_map_open(path, &map));
-    TRY(png_decode(path, map.data, map.size, rules->form, &pixels));
+    TRY(decode(path, &map, rules->form, &pixels));
     if (rules->multiple)
         TRY(shrink(&pixels, rules->multiple, path));
     TRY(add_room(
@@ -148,7 +159,7 @@ enum clat_status pictures_read(const char *key, const struct texts *paths,
         if (rules->form == PNG_RGB && text_ends_with(path, ".npy"))
             TRY(read_npy(key, path, rules, pictures));
         else
-            TRY(read_png(key, path, rules, pictures));
+            TRY(read_file(key, path, rules, pictures));
     }
 out:
     if (status != CLAT_OK)

@@ -103,8 +103,11 @@ static enum clat_status check_keys(struct run *run)
     if (run->items)
         return CLAT_OK;
     return status_set(CLAT_ERROR_USAGE,
-        "no %s was given (--%s, or %s: in a job file), which a model for %s needs", run->task->key,
-        run->task->key, run->task->key, task);
+        "no %s was given (--%s, or %s: in a job file), which a model for %s needs%s",
+        run->task->key, run->task->key, run->task->key, task,
+        run->job->images.count
+            ? "; what enlarges a picture is a model for super_resolution (--model)"
+            : "");
 }
 
 /* The images that a run starts from, in the middle; their size is the result's. */
@@ -115,7 +118,8 @@ static enum clat_status settle_start(struct run *run)
     int unit = run->model->latent_scale;
     if (run->job->strength >= 1)
         FAIL(CLAT_ERROR_USAGE,
-            "image: at strength 1 nothing of it would be left; give a strength below 1");
+            "image: at strength 1 nothing of it would be left; give a strength below 1 "
+            "(what enlarges a picture is a model for super_resolution: --model)");
     if (run->job->latents)
         FAIL(CLAT_ERROR_USAGE, "image: there are latents to start from, too; give one of them");
     TRY(pictures_read(

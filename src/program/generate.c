@@ -22,12 +22,27 @@ static bool is_model(const char *word)
     return stat(word, &facts) == 0 ? S_ISDIR(facts.st_mode) : !strpbrk(word, "/.");
 }
 
+/* A picture in the place of a job is meant as the input of one. */
+static bool is_picture(const char *word)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".JPG", ".webp"};
+    size_t size = strlen(word);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (size > strlen(endings[i]) && strcmp(word + size - strlen(endings[i]), endings[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The model or job file first, so that options can override it. */
 static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
 {
     static const char what[] = "model or job file";
     const char *word = NULL, *ignored = NULL;
     enum clat_status status = arguments_read_job(count, arguments, job, false, what, &word);
+    if (status == CLAT_OK && word && is_picture(word))
+        return complain(CLAT_ERROR_USAGE,
+            "a picture is the input of a job: --image, with a --model that takes one (clatent "
+            "inspect MODEL tells)");
     if (status == CLAT_OK && word)
         status = report(is_model(word) ? clat_job_set(job, "model", word, "the model")
                                        : clat_job_read(job, word));
