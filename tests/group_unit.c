@@ -4,6 +4,8 @@
 #include "check.h"
 #include "device/device.h"
 #include "device/group_unit.h"
+#include "device/opencl.h"
+#include "device/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,10 +36,29 @@ static void check_unit(enum unit_kind kind)
     device_close(device);
 }
 
+/* A unit that was right is not tried again by the next process. */
+static void check_kept(void)
+{
+    setenv("XDG_CACHE_HOME", check_scratch("group_unit"), 1);
+    setenv("CLATENT_CACHE", "auto", 1);
+    struct kernel_use use = {.file = "unit_trial", .function = "unit_trial"};
+    for (int process = 0; process < 2; process++) {
+        struct device *device = open_with("mma");
+        device_allow_matrix_unit(device, true);
+        CHECK(device_facts(device)->unit.kind == UNIT_MMA, "%s", status_text());
+        CHECK(process == 0 || !device->programs, "tried twice");
+        unit_options(&device_facts(device)->unit, use.options);
+        CHECK(verdict_is_right(device, &use), "no verdict");
+        device_close(device);
+    }
+}
+
 int main(void)
 {
+    setenv("CLATENT_CACHE", "off", 1);
     for (int kind = UNIT_NONE + 1; kind < UNIT_KINDS; kind++)
         check_unit((enum unit_kind)kind);
+    check_kept();
     setenv("CLATENT_TEST_DEVICE", "unit=none", 1);
     struct device *device;
     CHECK_FAILS(device_open(NULL, &device), CLAT_ERROR_USAGE, "matrix unit 'none'");

@@ -4,12 +4,10 @@
  * Sources of the queries: OpenCL extensions cl_nv_device_attribute_query,
  * cl_amd_device_attribute_query, cl_intel_required_subgroup_size,
  * cl_intel_subgroup_matrix_multiply_accumulate. */
-#include "config.h" /* _GNU_SOURCE, before any system header */
 #include "device/group_unit.h"
-#include "device/cache.h"
 #include "device/launch.h"
 #include "device/opencl.h"
-#include "device/program.h"
+#include "device/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,56 +279,21 @@ out:
     return status;
 }
 
-/* ---- the verdict, kept on disk --------------------------------------------------------------- */
-
-static enum clat_status verdict_key(
-    const struct device *device, const struct group_unit *unit, struct text *key)
-{
-    struct text source = {0};
-    enum clat_status status;
-    char options[UNIT_OPTIONS];
-    unit_options(unit, options);
-    TRY(source_expand("unit_trial", &source));
-    TRY(text_print(key, "verdict\n"));
-    TRY(program_key(device, options, &source, key));
-out:
-    text_free(&source);
-    return status;
-}
-
-static bool verdict_load(const struct text *key, bool *right)
-{
-    unsigned char *value;
-    size_t size;
-    if (!cache_load(key, &value, &size))
-        return false;
-    *right = size == 1 && *value == 'y';
-    free(value);
-    return true;
-}
-
-/* A failure that another time may not have is no verdict. */
-static bool is_final(const struct device *device, enum clat_status status)
-{
-    return (status == CLAT_OK || status == CLAT_ERROR_DEVICE) && device->trouble == TROUBLE_NONE;
-}
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 struct group_unit group_unit_try(struct device *device)
 {
     struct group_unit unit = device->facts.unit_expected;
-    const char *word = secure_getenv("CLATENT_CACHE");
-    bool cached = !unit.emulated && !(word && strcmp(word, "off") == 0), right = false;
-    struct text key = {0};
+    struct kernel_use use = {.file = "unit_trial", .function = "unit_trial"};
+    bool right;
     if (unit.kind == UNIT_NONE)
         return unit;
-    if (cached)
-        cached = verdict_key(device, &unit, &key) == CLAT_OK;
-    if (!cached || !verdict_load(&key, &right)) {
-        enum clat_status status = run_trial(device, unit, &right);
-        right = right && status == CLAT_OK;
-        if (cached && is_final(device, status))
-            cache_store(&key, (const unsigned char *)(right ? "y" : "n"), 1);
-    }
-    text_free(&key);
-    return right ? unit : (struct group_unit){0};
+    unit_options(&unit, use.options);
+    if (verdict_is_right(device, &use))
+        return unit;
+    if (run_trial(device, unit, &right) != CLAT_OK || !right)
+        return (struct group_unit){0};
+    verdict_note_right(device, &use);
+    verdicts_keep(device);
+    return unit;
 }
