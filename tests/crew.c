@@ -2,11 +2,15 @@
  *
  * PoCL is there twice, or another driver beside it. Whatever the placement, images are those of one
  * device: the same bits where the kernels are the same, and close where one device has kernels of
- * the other shape. The images of a device that fails (fault_layer.c) go to the other. */
+ * the other shape. The images of a device that fails (fault_layer.c) go to the other.
+ *
+ * To look for data races: configure with CFLAGS="-g -O1 -fsanitize=thread"
+ * LDFLAGS=-fsanitize=thread and run with TSAN_OPTIONS=ignore_noninstrumented_modules=1, for drivers
+ * are not built with it. */
 #include "check.h"
 #include "fault.h"
 #include "golden.h"
-#include "pipeline/share.h"
+#include "pipeline/portions.h"
 #include "witness.h"
 
 #include <pthread.h>
@@ -23,60 +27,61 @@ static double same; /* limit of what devices 0 and 1 may differ by: 0 if they ar
 
 /* ---- who takes what ------------------------------------------------------------------------- */
 
-static void takes(struct shares *shares, int member, int limit, int want)
+static void takes(struct portions *portions, int member, int limit, int want)
 {
-    int first, count = shares_take(shares, member, limit, &first);
+    int first, count = portions_take(portions, member, limit, &first);
     CHECK(count == want, "member %d takes %d, not %d", member, count, want);
 }
 
-static void make_all(struct shares *shares, int member)
+static void make_all(struct portions *portions, int member)
 {
-    for (int i = 0; i < shares->images; i++)
-        if (shares->states[i] == IMAGE_TAKEN && shares->takers[i] == member)
-            shares->states[i] = IMAGE_MADE;
+    for (int i = 0; i < portions->images; i++)
+        if (portions->states[i] == IMAGE_TAKEN && portions->takers[i] == member)
+            portions->states[i] = IMAGE_MADE;
 }
 
 /* The second is ten times as fast. */
 static void check_uneven_shares(void)
 {
-    struct shares shares;
-    CHECK_OK(shares_open(&shares, 16, 2, false));
-    takes(&shares, 0, 8, 1);
-    takes(&shares, 1, 8, 1);
-    make_all(&shares, 1);
-    shares.members[1].speed = 10;
-    takes(&shares, 1, 4, 4);
-    make_all(&shares, 1);
-    shares.members[0].speed = 1;
-    make_all(&shares, 0);
-    takes(&shares, 0, 8, 1);
-    takes(&shares, 1, 20, 8);
-    make_all(&shares, 1);
-    takes(&shares, 1, 8, 1);
-    takes(&shares, 0, 8, 0);
-    shares_return(&shares, 1);
-    takes(&shares, 0, 8, 0);
-    shares.members[1].works = false;
-    takes(&shares, 0, 8, 1);
-    CHECK(!shares_are_done(&shares), "done with an image that is only taken");
-    make_all(&shares, 0);
-    CHECK(shares_are_done(&shares) && shares_members(&shares) == 1, "not done");
-    shares_close(&shares);
+    struct portions portions;
+    CHECK_OK(portions_open(&portions, 16, 2, false));
+    takes(&portions, 0, 8, 1);
+    takes(&portions, 1, 8, 1);
+    make_all(&portions, 1);
+    portions.members[1].speed = 10;
+    takes(&portions, 1, 4, 4);
+    make_all(&portions, 1);
+    portions.members[0].speed = 1;
+    make_all(&portions, 0);
+    takes(&portions, 0, 8, 1);
+    takes(&portions, 1, 20, 8);
+    make_all(&portions, 1);
+    takes(&portions, 1, 8, 1);
+    takes(&portions, 0, 8, 0);
+    portions_return(&portions, 1);
+    takes(&portions, 0, 8, 0);
+    portions.members[1].works = false;
+    takes(&portions, 0, 8, 1);
+    CHECK(!portions_are_done(&portions), "done with an image that is only taken");
+    make_all(&portions, 0);
+    CHECK(portions_are_done(&portions) && portions_members(&portions) == 1, "not done");
+    portions_close(&portions);
 }
 
 static void check_even_shares(void)
 {
-    struct shares shares;
+    struct portions portions;
     int first;
-    CHECK_OK(shares_open(&shares, 5, 2, true));
-    takes(&shares, 0, 8, 3);
-    takes(&shares, 1, 1, 1);
-    shares_return(&shares, 0);
-    CHECK(shares_take(&shares, 1, 8, &first) == 2 && first == 0, "from %d", first);
-    CHECK(shares_take(&shares, 0, 8, &first) == 1 && first == 2, "from %d", first);
-    CHECK(shares_take(&shares, 0, 8, &first) == 1 && first == 4, "over what is taken: %d", first);
-    takes(&shares, 0, 8, 0);
-    shares_close(&shares);
+    CHECK_OK(portions_open(&portions, 5, 2, true));
+    takes(&portions, 0, 8, 3);
+    takes(&portions, 1, 1, 1);
+    portions_return(&portions, 0);
+    CHECK(portions_take(&portions, 1, 8, &first) == 2 && first == 0, "from %d", first);
+    CHECK(portions_take(&portions, 0, 8, &first) == 1 && first == 2, "from %d", first);
+    CHECK(
+        portions_take(&portions, 0, 8, &first) == 1 && first == 4, "over what is taken: %d", first);
+    takes(&portions, 0, 8, 0);
+    portions_close(&portions);
 }
 
 /* ---- jobs ----------------------------------------------------------------------------------- */

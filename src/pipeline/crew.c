@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "pipeline/condition.h"
 #include "pipeline/preview.h"
-#include "pipeline/share.h"
+#include "pipeline/portions.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -48,7 +48,7 @@ struct crew {
     pthread_cond_t changed;
     struct member members[DEVICES_LIMIT];
     int count, at_work; /* members in all, and threads that have not ended */
-    struct shares shares;
+    struct portions portions;
     struct finished *finished; /* [images] */
     int wanted;                /* images that are to be made */
     int handed_out;            /* images before this one were, or are not wanted */
@@ -272,7 +272,7 @@ static enum clat_status on_image(void *user, int index, uint64_t seed, const cha
     TRY(copy_floats(latents, crew->job->elements, &made.latents));
     pthread_mutex_lock(&crew->lock);
     crew->finished[index] = made;
-    crew->shares.states[index] = IMAGE_MADE;
+    crew->portions.states[index] = IMAGE_MADE;
     pthread_cond_broadcast(&crew->changed);
     pthread_mutex_unlock(&crew->lock);
 out:
@@ -314,8 +314,8 @@ static bool take_share(struct member *member, int *first, int *count)
 {
     struct crew *crew = member->crew;
     pthread_mutex_lock(&crew->lock);
-    for (*count = 0; !crew->stops && !shares_are_done(&crew->shares);) {
-        *count = shares_take(&crew->shares, member->number, member->run.group, first);
+    for (*count = 0; !crew->stops && !portions_are_done(&crew->portions);) {
+        *count = portions_take(&crew->portions, member->number, member->run.group, first);
         if (*count)
             break;
         pthread_cond_wait(&crew->changed, &crew->lock);
@@ -338,7 +338,7 @@ static enum clat_status make_share(struct member *member, int first, int count)
     run->end = first + count;
     TRY(run_make_groups(run));
     pthread_mutex_lock(&crew->lock);
-    crew->shares.members[member->number].speed = count / (now() - begun);
+    crew->portions.members[member->number].speed = count / (now() - begun);
     pthread_mutex_unlock(&crew->lock);
 out:
     return status;
@@ -377,9 +377,10 @@ static bool give_up(struct member *member, enum clat_status status, const char *
 {
     struct crew *crew = member->crew;
     pthread_mutex_lock(&crew->lock);
-    shares_return(&crew->shares, member->number);
-    crew->shares.members[member->number].works = false;
-    bool replaced = crew_can_replace(status) && !crew->stops && shares_members(&crew->shares) > 0;
+    portions_return(&crew->portions, member->number);
+    crew->portions.members[member->number].works = false;
+    bool replaced =
+        crew_can_replace(status) && !crew->stops && portions_members(&crew->portions) > 0;
     if (!replaced)
         fail(crew, status, sentence);
     pthread_cond_broadcast(&crew->changed);
@@ -467,7 +468,7 @@ static void leave_unwanted(struct crew *crew)
         if (run_wants(crew->job, i))
             crew->wanted++;
         else
-            crew->shares.states[i] = IMAGE_MADE;
+            crew->portions.states[i] = IMAGE_MADE;
     pass_unwanted(crew);
 }
 
@@ -565,7 +566,7 @@ static enum clat_status crew_open(
     crew->count = crew->at_work = (int)count;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
-    TRY(shares_open(&crew->shares, job->images, crew->count, are_alike(devices, count)));
+    TRY(portions_open(&crew->portions, job->images, crew->count, are_alike(devices, count)));
     leave_unwanted(crew);
     TRY(memory_new(images, sizeof *crew->finished, &crew->finished));
     TRY(memory_new(images, sizeof *crew->steps, &crew->steps));
@@ -582,7 +583,7 @@ static void crew_close(struct crew *crew)
         finished_free(&crew->finished[i]);
     free(crew->finished);
     free(crew->steps);
-    shares_close(&crew->shares);
+    portions_close(&crew->portions);
     pthread_cond_destroy(&crew->changed);
     pthread_mutex_destroy(&crew->lock);
     free(crew);

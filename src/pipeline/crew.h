@@ -1,7 +1,7 @@
 /* crew.h - several devices work on the images of one job. SPDX-License-Identifier: MIT
  *
  * Each device has a thread, a context and the networks of its own; which images it makes is decided
- * while it works (share.h), and never changes them: noise belongs to the image, and a row of the
+ * while it works (portions.h), and never changes them: noise belongs to the image, and a row of the
  * network never sees another. All events come from the thread that called, images in their order.
  * The images of a device that fails go to the others. */
 #ifndef CLATENT_PIPELINE_CREW_H
