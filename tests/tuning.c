@@ -166,6 +166,34 @@ static struct device *dry_device(bool gpu)
     return device;
 }
 
+/* The table that comes with the program: threads with few registers get smaller tiles. */
+static void check_shipped(void)
+{
+    static const struct {
+        const char *platform;
+        int rows;
+    } cases[] = {{"Intel(R) OpenCL HD Graphics", 4}, {"Intel(R) OpenCL Graphics", 4},
+        {"Intel(R) OpenCL", 8}, {"NVIDIA CUDA", 8}};
+    const struct group_product product = {TUNED_GEMM, 2, 4096, 320, 320, 20};
+    const char *source = getenv("top_srcdir");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/data/tuning/clatent.tune", source ? source : ".");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct device_facts facts = {.name = "a card", .compute_units = 24};
+        struct device *device;
+        struct tuning *tuning;
+        snprintf(facts.platform, sizeof facts.platform, "%s", cases[i].platform);
+        CHECK_OK(device_open_dry(&facts, &device));
+        CHECK_OK(tuning_new(&tuning));
+        CHECK_OK(tuning_read(path, tuning));
+        device_set_tuning(device, tuning);
+        CHECK(gemm_group_cut(device, &product).rows == cases[i].rows, "%s: not %d rows",
+            cases[i].platform, cases[i].rows);
+        device_set_tuning(device, NULL);
+        device_close(device);
+    }
+}
+
 static int parts_of(const struct device *device, int a, int b, int c)
 {
     return tuning_find(device, TUNED_GEMM, TUNING_SHAPE(a, b, c))[GEMM_PARTS];
@@ -403,6 +431,7 @@ int main(void)
     check_damaged();
     check_files();
     check_choice();
+    check_shipped();
     check_questions();
     check_names();
     check_engines();

@@ -344,7 +344,8 @@ END
 ## Compiled twice
 
 Kernels without a matrix unit that do not fit into the 128 registers of Intel's threads at the first try. The compiler
-then leaves their loops as they are written and keeps their sums in memory: they are right, but slow.
+then leaves their loops as they are written and keeps their sums in memory: they are right, but slow. The table that
+comes with the program (data/tuning) has products, convolutions as products and attention do with half of the rows there.
 
 END
     anew_rows
