@@ -46,7 +46,7 @@ static const struct layer {
         ~(1 << CONV_UNIT)}, /* one product: its error has no others' to go with */
     {5, 0, 17, 2, 1, 1, 1, FOLD | SILU, 0},
     {3, 0, 5, 1, 2, 2, 1, UP, 0},
-    {5, 12, 20, 2, 3, 4, 1, FOLD | SILU | RESIDUAL | UNITS, 0},
+    {5, 12, 20, 2, 3, 4, 1, FOLD | SILU | RESIDUAL, 0},
     {16, 0, 33, 1, 5, 3, 1, FOLD | TIME | NO_BIAS, 0},
     {4, 0, 70, 1, 2, 9, 1, TIME | RESIDUAL, 0},
     {5, 0, 17, 2, 3, 4, 2, NONE, 0},
@@ -55,7 +55,7 @@ static const struct layer {
     /* awkward */
     {16, 0, 16, 2, 5, 7, 1, FOLD | SILU | TIME | RESIDUAL, 0},
     {17, 0, 33, 2, 7, 5, 1, FOLD | TIME | NO_BIAS, 0},
-    {5, 12, 20, 3, 9, 4, 1, FOLD | SILU | RESIDUAL, 0},
+    {5, 12, 20, 3, 9, 4, 1, FOLD | SILU | RESIDUAL | UNITS, 0},
     {48, 0, 48, 2, 4, 4, 1, SILU | UP, 0},
     {23, 9, 70, 2, 13, 11, 1, FOLD | SILU | TIME | RESIDUAL, 0},
     {16, 32, 64, 1, 33, 17, 1, FOLD | SILU | UNITS, 0},
@@ -64,7 +64,7 @@ static const struct layer {
     /* stride 2 */
     {5, 0, 17, 2, 5, 7, 2, NONE, 0},
     {16, 0, 32, 2, 8, 8, 2, AFTER, 0},
-    {3, 2, 40, 2, 1, 9, 2, FOLD | SILU | TIME, 0},
+    {3, 2, 40, 2, 1, 9, 2, FOLD | SILU | TIME | UNITS, 0},
     {32, 0, 48, 2, 16, 16, 2, NO_BIAS, 0},
     /* first and last layers */
     {4, 0, 320, 2, 32, 32, 1, NONE, ~(1 << CONV_PLAIN)},
