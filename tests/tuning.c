@@ -384,8 +384,11 @@ static void check_parameter(
     tuning_force(tuning, shape->kind, NULL);
 }
 
-static void check_shape(struct device *device, const struct tuning_question *question)
+static void check_shape(struct device *device, const struct tuning_question *question, double limit)
 {
+    enum tuned kind = question->kind;
+    enum tuned chooser = tuned_kinds[kind].sides[0][0] == 'p' ? TUNED_CONV : TUNED_LINEAR;
+    tuning_force(device_facts(device)->tuning, chooser, case_chooser(kind));
     struct tune_case shape;
     struct tune_stage stage;
     double error;
@@ -393,12 +396,13 @@ static void check_shape(struct device *device, const struct tuning_question *que
     CHECK_OK(stage_open(&stage, &shape, device, (size_t)96 << 20));
     float *own = run_case(&stage, &shape);
     CHECK_OK(case_check(&shape, false, own, &error));
-    CHECK(error < 8e-6, "%s: %.1e from plain C", tuned_kinds[question->kind].kernel, error);
+    CHECK(error < limit, "%s: %.1e from plain C", tuned_kinds[question->kind].kernel, error);
     for (int i = 0; i < TUNING_PARAMETERS && tuned_kinds[question->kind].parameters[i].name; i++)
         check_parameter(&stage, &shape, i, own);
     free(own);
     stage_close(&stage);
     case_free(&shape);
+    tuning_force(device_facts(device)->tuning, chooser, NULL);
 }
 
 /* The last side of a linear layer is the rows it is called with. */
@@ -417,9 +421,23 @@ static void check_shapes(struct device *device, bool cpu)
         return;
     device_set_tuning(device, parsed(""));
     for (size_t i = 0; cpu && i < sizeof cpu_shapes / sizeof *cpu_shapes; i++)
-        check_shape(device, &cpu_shapes[i]);
+        check_shape(device, &cpu_shapes[i], 8e-6);
     for (size_t i = 0; !cpu && i < sizeof group_shapes / sizeof *group_shapes; i++)
-        check_shape(device, &group_shapes[i]);
+        check_shape(device, &group_shapes[i], 8e-6);
+    device_set_tuning(device, NULL);
+}
+
+/* Of a matrix unit, in plain OpenCL C: factors of half. */
+static void check_matrix_shapes(struct device *device)
+{
+    static const struct tuning_question shapes[] = {{TUNED_GEMM_MATRIX, {150, 100, 256}, 1},
+        {TUNED_GEMM_MATRIX, {9, 40, 64}, 1}, {TUNED_CONV_MATRIX, {144, 24, 128}, 1}};
+    device_force_shape(device, false);
+    device_set_tuning(device, parsed(""));
+    device_force_unit(device, (struct group_unit){UNIT_MMA, false, true});
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_shape(device, &shapes[i], 2e-3);
+    device_allow_matrix_unit(device, false);
     device_set_tuning(device, NULL);
 }
 
@@ -445,6 +463,7 @@ int main(void)
         check_kernel(device, true, "any | * | gemm_cpu | * * * | tile=8x2", "-DROWS=8 -DVECTORS=2");
     check_shapes(device, true);
     check_shapes(device, false);
+    check_matrix_shapes(device);
     device_close(device);
     return check_result();
 }

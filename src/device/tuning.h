@@ -22,12 +22,14 @@
 #include "device/device.h"
 
 enum tuned {
-    TUNED_LINEAR,     /* how a layer's weights are packed, and what multiplies them */
-    TUNED_CONV,       /* the variant of a convolution */
-    TUNED_GEMM,       /* products in work-groups */
-    TUNED_GEMM_CPU,   /* products on a CPU */
-    TUNED_CONV_TILED, /* convolutions as products in work-groups */
-    TUNED_ATTENTION,  /* in work-groups */
+    TUNED_LINEAR,      /* how a layer's weights are packed, and what multiplies them */
+    TUNED_CONV,        /* the variant of a convolution */
+    TUNED_GEMM,        /* products in work-groups */
+    TUNED_GEMM_CPU,    /* products on a CPU */
+    TUNED_GEMM_MATRIX, /* products on the matrix unit of sub-groups */
+    TUNED_CONV_TILED,  /* convolutions as products in work-groups */
+    TUNED_CONV_MATRIX, /* the same on a matrix unit */
+    TUNED_ATTENTION,   /* in work-groups */
     TUNED_ATTENTION_CPU,
     TUNED_KINDS
 };
@@ -38,6 +40,7 @@ enum { LINEAR_ENGINE };
 enum { ENGINE_PACKED = 1, ENGINE_UNIT, ENGINE_CLBLAST }; /* its words */
 enum { CONV_VARIANT };
 enum { GEMM_ROWS, GEMM_PARTS };
+enum { MATRIX_TILE, MATRIX_PANELS, MATRIX_PARTS };
 enum { GEMM_CPU_TILE, GEMM_CPU_ROW_BLOCK, GEMM_CPU_DEPTH };
 enum { ATTENTION_ROWS };
 enum { ATTENTION_CPU_KEYS, ATTENTION_CPU_BLOCK };

@@ -9,6 +9,17 @@
 
 #define ROWS_MOST 20000
 
+#define MATRIX_PARAMETERS                                                                          \
+    {                                                                                              \
+        [MATRIX_TILE] = {"tile", "32 64 128", 0, 0}, [MATRIX_PANELS] = {"panels", NULL, 1, 2},     \
+        [MATRIX_PARTS] = {                                                                         \
+            "parts",                                                                               \
+            NULL,                                                                                  \
+            1,                                                                                     \
+            16                                                                                     \
+        }                                                                                          \
+    }
+
 const struct tuned_kind tuned_kinds[TUNED_KINDS] = {
     [TUNED_LINEAR] = {"linear", {"in", "columns"},
         {[LINEAR_ENGINE] = {"engine", "packed unit clblast", 0, 0}}},
@@ -23,6 +34,8 @@ const struct tuned_kind tuned_kinds[TUNED_KINDS] = {
         {[GEMM_CPU_TILE] = {"tile", "6x4 8x2 12x1", 0, 0},
             [GEMM_CPU_ROW_BLOCK] = {"row_block", NULL, 1, 144},
             [GEMM_CPU_DEPTH] = {"depth", NULL, 16, 1 << 20}}},
+    [TUNED_GEMM_MATRIX] = {"gemm_matrix", {"rows", "in", "columns"}, MATRIX_PARAMETERS},
+    [TUNED_CONV_MATRIX] = {"conv_matrix", {"pixels", "in", "out"}, MATRIX_PARAMETERS},
     [TUNED_CONV_TILED] = {"conv_tiled", {"pixels", "in", "out"},
         {[GEMM_ROWS] = {"rows", "1 4 8", 0, 0}, [GEMM_PARTS] = {"parts", NULL, 1, 16}}},
     [TUNED_ATTENTION] = {"attention", {"tokens", "keys", "width"},
@@ -104,8 +117,8 @@ static enum clat_status parse_kind(
             return CLAT_OK;
         }
     return status_set(CLAT_ERROR_INPUT,
-        "%s:%d: kernel: expected linear, conv, gemm, gemm_cpu, conv_tiled, attention or "
-        "attention_cpu, found '%.40s'",
+        "%s:%d: kernel: expected linear, conv, gemm, gemm_cpu, gemm_matrix, conv_tiled, "
+        "conv_matrix, attention or attention_cpu, found '%.40s'",
         place->name, place->line, field);
 }
 

@@ -71,12 +71,20 @@ out:
     return status;
 }
 
+/* The product of a layer's call. */
+static struct group_product product_of(const struct conv *conv, const struct conv_call *call)
+{
+    return (struct group_product){TUNED_CONV_MATRIX, call->y->n, call->y->h * call->y->w, conv->in,
+        conv_round_up(conv->out, GEMM_PANEL), 9 * steps_of(conv)};
+}
+
 static enum clat_status multiply(struct device *device, const struct conv *conv,
     const struct conv_call *call, const char *options, const struct tensor *x,
     const struct tensor *partial, int steps)
 {
     int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
-    struct matrix_tile tile = gemm_matrix_tile(device, pixels, columns);
+    const struct group_product product = product_of(conv, call);
+    struct matrix_tile tile = gemm_matrix_tile(device, &product);
     struct kernel *kernel;
     enum clat_status status;
     TRY(kernel_find(device, "conv_matrix", "matrix", options, &kernel));
@@ -94,13 +102,13 @@ static enum clat_status run(
 {
     struct tensor words, partial, *sums = NULL;
     int pixels = (int)tensor_pixels(call->y), columns = conv_round_up(conv->out, GEMM_PANEL);
-    struct group_cut cut =
-        gemm_matrix_cut(pool->device, pixels / call->y->n, columns, 9 * steps_of(conv));
+    const struct group_product product = product_of(conv, call);
+    struct group_cut cut = gemm_matrix_cut(pool->device, &product);
     struct pool_mark mark = pool_mark(pool);
     enum clat_status status;
     char options[GEMM_MATRIX_OPTIONS]; /* of both kernels, so that they are one program */
     gemm_matrix_options(
-        pool->device, conv->bf16, gemm_matrix_tile(pool->device, pixels, columns), options);
+        pool->device, conv->bf16, gemm_matrix_tile(pool->device, &product), options);
     TRY(make_words(pool, conv, call, options, &words));
     if (cut.parts > 1) {
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, pixels, columns, &partial));

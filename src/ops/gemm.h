@@ -56,8 +56,10 @@ struct group_cut {
     int rows, parts, steps;
 };
 struct group_cut gemm_group_cut(const struct device *device, const struct group_product *product);
-/* Parts and steps for so many tiles of two images, by rule; rows stay 0. */
-struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps);
+/* So many parts, if a table's row asks for them (not 0) and they can be kept; else by rule, for so
+ * many tiles of two images. Rows stay 0. */
+struct group_cut gemm_cut_tuned(
+    const struct device *device, const struct group_product *product, int parts, int tiles);
 
 /* `columns`: a multiple of GEMM_PANEL; tile_rows: of a work-item. */
 struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts);
@@ -94,9 +96,9 @@ void gemm_matrix_pack(const float *weight, int out, int in, bool pairs, bool bf1
 struct matrix_tile {
     int rows, panels;
 };
-struct matrix_tile gemm_matrix_tile(const struct device *device, int rows, int columns);
-struct group_cut gemm_matrix_cut(
-    const struct device *device, int image_rows, int columns, int steps);
+struct matrix_tile gemm_matrix_tile(
+    const struct device *device, const struct group_product *product);
+struct group_cut gemm_matrix_cut(const struct device *device, const struct group_product *product);
 struct grid gemm_matrix_grid(struct matrix_tile tile, int rows, int columns, int parts);
 /* Those of the unit and the tile. */
 #define GEMM_MATRIX_OPTIONS 128

@@ -26,19 +26,11 @@ static struct group_cut cut_parts(int parts, int steps)
     return cut;
 }
 
-struct group_cut gemm_cut_steps(const struct device *device, int tiles, int steps)
+static struct group_cut cut_by_rule(const struct device *device, int tiles, int steps)
 {
     int units = device_facts(device)->compute_units, wanted = 4 * (units > 0 ? units : 1);
     int most = steps / PART_LEAST < PART_MOST ? steps / PART_LEAST : PART_MOST;
     return cut_parts(blocks_of(wanted, tiles) < most ? blocks_of(wanted, tiles) : most, steps);
-}
-
-/* By the rule that a row of a table overrules. */
-static struct group_cut cut_by_rule(const struct device *device, const struct group_product *p)
-{
-    int rows = 2 * p->rows; /* as a guided image has */
-    int down = blocks_of(rows, HIGH * gemm_group_rows(rows));
-    return gemm_cut_steps(device, p->columns / GEMM_PANEL * down, p->steps);
 }
 
 /* Whether the sums of so many parts of one image are few enough to be kept. */
@@ -47,12 +39,20 @@ static bool parts_fit(const struct group_product *p, int parts)
     return (long long)parts * p->rows * p->columns <= PART_FLOATS;
 }
 
+struct group_cut gemm_cut_tuned(
+    const struct device *device, const struct group_product *p, int parts, int tiles)
+{
+    return parts && parts_fit(p, parts) ? cut_parts(parts, p->steps)
+                                        : cut_by_rule(device, tiles, p->steps);
+}
+
 struct group_cut gemm_group_cut(const struct device *device, const struct group_product *p)
 {
     const int *tuned = tuning_find(device, p->kind, TUNING_SHAPE(p->rows, p->in, p->columns));
-    int rows = tuning_number(p->kind, GEMM_ROWS, tuned[GEMM_ROWS]), parts = tuned[GEMM_PARTS];
+    int rows = tuning_number(p->kind, GEMM_ROWS, tuned[GEMM_ROWS]);
+    int guided = 2 * p->rows, down = blocks_of(guided, HIGH * gemm_group_rows(guided));
     struct group_cut cut =
-        parts && parts_fit(p, parts) ? cut_parts(parts, p->steps) : cut_by_rule(device, p);
+        gemm_cut_tuned(device, p, tuned[GEMM_PARTS], p->columns / GEMM_PANEL * down);
     cut.rows = rows ? rows : gemm_group_rows(p->images * p->rows);
     return cut;
 }

@@ -68,25 +68,43 @@ void gemm_matrix_pack(const float *weight, int out, int in, bool pairs, bool bf1
 
 /* ---- choice --------------------------------------------------------------------------------- */
 
-struct matrix_tile gemm_matrix_tile(const struct device *device, int rows, int columns)
+/* Two panels, with twice the work-items, are for tall tiles and wide sub-groups. */
+static bool may_have_two(const struct device *device, int tile_rows, int columns)
 {
-    const struct device_facts *facts = device_facts(device);
-    struct matrix_tile tile = {.rows = rows <= 32 ? 32 : rows < 512 ? 64 : 128, .panels = 1};
-    long long groups = (long long)blocks_of(rows, tile.rows) * (columns / GEMM_PANEL);
-    if (tile.rows == 128 && columns / GEMM_PANEL % 2 == 0 &&
-        unit_shape(facts->unit.kind)->lanes >= MANY_LANES &&
-        groups >= 2LL * WAVES * facts->compute_units)
-        tile.panels = 2;
+    return tile_rows == 128 && columns / GEMM_PANEL % 2 == 0 &&
+           unit_shape(device_facts(device)->unit.kind)->lanes >= MANY_LANES;
+}
+
+static int choose_panels(const struct device *device, int tile_rows, int rows, int columns)
+{
+    long long groups = (long long)blocks_of(rows, tile_rows) * (columns / GEMM_PANEL);
+    bool many = groups >= 2LL * WAVES * device_facts(device)->compute_units;
+    return many && may_have_two(device, tile_rows, columns) ? 2 : 1;
+}
+
+struct matrix_tile gemm_matrix_tile(const struct device *device, const struct group_product *p)
+{
+    const int *tuned = tuning_find(device, p->kind, TUNING_SHAPE(p->rows, p->in, p->columns));
+    int rows = p->images * p->rows;
+    struct matrix_tile tile = {.rows = tuning_number(p->kind, MATRIX_TILE, tuned[MATRIX_TILE]),
+        .panels = tuned[MATRIX_PANELS]};
+    if (!tile.rows)
+        tile.rows = rows <= 32 ? 32 : rows < 512 ? 64 : 128;
+    if (tile.panels == 2 && !may_have_two(device, tile.rows, p->columns))
+        tile.panels = 1;
+    if (!tile.panels)
+        tile.panels = choose_panels(device, tile.rows, rows, p->columns);
     return tile;
 }
 
-struct group_cut gemm_matrix_cut(
-    const struct device *device, int image_rows, int columns, int steps)
+struct group_cut gemm_matrix_cut(const struct device *device, const struct group_product *p)
 {
-    int rows = 2 * image_rows; /* as a guided image has */
-    struct matrix_tile tile = gemm_matrix_tile(device, rows, columns);
-    return gemm_cut_steps(
-        device, blocks_of(rows, tile.rows) * (columns / GEMM_PANEL / tile.panels), steps);
+    const int *tuned = tuning_find(device, p->kind, TUNING_SHAPE(p->rows, p->in, p->columns));
+    struct group_product guided = *p;
+    guided.images = 2; /* whatever the batch: it must not order sums */
+    struct matrix_tile tile = gemm_matrix_tile(device, &guided);
+    return gemm_cut_tuned(device, p, tuned[MATRIX_PARTS],
+        blocks_of(2 * p->rows, tile.rows) * (p->columns / GEMM_PANEL / tile.panels));
 }
 
 struct grid gemm_matrix_grid(struct matrix_tile tile, int rows, int columns, int parts)
@@ -119,11 +137,11 @@ static bool are_aligned(const struct product *p)
     return is_aligned(p->x) && is_aligned(p->x2) && is_aligned(p->residual) && is_aligned(p->y);
 }
 
-static enum clat_status multiply(struct device *device, const struct product *p, int columns,
-    const struct tensor *partial, int depth)
+static enum clat_status multiply(struct device *device, const struct product *p,
+    const struct group_product *shape, const struct tensor *partial, int depth)
 {
-    int rows = (int)tensor_pixels(p->y);
-    struct matrix_tile tile = gemm_matrix_tile(device, rows, columns);
+    int rows = (int)tensor_pixels(p->y), columns = shape->columns;
+    struct matrix_tile tile = gemm_matrix_tile(device, shape);
     struct buffer weight = {.memory = p->weight->memory};
     struct kernel *kernel;
     enum clat_status status;
@@ -148,8 +166,9 @@ enum clat_status gemm_matrix_run(struct pool *pool, const struct product *p)
     bool pairs = p->activation == ACTIVATION_GEGLU;
     int rows = (int)tensor_pixels(p->y), k = p->x->c + (p->x2 ? p->x2->c : 0);
     int columns = gemm_columns(p->out, pairs);
-    struct group_cut cut =
-        gemm_matrix_cut(pool->device, rows / p->y->n, columns, blocks_of(k, STEP));
+    const struct group_product shape = {
+        TUNED_GEMM_MATRIX, p->y->n, rows / p->y->n, k, columns, blocks_of(k, STEP)};
+    struct group_cut cut = gemm_matrix_cut(pool->device, &shape);
     struct pool_mark mark = pool_mark(pool);
     struct tensor partial, *sums = NULL;
     enum clat_status status;
@@ -157,7 +176,7 @@ enum clat_status gemm_matrix_run(struct pool *pool, const struct product *p)
         TRY(pool_take(pool, POOL_BACK, cut.parts, 1, rows, columns, &partial));
         sums = &partial;
     }
-    TRY(multiply(pool->device, p, columns, sums, cut.steps * STEP));
+    TRY(multiply(pool->device, p, &shape, sums, cut.steps * STEP));
     if (sums)
         TRY(gemm_groups_end(pool->device, p, sums));
 out:

@@ -43,14 +43,13 @@ struct trial_run {
 /* These values for its kind, and the kernel they are for instead of what else would compute it. */
 static void force(struct trial_run *run, const struct tune_values *values)
 {
-    static const int packed[TUNING_PARAMETERS] = {[LINEAR_ENGINE] = ENGINE_PACKED};
-    static const int tiled[TUNING_PARAMETERS] = {[CONV_VARIANT] = 1};
     enum tuned kind = run->shape.kind;
+    const int *chooser = case_chooser(kind);
     tuning_force(run->tuning, kind, values ? values->value : NULL);
-    if (kind == TUNED_GEMM || kind == TUNED_GEMM_CPU)
-        tuning_force(run->tuning, TUNED_LINEAR, values ? packed : NULL);
-    if (kind == TUNED_CONV_TILED)
-        tuning_force(run->tuning, TUNED_CONV, values ? tiled : NULL);
+    if (chooser)
+        tuning_force(run->tuning,
+            kind == TUNED_CONV_TILED || kind == TUNED_CONV_MATRIX ? TUNED_CONV : TUNED_LINEAR,
+            values ? chooser : NULL);
 }
 
 static enum clat_status time_calls(struct trial_run *run, int calls, double *seconds)
@@ -238,7 +237,7 @@ out:
 static enum clat_status run_shape(struct trial_run *run, const struct tuning_question *question)
 {
     enum clat_status status;
-    size_t pool;
+    size_t pool = 0;
     TRY(case_make(&run->shape, question));
     run->count = case_candidates(&run->shape, run->device, run->list);
     TRY(memory_new(run->shape.size, sizeof *run->own, &run->own));

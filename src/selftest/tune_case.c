@@ -21,7 +21,7 @@ static bool is_attention(enum tuned kind)
 
 static bool is_conv(enum tuned kind)
 {
-    return kind == TUNED_CONV || kind == TUNED_CONV_TILED;
+    return kind == TUNED_CONV || kind == TUNED_CONV_TILED || kind == TUNED_CONV_MATRIX;
 }
 
 double case_work(enum tuned kind, const int sides[TUNING_SIDES])
@@ -153,6 +153,15 @@ static void add_cpu_products(struct candidates *all, const struct tune_case *c)
         add(all, 0, 0, depth);
 }
 
+/* Tiles 32, 64, 128 are words 1, 2, 3; parts 0: by rule. */
+static void add_matrix(struct candidates *all)
+{
+    static const struct tune_values list[] = {{{1, 1, 0}}, {{2, 1, 0}}, {{3, 1, 0}}, {{3, 2, 0}},
+        {{2, 1, 1}}, {{3, 1, 1}}, {{2, 1, 2}}, {{3, 1, 2}}, {{2, 1, 4}}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        add(all, list[i].value[0], list[i].value[1], list[i].value[2]);
+}
+
 /* Engines that load the layer in another way than its own choice. */
 static void add_engines(
     struct candidates *all, const struct tune_case *c, const struct device *device)
@@ -199,6 +208,10 @@ int case_candidates(
     case TUNED_GEMM_CPU:
         add_cpu_products(&all, c);
         break;
+    case TUNED_GEMM_MATRIX:
+    case TUNED_CONV_MATRIX:
+        add_matrix(&all);
+        break;
     case TUNED_ATTENTION:
         add(&all, 1, 0, 0);
         add(&all, 2, 0, 0);
@@ -213,6 +226,23 @@ int case_candidates(
         break;
     }
     return all.count;
+}
+
+const int *case_chooser(enum tuned kind)
+{
+    static const int packed[TUNING_PARAMETERS] = {[LINEAR_ENGINE] = ENGINE_PACKED};
+    static const int unit[TUNING_PARAMETERS] = {[LINEAR_ENGINE] = ENGINE_UNIT};
+    static _Thread_local int variant[TUNING_PARAMETERS];
+    const char *name = kind == TUNED_CONV_MATRIX ? "matrix_unit_of_sub-groups" : "tiled";
+    if (kind == TUNED_GEMM || kind == TUNED_GEMM_CPU)
+        return packed;
+    if (kind == TUNED_GEMM_MATRIX)
+        return unit;
+    if (kind != TUNED_CONV_TILED && kind != TUNED_CONV_MATRIX)
+        return NULL;
+    for (variant[0] = 1; strcmp(tuning_word(TUNED_CONV, CONV_VARIANT, variant[0]), name) != 0;)
+        variant[0]++;
+    return variant;
 }
 
 /* ---- on a device ---------------------------------------------------------------------------- */

@@ -33,6 +33,9 @@ void case_free(struct tune_case *c);
 int case_candidates(
     const struct tune_case *c, struct device *device, struct tune_values list[TUNE_CANDIDATES]);
 
+/* What TUNED_LINEAR or TUNED_CONV must say so that this kind of kernel computes; NULL: nothing. */
+const int *case_chooser(enum tuned kind);
+
 /* A case on a device: a real one, or a dry one, which tells what pool it needs. */
 struct tune_stage {
     struct device *device;
