@@ -67,7 +67,7 @@ refused 2 "$user:1: prompt belongs to a job" config
 printf 'device: 0\ndevice: 1\n' >"$user"
 refused 2 "$user:2: key 'device' was given before, on line 1" config
 echo 'precision: f64' >"$user"
-refused 2 "$user:1: precision must be one of f32, f16, found 'f64'" config
+refused 2 "$user:1: precision must be one of auto, f32, f16, found 'f64'" config
 : >"$user"
 refused 2 'exclude each other' config --path --json
 CLATENT_PRECISION=f8 refused 2 'CLATENT_PRECISION: precision must be one of' config

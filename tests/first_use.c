@@ -124,21 +124,21 @@ static void check_all_known(void)
 #define BIAS "v += vload16(0, ending->bias|v -= vload16(0, ending->bias"
 #define CONV(variant, out)                                                                         \
     {                                                                                              \
-        "conv 3x3", false, 1e6,                                                                    \
+        "conv 3x3", false, true, 1e6,                                                              \
         {                                                                                          \
             2, 16, 16, 48, 16, out, 1, 1, 1, 1, 0, 1, 1, variant                                   \
         }                                                                                          \
     }
 #define ATTENTION(width)                                                                           \
     {                                                                                              \
-        "attention", false, 1e6,                                                                   \
+        "attention", false, true, 1e6,                                                             \
         {                                                                                          \
             1, 64, 77, 2, width                                                                    \
         }                                                                                          \
     }
 #define LINEAR                                                                                     \
     {                                                                                              \
-        "linear", false, 1e6,                                                                      \
+        "linear", false, true, 1e6,                                                                \
         {                                                                                          \
             1, 64, 96, 0, 80, 0, 1                                                                 \
         }                                                                                          \
@@ -175,13 +175,14 @@ static const struct mutation {
         "(scores - top) * scale|(scores - top) * scale * 1.01f"},
     {"conv_matrix", GROUPS_UNIT, CONV(CONV_MATRIX, 64),
         "BAND_QUAD(r, c), 0,|BAND_QUAD(r, c) * 1.01f, 0,"},
-    {"norm_cpu", CPU, {"group norm", false, 1e6, {2, 8, 8, 64, 0, 8}},
+    {"norm_cpu", CPU, {"group norm", false, true, 1e6, {2, 8, 8, 64, 0, 8}},
         "1.0f / sqrt(|1.01f / sqrt("},
     {"conv", GROUPS, CONV(CONV_PLAIN, 64), "sum += bias[o]|sum -= bias[o]"},
     {"gemm", GROUPS, LINEAR, "+ bias0|- bias0"},
     {"attention", GROUPS, ATTENTION(40), "left) * scale;|left) * scale * 1.01f;"},
-    {"norm", GROUPS, {"group norm", false, 1e6, {2, 8, 8, 64, 0, 8}}, "1.0f / sqrt(|1.01f / sqrt("},
-    {"norm", GROUPS, {"layer norm", false, 1e6, {2, 8, 8, 64}}, "1.0f / sqrt(|1.01f / sqrt("},
+    {"norm", GROUPS, {"group norm", false, true, 1e6, {2, 8, 8, 64, 0, 8}},
+        "1.0f / sqrt(|1.01f / sqrt("},
+    {"norm", GROUPS, {"layer norm", false, true, 1e6, {2, 8, 8, 64}}, "1.0f / sqrt(|1.01f / sqrt("},
 };
 enum { MUTATIONS = sizeof mutations / sizeof *mutations };
 

@@ -159,6 +159,7 @@ static void check_job(void)
     uint64_t seed = 1;
     struct model *model;
     struct job job = {.num_inference_steps = 2,
+        .precision = "f32",
         .guidance_scale = 1,
         .strength = 1,
         .seeds = &seed,

@@ -45,6 +45,7 @@ static void check_corner(struct device *device, struct model *model, struct corn
     uint64_t seed = 0;
     char numpy[] = "numpy";
     struct job job = {.prompts = {prompts, 1},
+        .precision = "f32",
         .num_inference_steps = corner->steps,
         .guidance_scale = corner->guidance,
         .seeds = &seed,

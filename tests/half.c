@@ -80,7 +80,7 @@ static enum clat_status load_layer(float weight, float bias, bool half)
 
 static void check_too_large(void)
 {
-    CHECK_FAILS(load_layer(-70000, 0, true), CLAT_ERROR_INPUT,
+    CHECK_FAILS(load_layer(-70000, 0, true), CLAT_ERROR_CHECK,
         "tensor 'to_q.weight' holds -70000, which precision f16 cannot: choose precision f32");
     CHECK_OK(load_layer(-70000, 0, false));
     CHECK_OK(load_layer(65504, 70000, true)); /* a bias stays float */

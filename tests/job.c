@@ -107,7 +107,7 @@ static void test_refused(void)
         {"prompt: a\nguidance_scale: .inf", 2, "guidance_scale must be a number"},
         {"prompt: a\neta: 1.5", 2, "eta must be a number from 0 to 1, found '1.5'"},
         {"prompt: a\noverwrite: yes", 2, "overwrite must be true or false, found 'yes'"},
-        {"prompt: a\nprecision: f8", 2, "precision must be one of f32, f16, found 'f8'"},
+        {"prompt: a\nprecision: f8", 2, "precision must be one of auto, f32, f16, found 'f8'"},
         {"prompt: a\ngemm: fast", 2, "gemm must be one of auto, own, clblast"},
         {"prompt: a\nkernels: fast", 2, "kernels must be one of auto, generic"},
         {"prompt: a\nfloat32_matmul_precision: low", 2,

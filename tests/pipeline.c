@@ -22,6 +22,7 @@ static char *squirrel[] = {"A painting of a squirrel eating a burger"};
 static struct job standard_job(uint64_t *seeds, size_t seed_count)
 {
     return (struct job){.prompts = {squirrel, 1},
+        .precision = "f32",
         .height = 64,
         .width = 128,
         .num_inference_steps = 3,

@@ -84,6 +84,7 @@ static void run_row(const struct row *row, struct record *record)
     char *prompts[] = {strdup("castle")}, *latents = strdup(check_scratch("clean.npy"));
     uint64_t seed = 5;
     struct job job = {.prompts = {prompts, 1},
+        .precision = "f32",
         .height = 64,
         .width = 64,
         .num_inference_steps = STEPS,

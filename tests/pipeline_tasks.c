@@ -127,6 +127,7 @@ static struct job make_job(
             *(const int32_t *)golden_find(places->goldens, "cond/labels")->data);
     parts->class = test->has_class ? strdup(number) : NULL;
     struct job job = {.num_inference_steps = test->steps,
+        .precision = "f32",
         .guidance_scale = test->guidance,
         .scheduler = (char *)test->scheduler,
         .compat = (char *)test->compat,

@@ -10,7 +10,7 @@
 bool op_call_equals(const struct op_call *a, const struct op_call *b)
 {
     return a->op && b->op && strcmp(a->op, b->op) == 0 && a->half == b->half &&
-           memcmp(a->numbers, b->numbers, sizeof a->numbers) == 0;
+           a->units == b->units && memcmp(a->numbers, b->numbers, sizeof a->numbers) == 0;
 }
 
 void call_note(
@@ -18,7 +18,11 @@ void call_note(
 {
     if (!device->dry)
         return;
-    device->call = (struct op_call){.op = op, .half = half, .work = work};
+    const struct device_facts *facts = &device->facts;
+    device->call = (struct op_call){.op = op,
+        .half = half,
+        .units = facts->matrix_unit != MATRIX_UNIT_NONE || facts->unit.kind != UNIT_NONE,
+        .work = work};
     if (numbers)
         memcpy(device->call.numbers, numbers, sizeof device->call.numbers);
 }

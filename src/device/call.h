@@ -14,6 +14,7 @@
 struct op_call {
     const char *op; /* "linear"; NULL: an op that does not say it */
     bool half;      /* its weights are kept as half */
+    bool units;     /* it may use matrix units, if there are any */
     double work;
     int numbers[CALL_NUMBERS]; /* as the op has them: sizes and flags */
 };

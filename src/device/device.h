@@ -193,7 +193,8 @@ bool device_stores_half(const struct device *device);
  */
 void device_allow_matrix_unit(struct device *device, bool allowed);
 
-/* For tests: a matrix unit in place of the one that was found, until device_allow_matrix_unit(). */
+/* For tests and trials: a matrix unit in place of the one that was found, until
+ * device_allow_matrix_unit(). */
 void device_force_matrix_unit(struct device *device, enum matrix_unit unit);
 
 void device_force_unit(struct device *device, struct group_unit unit);

@@ -152,6 +152,11 @@ bool job_leaves_device_open(const struct job *job)
            (job->devices.count == 1 && strcmp(job->devices.items[0], "auto") == 0);
 }
 
+bool job_leaves_precision_open(const struct job *job)
+{
+    return !job->precision || strcmp(job->precision, "auto") == 0;
+}
+
 bool job_is_composite(const struct job *job)
 {
     return job->images.count > 0 || job->strength < 1;

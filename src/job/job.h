@@ -55,7 +55,7 @@ struct job {
     int device_timeout; /* seconds until a device that does not answer is given up; 0: never; -1: by
                            its kind */
     struct texts devices;           /* selectors (device_choose), none: automatic */
-    char *precision;                /* of the weights: "f32" or "f16"; NULL: f32 if it fits */
+    char *precision;                /* "f32" or "f16"; "auto" or NULL: as the device has it */
     char *gemm;                     /* "auto", "own" or "clblast" */
     char *kernels;                  /* "auto", or "generic": none that has a fallback */
     char *float32_matmul_precision; /* "highest", or "high": pairs of bf16 will do */
@@ -79,6 +79,9 @@ void job_free(struct job *job);
 
 /* No device is named, or "auto". */
 bool job_leaves_device_open(const struct job *job);
+
+/* `precision` is not given, or "auto". */
+bool job_leaves_precision_open(const struct job *job);
 
 /* Made over a picture that was there: a photo, for all that is known. */
 bool job_is_composite(const struct job *job);

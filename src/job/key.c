@@ -6,7 +6,7 @@
 
 #define FIELD(name) offsetof(struct job, name)
 
-static const char *const precisions[] = {"f32", "f16", NULL};
+static const char *const precisions[] = {"auto", "f32", "f16", NULL};
 static const char *const engines[] = {"auto", "own", "clblast", NULL};
 static const char *const kernels[] = {"auto", "generic", NULL};
 static const char *const products[] = {"highest", "high", NULL};
@@ -130,11 +130,10 @@ const struct job_key job_keys[] = {
         .field = FIELD(device_timeout),
         .help = "give a device up that has not answered for so long, 0: never; default 120, CPUs "
                 "never"},
-    {"precision", .kind = KEY_CHOICE, .configured = true, .standard = "f32", .recorded = true,
-        .choices = precisions, .argument = "f32|f16", .field = FIELD(precision),
-        .help =
-            "of the weights in memory: f16 rounds them to 11 bits and takes half the space; the "
-            "arithmetic is f32; default f32"},
+    {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions,
+        .argument = "auto|f32|f16", .field = FIELD(precision),
+        .help = "of text encoder and UNet: f16 keeps their weights in memory with 11 bits and half "
+                "the space; auto (default): f16 on GPUs, f32 on CPUs"},
     {"gemm", .kind = KEY_CHOICE, .configured = true, .standard = "auto", .recorded = true,
         .choices = engines, .argument = "auto|own|clblast", .field = FIELD(gemm),
         .help = "which kernels multiply matrices; default auto"},

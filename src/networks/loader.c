@@ -90,7 +90,7 @@ static enum clat_status check_half(const struct loader *loader, const char *name
     shares_run((scan.count + SCAN_UNIT - 1) / SCAN_UNIT, scan_units, &scan);
     for (size_t i = 0; scan.large && i < scan.count; i++)
         if (!half_holds(values[i]))
-            return status_set(CLAT_ERROR_INPUT,
+            return status_set(CLAT_ERROR_CHECK,
                 "tensor '%s' holds %g, which precision f16 cannot: choose precision f32", name,
                 (double)values[i]);
     return CLAT_OK;

@@ -181,12 +181,15 @@ enum clat_status bench_open(struct device *device, const struct model *model, in
     int w = (width ? width : model_default_size(model)) / model->latent_scale;
     double start = now();
     size_t before = device_memory_used(device);
+    bool half = device_stores_half(device);
     *out = NULL;
     if (!trial)
         FAIL(CLAT_ERROR_USAGE, "the model has no %s", stage->name);
     TRY(memory_new(1, sizeof *subject, &subject));
     TRY(subject_open(subject, device, model, h, w, trial->component));
     subject->trial = trial;
+    if (trial->component == COMPONENT_AUTOENCODER)
+        device_store_half(device, false);
     TRY(trial->open(subject, stage));
     TRY(device_finish(device));
     stage->load_seconds = now() - start;
@@ -194,6 +197,7 @@ enum clat_status bench_open(struct device *device, const struct model *model, in
     *out = subject;
     subject = NULL;
 out:
+    device_store_half(device, half);
     bench_close(subject);
     return status;
 }

@@ -70,6 +70,7 @@ static enum clat_status decode_once(struct run *run, struct picture *picture, in
     enum clat_status status;
     const float *latents = run->latents + (size_t)index * run->elements;
     float factor = (float)(1 / (double)run->latents_scale);
+    run_begin(run, COMPONENT_AUTOENCODER);
     TRY(picture_open(run, picture));
     for (size_t i = 0; i < run->elements; i++)
         picture->scaled[i] = factor * latents[i];

@@ -195,6 +195,7 @@ static enum clat_status evaluate(
     struct group *group = user;
     enum clat_status status;
     do {
+        run_begin(group->run, COMPONENT_UNET);
         status = open_network(group);
         if (status == CLAT_OK)
             status = denoiser_evaluate(&group->denoiser, sample, divisor, timestep, output);

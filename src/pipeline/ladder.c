@@ -82,25 +82,38 @@ static enum clat_status refuse(const struct run *run, size_t limit)
 
 /* ---- rungs ---------------------------------------------------------------------------------- */
 
-/* As the job says, but without a unit whose numbers were too small. */
-static void choose_kernels(struct run *run)
+static bool is_exact(const struct run *run, enum component component)
 {
+    const char *products = run->job->float32_matmul_precision;
+    return (run->rungs.exact >> component & 1) ||
+           (component == COMPONENT_AUTOENCODER && !(products && strcmp(products, "high") == 0));
+}
+
+bool run_stores_half(const struct run *run, enum component component)
+{
+    return device_stores_half(run->device) && component != COMPONENT_AUTOENCODER &&
+           !is_exact(run, component);
+}
+
+void run_begin(struct run *run, enum component component)
+{
+    run->stage = component;
     pipeline_choose_kernels(run->device, run->job);
-    if (run->rungs.float_only)
+    if (is_exact(run, component))
         device_allow_matrix_unit(run->device, false);
 }
 
 static void change_precision(struct run *run, bool half)
 {
     device_store_half(run->device, half);
-    choose_kernels(run);
+    pipeline_choose_kernels(run->device, run->job);
     if (run->events->precision)
         run->events->precision(run->events->user, half ? "f16" : "f32");
 }
 
 static bool can_store_half(const struct run *run)
 {
-    return !run->job->precision && !run->crew && !run->rungs.float_only &&
+    return job_leaves_precision_open(run->job) && !run->crew && !run->rungs.exact &&
            !device_stores_half(run->device);
 }
 
@@ -132,10 +145,11 @@ static bool move(struct run *run)
         return false;
     run_warn(run, "'%s' has too little memory: '%s' takes its place", before,
         device_facts(run->device)->name);
-    if (!run->job->precision && device_stores_half(run->device))
-        change_precision(run, false);
-    choose_kernels(run);
-    run->rungs = (struct rungs){.float_only = run->rungs.float_only};
+    bool half = device_stores_half(run->device);
+    pipeline_prepare(run->device, run->job);
+    if (device_stores_half(run->device) != half)
+        change_precision(run, !half);
+    run->rungs = (struct rungs){.exact = run->rungs.exact};
     run->group = run->images < GROUP_LIMIT ? run->images : GROUP_LIMIT;
     return true;
 }
@@ -155,6 +169,8 @@ static enum clat_status predict(struct run *run)
         !request->alone && (run->group < run->images || run->crew) && !run->rungs.apart;
     request->half = device_stores_half(run->device);
     request->bands = run->rungs.bands;
+    for (int component = 0; component < COMPONENTS; component++)
+        request->exact |= (unsigned)is_exact(run, (enum component)component) << component;
     request->streams = run->rungs.streams;
     return model_memory(run->model, device_facts(run->device), request, &run->memory);
 }
@@ -243,9 +259,26 @@ enum clat_status run_check_autoencoder(struct run *run, bool encodes)
 
 /* ---- after a fault -------------------------------------------------------------------------- */
 
-static bool multiplies_half(const struct device *device)
+/* Whether any component still has weights of 16 bits. */
+static bool has_half(const struct run *run)
 {
-    return device_stores_half(device) || device_facts(device)->unit.kind != UNIT_NONE;
+    return (model_has_text_encoder(run->model) && run_stores_half(run, COMPONENT_CONDITION)) ||
+           (model_has(run->model, COMPONENT_UNET) && run_stores_half(run, COMPONENT_UNET));
+}
+
+/* The stage that gave no numbers is done with 32 bits; false if it was. */
+static bool raise_precision(struct run *run)
+{
+    const struct device_facts *facts = device_facts(run->device);
+    bool half = run_stores_half(run, run->stage);
+    if (!half && facts->matrix_unit == MATRIX_UNIT_NONE && facts->unit.kind == UNIT_NONE)
+        return false;
+    run_warn(run, "%s; with %s of 16 bits: those of 32 take their place", status_text(),
+        half ? "weights" : "factors");
+    run->rungs.exact |= 1u << run->stage;
+    if (half && !has_half(run))
+        change_precision(run, false);
+    return true;
 }
 
 /* True if the device is fit for another try. */
@@ -264,13 +297,8 @@ static bool repair(struct run *run, enum device_trouble trouble, enum clat_statu
         rungs->budget = smaller(device_memory_short(run->device), run->memory.peak) - 1;
         return true;
     }
-    if (*status == CLAT_ERROR_CHECK && multiplies_half(run->device)) {
-        run_warn(run, "%s; with %s of 16 bits: those of 32 take their place", status_text(),
-            device_stores_half(run->device) ? "weights" : "factors");
-        rungs->float_only = true;
-        change_precision(run, false);
-        return true;
-    }
+    if (*status == CLAT_ERROR_CHECK)
+        return raise_precision(run);
     return false;
 }
 

@@ -14,11 +14,14 @@ static void tensor_loaded(void *user)
 enum clat_status loading_open(struct loading *loading, struct run *run, enum component component,
     enum pipeline_phase phase, size_t tensors)
 {
+    run_begin(run, component);
     *loading = (struct loading){.run = run,
+        .half = device_stores_half(run->device),
         .loader = {.device = run->device,
             .pixels = run->h * run->w,
             .loaded = tensor_loaded,
             .user = run}};
+    device_store_half(run->device, run_stores_half(run, component));
     run->phase = phase;
     run->loaded = 0;
     run->to_load = (int)tensors;
@@ -28,6 +31,8 @@ enum clat_status loading_open(struct loading *loading, struct run *run, enum com
 
 void loading_close(struct loading *loading)
 {
+    if (loading->run)
+        device_store_half(loading->run->device, loading->half);
     weights_close(loading->loader.weights);
     loader_close(&loading->loader);
 }

@@ -104,6 +104,15 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* What is loaded from now on is this component. */
+static void begin(
+    struct device *dry, const struct memory_request *request, enum component component)
+{
+    bool exact = request->exact >> component & 1;
+    device_store_half(dry, request->half && !exact && component != COMPONENT_AUTOENCODER);
+    device_allow_matrix_unit(dry, !exact);
+}
+
 enum clat_status model_memory(const struct model *model, const struct device_facts *facts,
     const struct memory_request *request, struct model_memory *memory)
 {
@@ -112,13 +121,16 @@ enum clat_status model_memory(const struct model *model, const struct device_fac
     int h = request->height / model->latent_scale, w = request->width / model->latent_scale;
     *memory = (struct model_memory){0};
     TRY(device_open_dry(facts, &dry));
-    device_store_half(dry, request->half);
+    begin(dry, request, COMPONENT_CONDITION);
     if (!request->alone)
         TRY(measure_text(model, dry, memory));
+    begin(dry, request, COMPONENT_AUTOENCODER);
     if (request->encodes)
         TRY(measure_encoder(model, dry, h, w, memory));
+    begin(dry, request, COMPONENT_UNET);
     if (!request->alone && model_has(model, COMPONENT_UNET))
         TRY(measure_unet(model, dry, h, w, request, memory));
+    begin(dry, request, COMPONENT_AUTOENCODER);
     if (!(request->alone && request->encodes))
         TRY(measure_decoder(model, dry, h, w, request->bands, memory));
     memory->sampling = memory->unet_weights + memory->unet_activations;

@@ -116,15 +116,16 @@ struct model_memory {
 };
 struct memory_request {
     int height, width;
-    int images;               /* per UNet call */
-    int timesteps;            /* that are planned */
-    bool guided;              /* two UNet rows per image */
-    bool several;             /* more images follow: UNet and decoder stay side by side */
-    bool half;                /* weights are kept as half */
-    bool bands;               /* the decoder works in bands of rows, whatever the size */
-    bool streams;             /* the UNet's levels take turns on the device */
-    bool encodes;             /* pictures are encoded first */
-    bool alone;               /* one half of the autoencoder is all: the encoder if `encodes` */
+    int images;     /* per UNet call */
+    int timesteps;  /* that are planned */
+    bool guided;    /* two UNet rows per image */
+    bool several;   /* more images follow: UNet and decoder stay side by side */
+    bool half;      /* weights are kept as half, but for those of the autoencoder */
+    unsigned exact; /* bits of components that have float weights and use no matrix unit */
+    bool bands;     /* the decoder works in bands of rows, whatever the size */
+    bool streams;   /* the UNet's levels take turns on the device */
+    bool encodes;   /* pictures are encoded first */
+    bool alone;     /* one half of the autoencoder is all: the encoder if `encodes` */
     struct kernel_use **uses; /* becomes a list of the kernels for all this, freed with free();
                                  NULL: not asked for */
     size_t *use_count;

@@ -91,10 +91,18 @@ void pipeline_choose_kernels(struct device *device, const struct job *job)
     device_allow_matrix_unit(device, !generic && allows_units(device, job));
 }
 
+/* GPUs wait for their memory, and 11 bits of a weight are not seen in a picture
+ * (tests/precision.c). */
+static bool wants_half(const struct device *device, const struct job *job)
+{
+    return job_leaves_precision_open(job) ? !device_facts(device)->on_host
+                                          : is_word(job->precision, "f16");
+}
+
 void pipeline_prepare(struct device *device, const struct job *job)
 {
     device_set_patience(device, job->device_timeout);
-    device_store_half(device, is_word(job->precision, "f16"));
+    device_store_half(device, wants_half(device, job));
     pipeline_choose_kernels(device, job);
     if (is_word(job->gemm, "clblast"))
         gemm_set_engine(device, GEMM_CLBLAST);
@@ -149,14 +157,29 @@ static void stop_listening(struct device *device)
     device_on_cancel(device, NULL, NULL);
 }
 
+/* All alike: where an image is made does not change it. */
+static void prepare_all(struct device *const *devices, size_t count, const struct job *job)
+{
+    bool half = true;
+    for (size_t i = 0; i < count; i++) {
+        pipeline_prepare(devices[i], job);
+        half = half && device_stores_half(devices[i]);
+    }
+    for (size_t i = 0; i < count && !half; i++) {
+        device_store_half(devices[i], false);
+        pipeline_choose_kernels(devices[i], job);
+    }
+}
+
 /* What stands before sampling is done by the first. */
 static enum clat_status run_on(struct device *const *devices, size_t count,
     const struct model *model, const struct job *job, const struct pipeline_events *events,
     bool *begun)
 {
     struct run run = {.device = devices[0], .model = model, .job = job, .events = events};
-    for (size_t i = 0; i < count; i++)
-        pipeline_prepare(devices[i], job);
+    prepare_all(devices, count, job);
+    if (events->precision && job_leaves_precision_open(job) && device_stores_half(devices[0]))
+        events->precision(events->user, "f16");
     listen(&run);
     enum clat_status status = make_images(&run, devices, count, begun);
     run_free(&run);

@@ -61,8 +61,9 @@ struct pipeline_events {
 
 struct model; /* model.h: an opened model folder */
 
-/* How all networks loaded from now on are computed and kept: a job's `gemm` and `kernels` (NULL is
- * "auto"), `precision` (NULL is "f32") and `float32_matmul_precision` (NULL is "highest"). */
+/* How networks loaded from now on are computed and kept: a job's `gemm`, `kernels` and `precision`
+ * (NULL is "auto"), and `float32_matmul_precision` (NULL is "highest"). A job keeps more of
+ * its components exact (run_begin). */
 void pipeline_prepare(struct device *device, const struct job *job);
 /* `kernels` and `float32_matmul_precision` alone: for another device. */
 void pipeline_choose_kernels(struct device *device, const struct job *job);

@@ -15,9 +15,9 @@
 struct preview {
     struct colours colours;
     bool borrowed; /* the colours are another's */
-    float *clean; /* [images of a group][elements], as the last evaluation saw them */
-    int kept;     /* images in it */
-    float *rgb;   /* [h][w][3] */
+    float *clean;  /* [images of a group][elements], as the last evaluation saw them */
+    int kept;      /* images in it */
+    float *rgb;    /* [h][w][3] */
 };
 
 /* ---- what is decoded to learn from ---------------------------------------------------------- */

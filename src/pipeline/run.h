@@ -27,7 +27,7 @@ struct rungs {
     bool apart;       /* all images are sampled before the first is decoded */
     bool bands;       /* the decoder works in bands of rows */
     bool streams;     /* the UNet's levels take turns on the device */
-    bool float_only;  /* weights or factors of 16 bits gave values that are no numbers */
+    unsigned exact;   /* bits of components: their weights or factors of 16 bits gave no numbers */
     bool rebuilt;     /* the device's context was lost, and made anew */
     unsigned refused; /* kernels that were known not to build when memory was planned */
 };
@@ -78,6 +78,7 @@ struct run {
     bool scaled_image;   /* compat: and what stands beside the sample is divided like it */
     struct noise_source noise;
 
+    enum component stage; /* that is at work */
     struct unet unet;
     struct autoencoder decoder;
     struct preview *preview; /* preview.h; NULL: nobody wants one */
@@ -94,6 +95,11 @@ enum clat_status run_plan(struct run *run);
 enum clat_status run_check_memory(struct run *run);
 /* The same for one half of the autoencoder alone. */
 enum clat_status run_check_autoencoder(struct run *run, bool encodes);
+/* What is loaded and run from now on belongs to this component, and gets the precision that the job
+ * and its rungs leave it. An autoencoder, whose sums go far beyond those of a UNet, has float
+ * weights always, and a matrix unit only if the job asks for it by name. */
+void run_begin(struct run *run, enum component component);
+bool run_stores_half(const struct run *run, enum component component);
 /* True if a stage that failed with *status, and has released what it made on the device, is to be
  * done again: by now something is different. False after CLAT_OK too. */
 bool run_recovers(struct run *run, enum clat_status *status);
@@ -120,6 +126,7 @@ void run_free(struct run *run);
 struct loading {
     struct loader loader;
     struct run *run;
+    bool half; /* of other components: device_store_half() */
 };
 enum clat_status loading_open(struct loading *loading, struct run *run, enum component component,
     enum pipeline_phase phase, size_t tensors);

@@ -69,6 +69,12 @@ static void judge(void *user, const struct selftest_check *check)
     snprintf(attempt->shape, sizeof attempt->shape, "%s", check->shape);
 }
 
+static void use_units(struct device *device, enum matrix_unit matrix_unit, struct group_unit unit)
+{
+    device_force_matrix_unit(device, matrix_unit);
+    device_force_unit(device, unit);
+}
+
 /* Runs it on a device, with memory of `size`; *peak is what it took. */
 static enum clat_status run_call(
     struct device *device, struct attempt *attempt, size_t size, size_t *peak)
@@ -76,17 +82,23 @@ static enum clat_status run_call(
     enum clat_status status;
     struct trial trial = {
         .device = device, .form = "first use", .work = WORK, .tell = judge, .user = attempt};
+    const struct device_facts *facts = device_facts(device);
     bool half = device_stores_half(device);
+    enum matrix_unit matrix_unit = facts->matrix_unit;
+    struct group_unit unit = facts->unit;
     attempt->passed = true;
     attempt->error = 0;
     attempt->limit = 1;
     device_store_half(device, attempt->call.half);
+    if (!attempt->call.units)
+        use_units(device, MATRIX_UNIT_NONE, (struct group_unit){0});
     TRY(pool_open(device, size, &trial.pool));
     TRY(trial_case(&trial, find_check(attempt->call.op), &attempt->call));
     *peak = trial.pool.peak;
 out:
     pool_close(&trial.pool);
     device_store_half(device, half);
+    use_units(device, matrix_unit, unit);
     return status;
 }
 
