@@ -1,29 +1,33 @@
-/* net_units.c - UNet and decoder on the matrix unit of sub-groups, emulated, against the reference.
- * SPDX-License-Identifier: MIT
+/* net_units.c - UNet and decoder on kernels that models as small as those of the tests would not
+ * take, against the reference. SPDX-License-Identifier: MIT
  *
- * Every product rounds its factors to 11 bits (half) or 8 (bf16): 2^-12 and 2^-9 of each factor at
- * most, half as much on average, and errors of layer after layer add up as if by chance. Limits are
- * twice what was measured. */
+ * The matrix unit of sub-groups, emulated: every product rounds its factors to 11 bits (half) or 8
+ * (bf16): 2^-12 and 2^-9 of each factor at most, half as much on average, and errors of layer after
+ * layer add up as if by chance. Limits are twice what was measured.
+ *
+ * Winograd's convolutions of GPUs, which only pay with many channels: a table of tuning asks for
+ * them. */
 #include "check.h"
 #include "device/group_unit.h"
+#include "device/tuning.h"
 #include "golden.h"
 #include "networks/autoencoder.h"
 #include "networks/unet.h"
+#include "ops/conv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static struct device *device;
 static struct weights *goldens;
+static const char *form;
 
 static void check_output(const char *name, const struct tensor *y, double limit)
 {
     char label[96];
-    const struct group_unit *unit = &device_facts(device)->unit;
     const struct weight *golden = golden_find(goldens, name);
     float *values = malloc(golden_count(golden) * sizeof *values);
-    snprintf(label, sizeof label, "%s on %s%s", name, unit_shape(unit->kind)->name,
-        unit->bf16 ? ", bf16" : "");
+    snprintf(label, sizeof label, "%s on %s", name, form);
     CHECK_OK(tensor_read_nchw(device, y, values));
     check_near(label, values, golden_floats(goldens, name), golden_count(golden), limit);
     free(values);
@@ -109,10 +113,25 @@ static void check_decoder(double limit)
 
 static void check_unit(struct group_unit unit, double unet_limit, double decoder_limit)
 {
+    form = unit.bf16 ? "a matrix unit, bf16" : "a matrix unit";
     device_force_unit(device, unit);
     check_unet(unet_limit);
     check_decoder(decoder_limit);
     device_allow_matrix_unit(device, false);
+}
+
+static void check_winograd(void)
+{
+    struct tuning *tuning;
+    form = "Winograd in groups";
+    CHECK_OK(tuning_new(&tuning));
+    CHECK_OK(
+        tuning_parse(tuning, "test", "any | * | conv | * * * 1 | variant=winograd_in_groups\n"));
+    device_set_tuning(device, tuning);
+    CHECK(conv_choose(device, 32, 32, 1, 64) == CONV_WINOGRAD_GROUPS, "not taken");
+    check_unet(3e-5);
+    check_decoder(3e-5);
+    device_set_tuning(device, NULL);
 }
 
 int main(void)
@@ -122,6 +141,7 @@ int main(void)
     device_force_shape(device, false);
     check_unit((struct group_unit){UNIT_MMA, false, true}, 1.3e-3, 2.4e-3);
     check_unit((struct group_unit){UNIT_MMA, true, true}, 9e-3, 1.2e-2);
+    check_winograd();
     weights_close(goldens);
     device_close(device);
     return check_result();
