@@ -29,8 +29,8 @@ model=$data/compvis/inpainting_big
 picture=$model/image.png
 
 run encode "$picture" -m "$model" -o latents.npy
-run decode latents.npy -m "$model" -o decoded.png
-run reconstruct "$picture" -m "$model" -o again.png >psnr.txt
+run decode latents.npy -m "$model" -o decoded.png --no-ai-mark
+run reconstruct "$picture" -m "$model" -o again.png --no-ai-mark >psnr.txt
 same decoded.png again.png "there and back in two steps and in one"
 check
 grep -Eq '^image 0: PSNR [0-9]+\.[0-9][0-9] dB$' psnr.txt || fail "reconstruct prints $(cat psnr.txt)"
@@ -38,7 +38,7 @@ run reconstruct "$picture" "--image=$picture" -m "$model" --json >psnr.json
 check
 grep -Eq '^\{"psnr": \[[0-9.]+, [0-9.]+\]\}$' psnr.json || fail "reconstruct --json prints $(cat psnr.json)"
 run encode "$picture" -m "$model" -o latents.safetensors
-run decode latents.safetensors -m "$model" -o tensors.png
+run decode latents.safetensors -m "$model" -o tensors.png --no-ai-mark
 same decoded.png tensors.png "both kinds of files"
 
 # ---- what generate makes can be decoded, and a picture can be started from

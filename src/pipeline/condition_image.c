@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#define SIDE_UNIT 32 /* pixels, of a PNG */
+#define SIDE_UNIT 32      /* pixels, of a PNG */
+#define RESULT_LIMIT 8192 /* as height and width have it */
 
 enum clat_status enlarge_settle(struct run *run)
 {
@@ -17,6 +18,12 @@ enum clat_status enlarge_settle(struct run *run)
     int scale = run->model->latent_scale;
     TRY(pictures_read("image", &run->job->images,
         &(struct picture_rules){PNG_RGB, PICTURE_SIGNED, SIDE_UNIT}, images));
+    if (images->height > RESULT_LIMIT / scale || images->width > RESULT_LIMIT / scale)
+        FAIL(CLAT_ERROR_INPUT,
+            "image: '%s': enlarged it would have %d x %d pixels, but sides of at most %d are "
+            "possible: make it smaller, or cut it into parts of at most %d",
+            run->job->images.items[0], images->width * scale, images->height * scale, RESULT_LIMIT,
+            RESULT_LIMIT / scale);
     run->items = images->count;
     run->height = images->height * scale;
     run->width = images->width * scale;

@@ -72,12 +72,14 @@ static enum clat_status refuse(const struct run *run, size_t limit)
     return status_set(CLAT_ERROR_MEMORY,
         "an image of %d x %d pixels needs %.0f MiB on '%s' (text encoder %.0f; UNet %.0f and its "
         "activations %.0f; decoder %.0f and %.0f), but %.0f MiB are free, %.0f in one buffer: "
-        "choose a smaller height and width, or another device",
+        "choose %s, or another device",
         run->width, run->height, mebibytes(memory->peak), device_facts(run->device)->name,
         mebibytes(memory->text_weights + memory->text_activations), mebibytes(memory->unet_weights),
         mebibytes(memory->unet_activations), mebibytes(memory->decoder_weights),
         mebibytes(memory->decoder_activations), mebibytes(limit),
-        mebibytes(device_facts(run->device)->largest_buffer));
+        mebibytes(device_facts(run->device)->largest_buffer),
+        run->model->task == TASK_SUPER_RESOLUTION ? "a smaller image"
+                                                  : "a smaller height and width");
 }
 
 /* ---- rungs ---------------------------------------------------------------------------------- */
