@@ -429,7 +429,7 @@ struct clat_check {
     const char *fault; /* why the kernel could not run; NULL: it ran */
 };
 struct clat_selftest {
-    const struct clat_device *device; /* the one tested; its index is not known: -1 */
+    const struct clat_device *device; /* the one tested; index -1, score and facts are not known */
     size_t count, failed;
     const struct clat_check *checks; /* [count] */
 };

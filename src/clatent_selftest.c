@@ -64,6 +64,7 @@ static enum clat_status copy_facts(
     TRY(arena_string(arena, facts->driver, &device->driver));
     TRY(arena_string(arena, facts->version, &device->version));
     TRY(arena_string(arena, "", &device->reason));
+    TRY(arena_string(arena, facts->pci, &device->pci));
     to->device = device;
 out:
     return status;
