@@ -153,13 +153,20 @@ static bool fail_call(const char *function, int code, int n)
     return outcome.faults > 0;
 }
 
-/* Allocations: each of the first, then ever fewer. */
+/* Allocations: each of the first ones, which are of every kind, then one of STRIDE: a prime, so
+ * that those of networks, which come in the same order layer by layer, are met at all of their
+ * places. CLATENT_FAULTS=all walks along all of them (a minute). */
+#define FIRST 40
+#define STRIDE 11
+
 static void check_allocations(void)
 {
+    const char *word = getenv("CLATENT_FAULTS");
+    bool all = word && strcmp(word, "all") == 0;
     int n = 1, failed = 0;
-    for (; fail_call("clCreateBuffer", -4, n); n += 1 + n / 2)
+    for (; fail_call("clCreateBuffer", -4, n); n += all || n < FIRST ? 1 : STRIDE)
         failed++;
-    CHECK(failed > 12 && n > 500, "%d allocations failed, the last was number %d", failed, n);
+    CHECK(failed > 100 && n > 500, "%d allocations failed, the last was number %d", failed, n);
     CHECK(fail_call("clCreateBuffer", -5, 7), "no seventh allocation");
 }
 
@@ -284,7 +291,7 @@ static void check_units(void)
     run(&job, &outcome); /* as the first trial has no such values, but the text's embeddings do */
     CHECK(outcome.faults > 0 && outcome.status == CLAT_OK, "%s", status_text());
     CHECK(strstr(outcome.warning, "factors of 16 bits"), "%s", outcome.warning);
-    check_same(&outcome, wanted, SAME);
+    check_same(&outcome, wanted, ROUNDED); /* the text encoder keeps its unit */
     forget(&outcome);
     unsetenv("CLATENT_TEST_DEVICE");
     unsetenv("CLATENT_CACHE");

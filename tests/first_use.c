@@ -3,7 +3,8 @@
  *
  * The fault layer changes the text of a kernel so that it builds, runs, and gives finite numbers
  * that are wrong. The job makes the right picture with the fallback of that file, with one warning;
- * or, where there is none, it ends in CLAT_ERROR_CHECK. */
+ * or, where there is none, it ends in CLAT_ERROR_CHECK. Likewise with a file that does not build.
+ */
 #include "check.h"
 #include "device/fallback.h"
 #include "device/verdict.h"
@@ -246,6 +247,27 @@ static void check_found(const struct mutation *mutation)
             "%s: status %d: %s", mutation->file, status, status_text());
 }
 
+/* A file that does not build is replaced likewise. */
+static void check_unbuilt(const struct mutation *mutation)
+{
+    struct outcome told = {.warnings = 0};
+    struct kernel_use use = use_of(mutation);
+    fresh_device();
+    if (!use_shape(mutation->shape))
+        return;
+    device_on_warning(device, keep_warning, &told);
+    fault_set("CLFAULT_BUILD", "%s.cl -", mutation->file);
+    enum clat_status status = first_use_check(device, &use, 1);
+    CHECK(layer->faults() > 0, "%s: no fault was made", mutation->file);
+    if (fallback_exists(mutation->file))
+        CHECK(status == CLAT_OK && fallback_is_taken(device_facts(device), mutation->file) &&
+                  told.warnings == 1 && strstr(told.warning, "does not build"),
+            "%s: status %d, %d warnings: %s", mutation->file, status, told.warnings, told.warning);
+    else
+        CHECK(status == CLAT_ERROR_DEVICE && strstr(status_text(), "does not build"),
+            "%s: status %d: %s", mutation->file, status, status_text());
+}
+
 /* Every row of the table of fallbacks has its mutation. */
 static void check_rows(void)
 {
@@ -357,6 +379,7 @@ int main(void)
         if (mutations[i].shape == CPU_UNIT || mutations[i].shape == GROUPS_UNIT)
             check_unit(&mutations[i]);
         check_found(&mutations[i]);
+        check_unbuilt(&mutations[i]);
     }
     fresh_device();
     check_jobs();
