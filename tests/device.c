@@ -522,8 +522,8 @@ static void check_preparation(struct device *device, struct pool *pool)
     device_prepare(device, dry);
     device_close(dry);
     CHECK(device->preparation && built == 0, "%d built", built);
-    CHECK(device->builds_ahead > device->builds || device->cache_hits, "%d programs are expected, %d built",
-        device->builds_ahead, device->builds);
+    CHECK(device->builds_ahead > device->builds || device->cache_hits,
+        "%d programs are expected, %d built", device->builds_ahead, device->builds);
     while (device->preparation)
         device_prepare_next(device);
     first = built;

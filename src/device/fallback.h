@@ -20,7 +20,8 @@ const char *fallback_file(size_t row);
  * Nothing if all depends on it. */
 void fallback_take(struct device *device, const char *file);
 
-/* Takes back what was noted since `refused` was the fact: a trial of parameters failed, not the file.
+/* Takes back what was noted since `refused` was the fact: a trial of parameters failed, not the
+ * file.
  */
 void fallback_forget(struct device *device, unsigned refused);
 
