@@ -24,7 +24,7 @@ _clatent()
         --rng) words="torch numpy philox" ;;
         --generator) words="image batch" ;;
         --compat) words="none diffusers" ;;
-        --precision) words="f32 f16" ;;
+        --precision) words="auto f32 f16" ;;
         --gemm) words="auto own clblast" ;;
         --kernels) words="auto generic" ;;
         --float32-matmul-precision) words="highest high" ;;

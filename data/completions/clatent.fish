@@ -91,7 +91,7 @@ complete -c clatent -n '__fish_seen_subcommand_from generate encode decode recon
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l no-ai-mark -d 'the opposite of --ai-mark'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l device -x -d 'an OpenCL device by its number, pci: and its bus address, or part of its name'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l device-timeout -x -d 'give a device up that has not answered for so long, 0: never'
-complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l precision -x -a 'f32 f16' -d 'of the weights in memory: f16 rounds them to 11 bits and takes half the space'
+complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l precision -x -a 'auto f32 f16' -d 'of text encoder and UNet: f16 keeps their weights in memory with 11 bits and half the space'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l gemm -x -a 'auto own clblast' -d 'which kernels multiply matrices'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l kernels -x -a 'auto generic' -d 'generic: only the plain kernels that run anywhere, slower'
 complete -c clatent -n '__fish_seen_subcommand_from generate encode decode reconstruct bench tune' -l float32-matmul-precision -x -a 'highest high' -d 'high: factors of 16 bits where a matrix unit has them'
