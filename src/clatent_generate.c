@@ -217,11 +217,12 @@ static enum clat_status open_devices(struct run *run, struct run *last)
         opened_hand_over(&last->opened, &run->opened);
         return CLAT_OK;
     }
+    pipeline_store_clear(run->store);
     opened_close_devices(&last->opened);
     return opened_devices(run->context, &run->opened);
 }
 
-enum clat_status run_generate(struct run *run, struct run *last)
+enum clat_status run_generate(struct run *run, struct run *last, bool more)
 {
     enum clat_status status = CLAT_OK;
     struct pipeline_events events = {.user = run,
@@ -236,8 +237,8 @@ enum clat_status run_generate(struct run *run, struct run *last)
         .trace = run->trace ? on_trace : NULL};
     TRY(open_devices(run, last));
     name_devices(run);
-    TRY(pipeline_run_on(run->opened.devices, run->opened.device_count, run->opened.model,
-        &run->opened.job, &events));
+    TRY(pipeline_run_kept(run->opened.devices, run->opened.device_count, run->opened.model,
+        &run->opened.job, &events, run->store, more));
     TRY(output_finish(&run->output));
     if (run->trace) {
         struct safetensors_writer *trace = run->trace;

@@ -11,6 +11,7 @@ struct run {
     struct clat_context *context;
     struct opened opened;
     struct pipeline_outline outline;
+    struct pipeline_store *store; /* what stays loaded; the jobs' */
     struct output output;
     struct safetensors_writer *trace;
     char devices[1024]; /* their names */
@@ -26,8 +27,8 @@ enum clat_status run_prepare(
     struct run *run, const struct job_values *values, const struct run *before, size_t count);
 
 /* Makes the images; the device is taken over from the `last` run (NULL: there was none), if it is
- * the same. */
-enum clat_status run_generate(struct run *run, struct run *last);
+ * the same. `more`: others follow, which may take over the networks. */
+enum clat_status run_generate(struct run *run, struct run *last, bool more);
 void run_close(struct run *run);
 
 #endif

@@ -390,10 +390,36 @@ static bool is_finished(const struct run *run)
     return finished;
 }
 
+/* Prompts of all runs, so that those of one model are encoded together. */
+static enum clat_status open_store(struct jobs *jobs)
+{
+    enum clat_status status;
+    TRY(pipeline_store_new(&jobs->store));
+    for (size_t i = 0; i < jobs->plan.run_count; i++) {
+        struct run *run = &jobs->runs[i];
+        const struct texts *prompts = &run->opened.job.prompts;
+        run->store = jobs->store;
+        for (size_t j = 0; j < prompts->count && !is_finished(run) && i > 0; j++)
+            TRY(pipeline_store_expect(jobs->store, run->opened.model, prompts->items[j]));
+    }
+out:
+    return status;
+}
+
+/* The run that comes after this one; NULL: none. */
+static struct run *next_run(const struct jobs *jobs, size_t index)
+{
+    while (++index < jobs->plan.run_count)
+        if (!is_finished(&jobs->runs[index]))
+            return &jobs->runs[index];
+    return NULL;
+}
+
 static enum clat_status run_all(struct jobs *jobs)
 {
     enum clat_status status = CLAT_OK;
     struct run *last = NULL;
+    TRY(open_store(jobs));
     for (size_t i = 0; i < jobs->page_count; i++)
         TRY(page_open(&jobs->pages[i]));
     TRY(jobs_show_finished(jobs));
@@ -401,7 +427,9 @@ static enum clat_status run_all(struct jobs *jobs)
         struct run *run = &jobs->runs[i];
         if (is_finished(run))
             continue;
-        TRY(tell_where(run_generate(run, last), jobs->plan.runs[i].name));
+        const struct run *next = next_run(jobs, i);
+        bool more = next && next->opened.model == run->opened.model;
+        TRY(tell_where(run_generate(run, last, more), jobs->plan.runs[i].name));
         last = run;
     }
     for (size_t i = 0; i < jobs->page_count; i++)
@@ -413,6 +441,7 @@ out:
 /* Backwards: a run may have the model of one before it. */
 static void close_all(struct jobs *jobs)
 {
+    pipeline_store_free(jobs->store);
     for (size_t i = jobs->runs ? jobs->plan.run_count : 0; i-- > 0;)
         run_close(&jobs->runs[i]);
     for (size_t i = 0; jobs->spots && i < jobs->images; i++)

@@ -98,6 +98,24 @@ refused 2 'more than the 67 million pixels' -p a --seed 1 --sweep seed=1-4096 --
 refused 2 "num_inference_steps=3, scheduler=ddim,eta=7: --sweep: eta is '7'" -p a --sweep steps=3 --sweep 'scheduler=[ddim, "ddim,eta=7"]'
 refused 4 'scheduler=dimm' -p a --sweep scheduler=ddim,dimm
 
+# ---- networks are loaded once; another size loads them anew
+check
+"$clatent" generate -p a --seed 1 --sweep scheduler=ddim,euler --sweep steps=1-2 --sweep prompt=a,b --progress json \
+    -o 'once-{index}.png' 2>err || fail "a sweep gives $?: $(cat err)"
+loads() { grep -o '"phase": "[^"]*"' err | grep -v 'building kernels' | uniq | grep -c "loading $1"; }
+for network in 'text encoder' UNet decoder; do
+    check
+    [ "$(loads "$network")" -eq 1 ] || fail "$network: loaded $(loads "$network") times"
+done
+check
+"$clatent" generate -p a --seed 1 --sweep height=64,72 --sweep steps=1-2 --progress json -o 'twice-{index}.png' 2>err ||
+    fail "a sweep gives $?: $(cat err)"
+[ "$(loads UNet)" -eq 2 ] || fail "two sizes load the UNet $(loads UNet) times"
+generate -p a --seed 1 --height 72 --steps 2 -o size.png
+same twice-3.png size.png
+generate -p b --seed 1 --scheduler euler --steps 2 -o once.png
+same once-7.png once.png
+
 # ---- jobs that go on
 resume() { generate -p 'a red circle' --seed 3 --sweep scheduler=ddim,euler --sweep steps=2,3 --sweep seed=1-2 \
     --sheet r/sheet.png -o 'r/{index}.png' --resume "$@"; }

@@ -6,9 +6,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "pipeline/condition.h"
+#include "pipeline/keep.h"
 #include "text/wordpiece.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define AHEAD_BYTES ((size_t)128 << 20) /* of embeddings for later jobs, at one time */
 
 static enum clat_status open_tokenizer(const struct model *model, struct wordpiece **tokenizer)
 {
@@ -31,17 +35,15 @@ out:
     return status;
 }
 
-static enum clat_status tokenise(struct run *run)
+static enum clat_status tokenise(struct run *run, const char **texts)
 {
     enum clat_status status;
     struct wordpiece *tokenizer = NULL;
     size_t tokens = (size_t)run->tokens;
     TRY(open_tokenizer(run->model, &tokenizer));
-    for (int row = 0; row < run->rows; row++) {
-        int prompt = row - (run->guided ? 1 : 0);
-        const char *text = prompt < 0 ? "" : run->job->prompts.items[prompt];
-        TRY(wordpiece_encode(tokenizer, text, run->tokens, run->ids + (size_t)row * tokens, NULL));
-    }
+    for (int row = 0; row < run->rows; row++)
+        TRY(wordpiece_encode(
+            tokenizer, texts[row], run->tokens, run->ids + (size_t)row * tokens, NULL));
 out:
     wordpiece_close(tokenizer);
     return status;
@@ -96,6 +98,7 @@ static enum clat_status load_and_encode(struct run *run)
     enum clat_status status;
     struct loading loading = {0};
     struct ldmbert bert = {0};
+    run_make_room(run, run->memory.text_weights + run->memory.text_activations);
     TRY(loading_open(
         &loading, run, COMPONENT_CONDITION, PHASE_LOAD_TEXT, run->memory.text_tensors));
     TRY(ldmbert_load(&loading.loader, &run->model->text_encoder, &bert));
@@ -120,11 +123,85 @@ out:
     return status;
 }
 
+/* ---- prompts of a job ----------------------------------------------------------------------- */
+
+/* The run's own rows. */
+static enum clat_status list_texts(const struct run *run, const char ***texts)
+{
+    enum clat_status status;
+    int guided = run->guided ? 1 : 0;
+    TRY(memory_new((size_t)run->rows, sizeof **texts, texts));
+    for (int row = 0; row < run->rows; row++)
+        (*texts)[row] = row < guided ? "" : run->job->prompts.items[row - guided];
+out:
+    return status;
+}
+
+/* True if all of them were encoded for an earlier job; then they are the context. */
+static bool find_all(struct run *run, const char **texts)
+{
+    size_t row = (size_t)run->tokens * (size_t)run->context_width;
+    for (int i = 0; i < run->rows; i++) {
+        const float *values = keep_find(run, texts[i]);
+        if (!values)
+            return false;
+        memcpy(run->context + (size_t)i * row, values, row * sizeof *values);
+    }
+    return true;
+}
+
+/* Texts of later jobs, behind the run's own, with room for their ids and embeddings. */
+static enum clat_status add_expected(struct run *run, const char ***texts)
+{
+    enum clat_status status = CLAT_OK;
+    size_t row = (size_t)run->tokens * (size_t)run->context_width;
+    size_t most = AHEAD_BYTES / (row * sizeof(float)), count = (size_t)run->rows;
+    const char *text;
+    while (count < most + (size_t)run->rows && (text = keep_next_expected(run))) {
+        void *grown = realloc(*texts, (count + 1) * sizeof **texts);
+        if (!grown)
+            FAIL(CLAT_ERROR_MEMORY, "no host memory for prompts");
+        *texts = grown;
+        (*texts)[count++] = text;
+    }
+    free(run->ids);
+    free(run->context);
+    run->ids = NULL;
+    run->context = NULL;
+    TRY(memory_new(count * (size_t)run->tokens, sizeof *run->ids, &run->ids));
+    TRY(memory_new(count * row, sizeof *run->context, &run->context));
+    run->rows = (int)count;
+out:
+    return status;
+}
+
+static enum clat_status keep_all(struct run *run, const char **texts)
+{
+    enum clat_status status = CLAT_OK;
+    size_t row = (size_t)run->tokens * (size_t)run->context_width;
+    for (int i = 0; i < run->rows && status == CLAT_OK; i++)
+        status = keep_add(run, texts[i], run->context + (size_t)i * row);
+    return status;
+}
+
+/* With jobs to come, their prompts go through the encoder too while it is there. */
 enum clat_status text_condition(struct run *run)
 {
     enum clat_status status;
-    TRY(tokenise(run));
+    const char **texts = NULL;
+    int rows = run->rows;
+    bool ahead = run->store && !run->events->trace;
+    TRY(list_texts(run, &texts));
+    if (ahead && find_all(run, texts))
+        goto out;
+    if (ahead)
+        TRY(add_expected(run, &texts));
+    TRY(tokenise(run, texts));
     TRY(condition_encode_ids(run));
+    if (ahead)
+        TRY(keep_all(run, texts));
 out:
+    run->rows = rows;
+    free(texts);
     return status;
 }

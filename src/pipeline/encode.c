@@ -71,6 +71,7 @@ static enum clat_status encode_pictures(
         .channels = config->latent_channels * (config->kind == AUTOENCODER_KL ? 2 : 1)};
     size_t picture = 3 * (size_t)pictures->height * (size_t)pictures->width;
     size_t elements = (size_t)config->latent_channels * (size_t)encoding.h * (size_t)encoding.w;
+    run_make_room(run, run->memory.encoder_weights + run->memory.encoder_activations);
     TRY(loading_open(
         &loading, run, COMPONENT_AUTOENCODER, PHASE_LOAD_ENCODER, run->memory.encoder_tensors));
     TRY(encoder_load(&loading.loader, config, &encoding.encoder));

@@ -28,14 +28,21 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* With what earlier jobs have left, which can be given back. */
+static size_t memory_of_system(const struct run *run)
+{
+    size_t left = system_memory_available("");
+    return left > SIZE_MAX - run->kept ? SIZE_MAX : left + run->kept;
+}
+
 /* A CPU device shares the system's memory with everything else that runs. */
 static size_t memory_free(const struct run *run)
 {
     const struct device_facts *facts = device_facts(run->device);
-    size_t used = device_memory_used(run->device);
+    size_t used = device_memory_used(run->device) - run->kept;
     size_t left = facts->global_memory > used ? facts->global_memory - used : 0;
     if (facts->on_host)
-        left = smaller(left, system_memory_available("") / (size_t)(run->crew ? run->crew : 1));
+        left = smaller(left, memory_of_system(run) / (size_t)(run->crew ? run->crew : 1));
     return run->rungs.budget ? smaller(left, run->rungs.budget) : left;
 }
 
@@ -123,7 +130,10 @@ static bool can_store_half(const struct run *run)
 static bool step_down(struct run *run, size_t limit)
 {
     struct rungs *rungs = &run->rungs;
-    if (run->request.several)
+    if (run->kept || run->keeps) {
+        run_release(run);
+        run->keeps = false;
+    } else if (run->request.several)
         rungs->apart = true;
     else if (!sampling_fits(run, limit) && run->group > 1 && !run->held)
         run->group = (run->group + 1) / 2;
@@ -167,8 +177,8 @@ static enum clat_status predict(struct run *run)
     request->uses = &run->uses;
     request->use_count = &run->use_count;
     request->images = run->held ? run->held : run->group;
-    request->several =
-        !request->alone && (run->group < run->images || run->crew) && !run->rungs.apart;
+    bool both = run->group < run->images || run->crew || run->keeps || run->kept;
+    request->several = !request->alone && both && !run->rungs.apart;
     request->half = device_stores_half(run->device);
     request->bands = run->rungs.bands;
     for (int component = 0; component < COMPONENTS; component++)
@@ -237,6 +247,12 @@ static enum clat_status begin(struct run *run)
     enum clat_status status = plan(run);
     run_recovers(run, &status);
     return status;
+}
+
+void run_make_room(struct run *run, size_t bytes)
+{
+    if (run->kept && memory_free(run) - run->kept < bytes)
+        run_release(run);
 }
 
 enum clat_status run_check_memory(struct run *run)

@@ -2,6 +2,7 @@
 #include "device/prepare.h"
 #include "pipeline/condition.h"
 #include "pipeline/crew.h"
+#include "pipeline/keep.h"
 #include "pipeline/preview.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ enum clat_status run_make_groups(struct run *run)
             TRY(run_sample(run));
             continue;
         }
-        if (run->sampled == run->images || (run->sampled == run->end && !run->request.several))
+        bool last = run->sampled == run->images && !run->keeps;
+        if (last || (run->sampled == run->end && !run->request.several))
             unet_free(run->device, &run->unet);
         TRY(run_decode(run));
     }
@@ -54,6 +56,7 @@ static enum clat_status make_images(
     enum clat_status status;
     run->crew = count > 1 ? (int)count : 0;
     TRY(run_settle(run));
+    TRY(keep_take(run));
     TRY(run_check_memory(run));
     TRY(task_condition(run));
     TRY(run_start_latents(run));
@@ -174,26 +177,34 @@ static void prepare_all(struct device *const *devices, size_t count, const struc
 /* What stands before sampling is done by the first. */
 static enum clat_status run_on(struct device *const *devices, size_t count,
     const struct model *model, const struct job *job, const struct pipeline_events *events,
-    bool *begun)
+    struct pipeline_store *store, bool more, bool *begun)
 {
-    struct run run = {.device = devices[0], .model = model, .job = job, .events = events};
+    struct run run = {.device = devices[0],
+        .model = model,
+        .job = job,
+        .events = events,
+        .store = count == 1 ? store : NULL,
+        .keeps = count == 1 && store && more};
     prepare_all(devices, count, job);
     if (events->precision && job_leaves_precision_open(job) && device_stores_half(devices[0]))
         events->precision(events->user, "f16");
     listen(&run);
     enum clat_status status = make_images(&run, devices, count, begun);
+    if (status == CLAT_OK)
+        keep_put(&run);
     run_free(&run);
     for (size_t i = 0; i < count; i++)
         stop_listening(devices[i]);
     return status;
 }
 
-enum clat_status pipeline_run_on(struct device *const *devices, size_t count, struct model *model,
-    const struct job *job, const struct pipeline_events *events)
+enum clat_status pipeline_run_kept(struct device *const *devices, size_t count, struct model *model,
+    const struct job *job, const struct pipeline_events *events, struct pipeline_store *store,
+    bool more)
 {
     bool begun = false;
     const struct pipeline_events *told = events ? events : &nobody;
-    enum clat_status status = run_on(devices, count, model, job, told, &begun);
+    enum clat_status status = run_on(devices, count, model, job, told, store, more, &begun);
     while (!begun && count > 1 && crew_can_replace(status)) {
         char sentence[2304];
         snprintf(sentence, sizeof sentence, "%s: the other devices do the work", status_text());
@@ -201,9 +212,15 @@ enum clat_status pipeline_run_on(struct device *const *devices, size_t count, st
             told->warn(told->user, sentence);
         devices++;
         count--;
-        status = run_on(devices, count, model, job, told, &begun);
+        status = run_on(devices, count, model, job, told, store, more, &begun);
     }
     return status;
+}
+
+enum clat_status pipeline_run_on(struct device *const *devices, size_t count, struct model *model,
+    const struct job *job, const struct pipeline_events *events)
+{
+    return pipeline_run_kept(devices, count, model, job, events, NULL, false);
 }
 
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
@@ -216,6 +233,7 @@ void run_release(struct run *run)
 {
     unet_free(run->device, &run->unet);
     autoencoder_free(run->device, &run->decoder);
+    run->kept = 0;
 }
 
 void run_free(struct run *run)

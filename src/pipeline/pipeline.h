@@ -86,6 +86,22 @@ enum clat_status pipeline_check(
 /* All images of a job, on one device, or on several that share them (crew.h). */
 enum clat_status pipeline_run_on(struct device *const *devices, size_t count, struct model *model,
     const struct job *job, const struct pipeline_events *events);
+
+/* What stays loaded between jobs: keep.h. */
+struct pipeline_store;
+enum clat_status pipeline_store_new(struct pipeline_store **store);
+/* A prompt of a job that will come; the text is the caller's, and good until then. */
+enum clat_status pipeline_store_expect(
+    struct pipeline_store *store, const struct model *model, const char *prompt);
+/* Gives back all that it holds: before its model or device goes. */
+void pipeline_store_clear(struct pipeline_store *store);
+void pipeline_store_free(struct pipeline_store *store); /* NULL is allowed */
+/* The same with a store (NULL: none): what it holds is taken over, and with `more` what the job has
+ * loaded stays there. Several devices keep nothing. */
+enum clat_status pipeline_run_kept(struct device *const *devices, size_t count, struct model *model,
+    const struct job *job, const struct pipeline_events *events, struct pipeline_store *store,
+    bool more);
+
 enum clat_status pipeline_run(struct device *device, struct model *model, const struct job *job,
     const struct pipeline_events *events);
 

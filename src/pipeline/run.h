@@ -79,6 +79,9 @@ struct run {
     struct noise_source noise;
 
     enum component stage; /* that is at work */
+    struct pipeline_store *store; /* keep.h; or NULL */
+    bool keeps;                   /* the networks stay there */
+    size_t kept; /* bytes of networks that were there, and have not been given back */
     struct unet unet;
     struct autoencoder decoder;
     struct preview *preview; /* preview.h; NULL: nobody wants one */
@@ -118,6 +121,8 @@ enum clat_status run_load_decoder(struct run *run);
 enum clat_status run_sample(struct run *run);
 /* decode.c: decodes and hands out what is sampled. */
 enum clat_status run_decode(struct run *run);
+/* Gives back networks of earlier jobs if there are not so many bytes free beside them. */
+void run_make_room(struct run *run, size_t bytes);
 /* Gives back the UNet and the decoder. */
 void run_release(struct run *run);
 void run_free(struct run *run);
