@@ -130,8 +130,8 @@ const struct job_key job_keys[] = {
         .field = FIELD(device_timeout),
         .help = "give a device up that has not answered for so long, 0: never; default 120, CPUs "
                 "never"},
-    {"precision", .kind = KEY_CHOICE, .recorded = true, .choices = precisions,
-        .argument = "auto|f32|f16", .field = FIELD(precision),
+    {"precision", .kind = KEY_CHOICE, .configured = true, .standard = "auto", .recorded = true,
+        .choices = precisions, .argument = "auto|f32|f16", .field = FIELD(precision),
         .help = "of text encoder and UNet: f16 keeps their weights in memory with 11 bits and half "
                 "the space; auto (default): f16 on GPUs, f32 on CPUs"},
     {"gemm", .kind = KEY_CHOICE, .configured = true, .standard = "auto", .recorded = true,
