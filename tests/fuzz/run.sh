@@ -10,7 +10,7 @@ mkdir -p "$1"
 work=$(cd "$1" && pwd)
 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- safetensors zip pickle json yaml png
+[ $# -gt 0 ] || set -- safetensors zip pickle json yaml png foreign
 clang=${CLANG:-clang}
 flags='-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
