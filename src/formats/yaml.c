@@ -302,10 +302,10 @@ out:
     return status;
 }
 
-void yaml_free(struct yaml_node *root)
+void yaml_node_free(struct yaml_node *root)
 {
     for (size_t i = 0; i < root->count; i++)
-        yaml_free(&root->children[i]);
+        yaml_node_free(&root->children[i]);
     free(root->children);
     free(root->key);
     free(root->text);

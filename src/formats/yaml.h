@@ -40,7 +40,13 @@ enum clat_status yaml_parse(
 /* The same for a piece of a file whose first line is `line`. */
 enum clat_status yaml_parse_at(
     const char *name, int line, const char *text, size_t size, struct yaml_node *root);
-void yaml_free(struct yaml_node *root);
+void yaml_node_free(struct yaml_node *root);
+/* Not a symbol of its own: libyaml has one of this name, and would call ours where a program is
+ * linked with both. */
+static inline void yaml_free(struct yaml_node *root)
+{
+    yaml_node_free(root);
+}
 
 /* A plain `null`, `~` or nothing at all: the key is as good as absent. */
 bool yaml_is_null(const struct yaml_node *node);
