@@ -70,12 +70,13 @@ static void run(const char *folder, const char *precision, struct outcome *outco
     model_close(model);
 }
 
-static void fresh_device(bool gpu)
+/* `words`: of CLATENT_TEST_DEVICE, NULL: the device as it is. */
+static void fresh_device(const char *words)
 {
     fault_none();
     device_close(device);
-    if (gpu)
-        setenv("CLATENT_TEST_DEVICE", "gpu", 1);
+    if (words)
+        setenv("CLATENT_TEST_DEVICE", words, 1);
     else
         unsetenv("CLATENT_TEST_DEVICE");
     device = golden_device();
@@ -125,7 +126,7 @@ static void check_model(const char *what, const char *folder, bool rounds)
 static void check_cpu(const char *folder)
 {
     static struct outcome open, given, full;
-    fresh_device(false);
+    fresh_device(NULL);
     run(folder, NULL, &open);
     run(folder, "auto", &given);
     run(folder, "f32", &full);
@@ -146,11 +147,11 @@ static void check_cpu(const char *folder)
 static void spoil(const char *folder, const char *precision, const char *change)
 {
     static struct outcome before;
-    fresh_device(true);
+    fresh_device("gpu");
     run(folder, precision, &before);
     CHECK(before.status == CLAT_OK, "%s", status_text());
     record_free(&before.record);
-    fresh_device(true);
+    fresh_device("gpu");
     fault_set("CLFAULT_MUTATE", "%s", change);
 }
 
@@ -159,7 +160,7 @@ static void spoil(const char *folder, const char *precision, const char *change)
 static void check_rungs(const char *folder)
 {
     static struct outcome full, got;
-    fresh_device(true);
+    fresh_device("gpu");
     run(folder, "f32", &full);
     spoil(folder, NULL, "gemm.cl -|vload_half4(j, w)|((float4)(NAN) + vload_half4(j, w))");
     run(folder, NULL, &got);
@@ -201,9 +202,11 @@ int main(void)
     snprintf(demo, sizeof demo, "%s/data/models/demo", top ? top : ".");
     layer = fault_open();
     golden_schedulers();
-    fresh_device(true);
+    fresh_device("gpu");
     check_model("tiny model", tiny, true);
     check_model("demo model", demo, false);
+    fresh_device("gpu,unit=mma"); /* factors are half, too */
+    check_model("tiny model, emulated unit", tiny, true);
     check_rungs(tiny);
     check_last(tiny, "f32", FLOATS_OF("gemm"), "the text encoder");
     check_last(tiny, "f32", FLOATS_OF("conv_tiled"), "UNet");
