@@ -54,7 +54,7 @@ static enum clat_status multiply(struct device *device, const struct conv *conv,
     char options[64];
     snprintf(options, sizeof options, "-DROWS=%d%s", cut->rows, HALF_OPTION(conv->half));
     TRY(kernel_find(device, "conv_tiled", "tiled", options, &kernel));
-    TRY(launch(device, kernel, gemm_group_grid_of(pixels, cut->rows, columns, cut->parts),
+    TRY(launch(device, kernel, gemm_group_grid(pixels, cut->rows, columns, cut->parts),
         ARG_TENSOR(x), ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride),
         ARG_INT(call->upsample), ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)),
         ARG_INT(call->y->h), ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),
@@ -73,7 +73,7 @@ static enum clat_status multiply_few(struct device *device, const struct conv *c
     char options[64];
     snprintf(options, sizeof options, "-DROWS=%d%s", rows, HALF_OPTION(conv->half));
     TRY(kernel_find(device, "conv_tiled", "few", options, &kernel));
-    TRY(launch(device, kernel, gemm_group_grid_of(pixels, rows, columns, 1), ARG_TENSOR(x),
+    TRY(launch(device, kernel, gemm_group_grid(pixels, rows, columns, 1), ARG_TENSOR(x),
         ARG_INT(x->h), ARG_INT(x->w), ARG_INT(x->c), ARG_INT(x->stride), ARG_INT(call->upsample),
         ARG_BUFFER(&conv->weight), ARG_INT(padded_inputs(conv)), ARG_INT(call->y->h),
         ARG_INT(call->y->w), ARG_INT(conv->stride), ARG_INT(conv->pad_before),

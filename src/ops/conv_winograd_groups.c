@@ -92,12 +92,15 @@ static enum clat_status run_product(
     enum clat_status status;
     struct kernel *kernel;
     char options[32];
-    snprintf(options, sizeof options, "-DROWS=%d", gemm_group_rows(work->tiles));
+    int images = work->band.images, columns = work->panels * GEMM_PANEL;
+    const struct group_product shape = {
+        TUNED_GEMM, images, work->tiles / images, work->k, columns, 1};
+    int rows = gemm_group_cut(work->pool->device, &shape).rows;
+    snprintf(options, sizeof options, "-DROWS=%d", rows);
     TRY(kernel_find(work->pool->device, "conv_winograd_groups", "product", options, &kernel));
-    TRY(launch(work->pool->device, kernel,
-        gemm_group_grid(work->tiles, work->panels * GEMM_PANEL, POINTS), ARG_TENSOR(v),
-        ARG_INT(work->tiles), ARG_INT(work->k), ARG_TENSOR(&work->u), ARG_INT(work->panels),
-        ARG_TENSOR(q)));
+    TRY(launch(work->pool->device, kernel, gemm_group_grid(work->tiles, rows, columns, POINTS),
+        ARG_TENSOR(v), ARG_INT(work->tiles), ARG_INT(work->k), ARG_TENSOR(&work->u),
+        ARG_INT(work->panels), ARG_TENSOR(q)));
 out:
     return status;
 }

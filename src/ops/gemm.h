@@ -62,9 +62,7 @@ struct group_cut gemm_cut_tuned(
     const struct device *device, const struct group_product *product, int parts, int tiles);
 
 /* `columns`: a multiple of GEMM_PANEL; tile_rows: of a work-item. */
-struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts);
-/* With gemm_group_rows(). */
-struct grid gemm_group_grid(int rows, int columns, int parts);
+struct grid gemm_group_grid(int rows, int tile_rows, int columns, int parts);
 
 /* Whether four columns together may come from both inputs, or from none. */
 bool gemm_is_odd(const struct product *product);

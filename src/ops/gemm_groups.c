@@ -57,16 +57,11 @@ struct group_cut gemm_group_cut(const struct device *device, const struct group_
     return cut;
 }
 
-struct grid gemm_group_grid_of(int rows, int tile_rows, int columns, int parts)
+struct grid gemm_group_grid(int rows, int tile_rows, int columns, int parts)
 {
     size_t across = (size_t)(columns / GEMM_PANEL);
     size_t down = (size_t)blocks_of(rows, HIGH * tile_rows);
     return grid3(across * WIDE, down * HIGH, (size_t)parts, WIDE, HIGH, 1);
-}
-
-struct grid gemm_group_grid(int rows, int columns, int parts)
-{
-    return gemm_group_grid_of(rows, gemm_group_rows(rows), columns, parts);
 }
 
 bool gemm_is_odd(const struct product *p)
@@ -107,7 +102,7 @@ enum clat_status gemm_groups_run(struct pool *pool, const struct product *p)
     snprintf(options, sizeof options, "-DROWS=%d%s%s%s", cut.rows,
         pairs && !sums ? " -DGEGLU=1" : "", gemm_is_odd(p) ? " -DODD" : "", HALF_OPTION(p->half));
     TRY(kernel_find(pool->device, "gemm", "product", options, &kernel));
-    TRY(launch(pool->device, kernel, gemm_group_grid_of(rows, cut.rows, columns, cut.parts),
+    TRY(launch(pool->device, kernel, gemm_group_grid(rows, cut.rows, columns, cut.parts),
         ARG_TENSOR(p->x), ARG_INT(p->x->stride), ARG_INT(p->x->c), ARG_TENSOR(p->x2),
         ARG_INT(tensor_stride(p->x2)), ARG_INT(p->x2 ? p->x2->c : 0), ARG_TENSOR(p->weight),
         GEMM_ARGS_OUTPUT(p), ARG_TENSOR(sums), ARG_INT(columns / GEMM_PANEL),
