@@ -16,12 +16,10 @@
 #include <string.h>
 
 #define STEP GEMM_MATRIX_STEP
-#define ITEMS 128 /* of a group with one panel, as in cl/matrix_tile.h */
-#define FEWEST 16 /* columns of either matrix that are worth their padding */
-#define WAVES 4   /* groups for each compute unit before a tile is doubled */
-#define MANY_LANES                                                                                 \
-    32 /* of a sub-group; narrower ones would be too many in a group of two panels                 \
-        */
+#define ITEMS 128     /* of a group with one panel, as in cl/matrix_tile.h */
+#define FEWEST 16     /* columns of either matrix that are worth their padding */
+#define WAVES 4       /* groups for each compute unit before a tile is doubled */
+#define MANY_LANES 32 /* of a sub-group; fewer, and two panels are too many of them */
 
 bool gemm_matrix_can(const struct device *device)
 {
