@@ -92,7 +92,8 @@ struct clat_progress {
     const char *phase; /* "loading text encoder", "sampling", "building kernels", ... */
     int done, total;
     int step, steps;
-    int first_image, count, images;
+    int first_image, count, images; /* over all jobs, in the order of the work */
+    double fraction;                /* of the sampling of all jobs, by steps and pixels: 0 to 1 */
 };
 
 /* One finished image. Everything in it is the library's and good until the callback returns. */

@@ -121,15 +121,34 @@ static void on_phase(void *user, enum pipeline_phase phase, int done, int total)
     context_phase(run->context, phase, done, total);
 }
 
+int run_images(const struct run *run, int end)
+{
+    int count = 0;
+    for (int i = 0; i < end; i++)
+        count += !run->kept || !run->kept[i].done;
+    return count;
+}
+
+double run_work(const struct run *run)
+{
+    return (double)run->outline.steps * run->outline.height * run->outline.width;
+}
+
 static void on_step(void *user, int step, int steps, int first, int count, int total)
 {
     const struct run *run = user;
-    context_tell(run->context, &(struct clat_progress){.phase = "sampling",
-                                   .step = step,
-                                   .steps = steps,
-                                   .first_image = first,
-                                   .count = count,
-                                   .images = total});
+    const struct tally *tally = run->tally;
+    int before = run_images(run, first), now = run_images(run, first + count) - before;
+    double done = before + (double)now * step / steps;
+    (void)total;
+    context_tell(
+        run->context, &(struct clat_progress){.phase = "sampling",
+                          .step = step,
+                          .steps = steps,
+                          .first_image = tally->images_done + before,
+                          .count = now,
+                          .images = tally->images,
+                          .fraction = (tally->work_done + run_work(run) * done) / tally->work});
 }
 
 static bool on_cancelled(void *user)

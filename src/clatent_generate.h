@@ -6,11 +6,18 @@
 #include "clatent_internal.h"
 #include "clatent_output.h"
 
+/* How far all runs are. */
+struct tally {
+    int images, images_done; /* that are to be made, and of runs that have ended */
+    double work, work_done;  /* their steps times pixels */
+};
+
 /* Zero-initialise but for the context; freed with run_close(). */
 struct run {
     struct clat_context *context;
     struct opened opened;
     struct pipeline_outline outline;
+    struct tally *tally;          /* the jobs' */
     struct pipeline_store *store; /* what stays loaded; the jobs' */
     struct output output;
     struct safetensors_writer *trace;
@@ -29,6 +36,9 @@ enum clat_status run_prepare(
 /* Makes the images; the device is taken over from the `last` run (NULL: there was none), if it is
  * the same. `more`: others follow, which may take over the networks. */
 enum clat_status run_generate(struct run *run, struct run *last, bool more);
+/* Its images that are to be made, of those before `end`; and the steps times pixels of each. */
+int run_images(const struct run *run, int end);
+double run_work(const struct run *run);
 void run_close(struct run *run);
 
 #endif

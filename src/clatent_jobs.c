@@ -390,7 +390,8 @@ static bool is_finished(const struct run *run)
     return finished;
 }
 
-/* Prompts of all runs, so that those of one model are encoded together. */
+/* What is to be done in all, and the prompts of all runs, so that those of one model are encoded
+ * together. */
 static enum clat_status open_store(struct jobs *jobs)
 {
     enum clat_status status;
@@ -399,6 +400,9 @@ static enum clat_status open_store(struct jobs *jobs)
         struct run *run = &jobs->runs[i];
         const struct texts *prompts = &run->opened.job.prompts;
         run->store = jobs->store;
+        run->tally = &jobs->tally;
+        jobs->tally.images += run_images(run, run->outline.images);
+        jobs->tally.work += run_work(run) * run_images(run, run->outline.images);
         for (size_t j = 0; j < prompts->count && !is_finished(run) && i > 0; j++)
             TRY(pipeline_store_expect(jobs->store, run->opened.model, prompts->items[j]));
     }
@@ -431,6 +435,8 @@ static enum clat_status run_all(struct jobs *jobs)
         bool more = next && next->opened.model == run->opened.model;
         TRY(tell_where(run_generate(run, last, more), jobs->plan.runs[i].name));
         last = run;
+        jobs->tally.images_done += run_images(run, run->outline.images);
+        jobs->tally.work_done += run_work(run) * run_images(run, run->outline.images);
     }
     for (size_t i = 0; i < jobs->page_count; i++)
         TRY(page_write(&jobs->pages[i]));

@@ -15,7 +15,8 @@ struct spot {
 struct jobs {
     struct clat_context *context;
     struct job_plan plan;
-    struct run *runs;             /* [run_count] of the plan; zeroed ones are not yet prepared */
+    struct run *runs; /* [run_count] of the plan; zeroed ones are not yet prepared */
+    struct tally tally;
     struct pipeline_store *store; /* what stays loaded between them */
     struct spot *spots;
     size_t images; /* [images] */

@@ -102,6 +102,10 @@ refused 4 'scheduler=dimm' -p a --sweep scheduler=ddim,dimm
 check
 "$clatent" generate -p a --seed 1 --sweep scheduler=ddim,euler --sweep steps=1-2 --sweep prompt=a,b --progress json \
     -o 'once-{index}.png' 2>err || fail "a sweep gives $?: $(cat err)"
+check
+grep -q '"step": 2, "steps": 2, "fraction": 1, "first_image": 6, "count": 2, "images": 8,' err &&
+    grep -q '"step": 1, "steps": 1, "fraction": 0.166667, "first_image": 0, "count": 2, "images": 8,' err ||
+    fail "not told over all jobs: $(grep sampling err)"
 loads() { grep -o '"phase": "[^"]*"' err | grep -v 'building kernels' | uniq | grep -c "loading $1"; }
 for network in 'text encoder' UNet decoder; do
     check

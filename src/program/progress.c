@@ -51,25 +51,21 @@ static void measure_step(struct progress *progress, const struct clat_progress *
         progress->step_seconds =
             progress->step_seconds > 0 ? 0.8 * progress->step_seconds + 0.2 * seconds : seconds;
     }
+    double work = now->fraction - progress->last_fraction;
+    if (work > 0 && progress->last_fraction > 0) {
+        double whole = (clock - progress->stepped) / work;
+        progress->work_seconds =
+            progress->work_seconds > 0 ? 0.8 * progress->work_seconds + 0.2 * whole : whole;
+    }
+    progress->last_fraction = now->fraction;
     progress->last_step = now->step;
     progress->stepped = clock;
 }
 
-/* Of all steps of all images, 0 to 1. */
-static double fraction_done(const struct clat_progress *now)
-{
-    double done = (double)now->first_image * now->steps + (double)now->count * now->step;
-    double total = (double)now->images * now->steps;
-    return total > 0 ? done / total : 0;
-}
-
-/* Steps of this and the later groups of images, times what one takes. */
+/* Of all work, at the pace of the last steps. */
 static double seconds_left(const struct progress *progress, const struct clat_progress *now)
 {
-    int after = now->images - now->first_image - now->count;
-    int groups = now->count > 0 ? (after + now->count - 1) / now->count : 0;
-    return progress->step_seconds *
-           ((double)(now->steps - now->step) + (double)groups * now->steps);
+    return (1 - now->fraction) * progress->work_seconds;
 }
 
 static void describe_sampling(
@@ -178,12 +174,14 @@ static void show_json(const struct progress *progress, const struct clat_progres
     if (now->steps > 0) {
         json_uint(&json, "step", (uint64_t)now->step);
         json_uint(&json, "steps", (uint64_t)now->steps);
+        json_real(&json, "fraction", now->fraction);
         json_uint(&json, "first_image", (uint64_t)now->first_image);
         json_uint(&json, "count", (uint64_t)now->count);
         json_uint(&json, "images", (uint64_t)now->images);
         bool known = progress->step_seconds > 0;
         json_real(&json, "seconds_per_step", known ? progress->step_seconds : NAN);
-        json_real(&json, "eta_seconds", known ? seconds_left(progress, now) : NAN);
+        json_real(
+            &json, "eta_seconds", progress->work_seconds > 0 ? seconds_left(progress, now) : NAN);
     } else {
         json_uint(&json, "done", (uint64_t)now->done);
         json_uint(&json, "total", (uint64_t)now->total);
@@ -195,7 +193,7 @@ static void show_json(const struct progress *progress, const struct clat_progres
  * long every 30 seconds. */
 static bool plain_is_due(struct progress *progress, const struct clat_progress *now, double age)
 {
-    int tenth = (int)(10 * fraction_done(now) + 1e-9);
+    int tenth = (int)(10 * now->fraction + 1e-9);
     bool is_due = age >= PLAIN_SECONDS || (now->steps > 0 && tenth > progress->tenth && age >= 1);
     if (is_due && now->steps > 0)
         progress->tenth = tenth;

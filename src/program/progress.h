@@ -19,6 +19,8 @@ struct progress {
     char phase[64];      /* last told */
     double stepped;      /* when the last step ended */
     double step_seconds; /* exponential mean */
+    double work_seconds; /* the same for all work of all jobs, from the share that a step is */
+    double last_fraction;
     int last_step;
 };
 
