@@ -3,17 +3,17 @@
 autoencoder  VQModel, factor 4: picture and edges as in stages.py. It begins without a codebook; then the codebook is
              filled with latents of real patches, and its entries and the latents move towards each other. The
              pipeline knows no scaling factor, so latents are brought to deviation 1 in the weights themselves.
-denoiser     UNet2DModel without attention, whose input is [noisy latents, small picture]: it never sees further than
-             a patch, and can be used at any size. The small picture has a little noise in half of the cases, as
+denoiser     UNet2DModel without attention, whose input is [noisy latents, small picture]. It predicts v: with the noise
+             as its output it never learned to keep a plain colour, which is told by the small picture alone while
+             there is much noise (33.0 dB on eight pictures, with v 37.8, bicubic 35.2). Every third step is on whole
+             pictures, for what the norms see there. The small picture has a little noise in half of the cases, as
              pictures of another model are not clean.
 SPDX-License-Identifier: MIT
 """
 import torch
 from diffusers import DDIMScheduler, UNet2DModel, VQModel
-from diffusers.models.resnet import ResnetBlock2D
-from torch import nn
 
-from models import start_convolution
+from models import start
 from patches import shrink
 from stage import Stage
 from stages import picture_loss, psnr
@@ -29,13 +29,7 @@ def make_autoencoder():
         in_channels=3, out_channels=3, sample_size=256, latent_channels=LATENTS, block_out_channels=(16, 32, 64),
         down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3, layers_per_block=1,
         norm_num_groups=8, num_vq_embeddings=CODES, scaling_factor=1., mid_block_add_attention=False)
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d):
-            start_convolution(name, layer)
-    for layer in model.modules():
-        if isinstance(layer, ResnetBlock2D):
-            layer.conv2.weight.data *= .3
-    return model.to(memory_format=torch.channels_last)
+    return start(model)
 
 
 def make_unet():
@@ -47,7 +41,7 @@ def make_unet():
 
 def make_scheduler():
     return DDIMScheduler(beta_start=.0015, beta_end=.0155, beta_schedule="scaled_linear", clip_sample=False,
-                         set_alpha_to_one=False, steps_offset=1)
+                         set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction")
 
 
 @torch.no_grad()
@@ -92,16 +86,16 @@ def train_autoencoder(run, model, data, held):
 
 
 def predict(unet, scheduler, latents, small, noise, timesteps):
-    noisy = scheduler.add_noise(latents, noise, timesteps)
+    noisy, velocity = scheduler.add_noise(latents, noise, timesteps), scheduler.get_velocity(latents, noise, timesteps)
     both = torch.cat([noisy, small], 1).contiguous(memory_format=torch.channels_last)
-    return (unet(both, timesteps).sample - noise).square().mean((1, 2, 3))
+    return (unet(both, timesteps).sample - velocity).square().mean((1, 2, 3))
 
 
-def train_denoiser(run, unet, data, held):
+def train_denoiser(run, unet, patches, wholes, held):
     scheduler = make_scheduler()
 
     def losses(dice, _):
-        count = run.sizes["patches"]
+        data, count = (wholes, run.sizes["patches"] // 4) if stage.step % 3 == 0 else (patches, run.sizes["patches"])
         rows = dice.choice.integers(data.count, size=count)
         latents, small = data.latents[rows], shrink(data.pictures(rows))
         rough = torch.from_numpy(dice.choice.random(count) < .5).view(-1, 1, 1, 1) * dice.uniform(count, 1, 1, 1) * ROUGH
@@ -116,4 +110,5 @@ def train_denoiser(run, unet, data, held):
         error = predict(unet, scheduler, held.latents[:count], shrink(held.pictures(slice(0, count))), noise, timesteps)
         return "held out, by fifths of the timesteps: " + " ".join(f"{part.mean():.4f}" for part in error.chunk(5))
 
-    Stage(run, "denoiser", dict(unet=(unet, 1.)), run.sizes["denoiser"], 2.5e-3, .4, .998, .01).train(losses, look)
+    stage = Stage(run, "denoiser", dict(unet=(unet, 1.)), run.sizes["denoiser"], 2.5e-3, .4, .998, .01)
+    stage.train(losses, look)

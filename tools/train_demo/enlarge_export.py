@@ -13,7 +13,7 @@ from export import checksum, forget_versions, size_of
 
 LIMIT = 4_000_000
 WEIGHTS = ["unet/diffusion_pytorch_model.safetensors", "vqvae/diffusion_pytorch_model.safetensors"]
-SETTINGS = "# What this model likes; a job file or an option overrides it.\nnum_inference_steps: 20\n"
+SETTINGS = "# What this model likes; a job file or an option overrides it.\nnum_inference_steps: 10\n"
 
 CARD = """# The demo model that enlarges: shapes, four times as large
 
@@ -32,7 +32,8 @@ It knows edges of plain coloured shapes with their shadows, nothing else: a phot
 ## How it was made
 
 `tools/train_demo/train_super_resolution.py --seed {seed} --threads {threads}` of clatent's source: {scenes} squares of 128 by 128 out of scenes
-drawn at 256 by 256; autoencoder {autoencoder} steps of {pictures} squares, UNet {denoiser} steps of {patches}. No pictures of other
+drawn at 256 by 256; autoencoder {autoencoder} steps of {pictures} squares, UNet {denoiser} steps of {patches} squares or a
+quarter as many whole pictures. It predicts v. No pictures of other
 people were used. The same command makes the same weights on the same machine.
 
 SHA-256 of the two files of weights, one after the other (unet, vqvae):

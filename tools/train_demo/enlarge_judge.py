@@ -61,9 +61,9 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scratch", default="judged")
-    parser.add_argument("options", nargs="*", help="after --: passed on to clatent generate")
-    options = parser.parse_args()
-    print(summary(judge(options.clatent, options.model, options.scratch, options.seed, options.count, options.options)))
+    parser.add_argument("options", nargs="*", help="of clatent generate, after --")
+    given = parser.parse_args()
+    print(summary(judge(given.clatent, given.model, given.scratch, given.seed, given.count, given.options)))
 
 
 if __name__ == "__main__":

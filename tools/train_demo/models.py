@@ -35,12 +35,8 @@ def start_convolution(name, layer):
         weight[same, same, :2, :2] += .25
 
 
-def make_autoencoder():
-    channels = (16, 32, 64, 64)
-    model = AutoencoderKL(
-        in_channels=3, out_channels=3, sample_size=SIDE, latent_channels=LATENTS, block_out_channels=channels,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=1,
-        norm_num_groups=8, mid_block_add_attention=False)
+def start(model):
+    """An autoencoder with its first weights."""
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
             start_convolution(name, layer)
@@ -48,6 +44,15 @@ def make_autoencoder():
         if isinstance(layer, ResnetBlock2D):
             layer.conv2.weight.data *= .3
     return model.to(memory_format=torch.channels_last)
+
+
+def make_autoencoder():
+    channels = (16, 32, 64, 64)
+    model = AutoencoderKL(
+        in_channels=3, out_channels=3, sample_size=SIDE, latent_channels=LATENTS, block_out_channels=channels,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=1,
+        norm_num_groups=8, mid_block_add_attention=False)
+    return start(model)
 
 
 def make_text_encoder():

@@ -1,4 +1,4 @@
-"""patches.py - what super-resolution learns from: squares of 128 by 128 out of scenes drawn four times as large.
+"""patches.py - what super-resolution learns from: scenes drawn four times as large, and squares of 128 by 128 out of them.
 
 The condition is the square's mean over 4 by 4 pixels, as small as the scene is drawn for the other model. Most squares
 are laid round the rim of an object: inside one, and on the background, nothing is to be learned.
@@ -21,23 +21,25 @@ WHOLE = world.SIDE * FACTOR
 PER_FILE = 500
 
 
-def make_frame(rng, scene):
+def make_frame(rng, scene, side):
+    if side == WHOLE:
+        return world.Frame(FACTOR, WHOLE)
     thing = rng.choice(scene.objects)
     angle = rng.uniform(0, 2 * np.pi)
     x, y = thing.x + thing.radius * np.cos(angle), thing.y + thing.radius * np.sin(angle)
-    left, top = (min(max(round(FACTOR * v - SIDE / 2 + rng.uniform(-32, 32)), 0), WHOLE - SIDE) for v in (x, y))
-    return world.Frame(FACTOR, SIDE, left // FACTOR * FACTOR, top // FACTOR * FACTOR)
+    left, top = (min(max(round(FACTOR * v - side / 2 + rng.uniform(-32, 32)), 0), WHOLE - side) for v in (x, y))
+    return world.Frame(FACTOR, side, left // FACTOR * FACTOR, top // FACTOR * FACTOR)
 
 
 def draw_patches(task):
-    path, seed, split, first, count = task
+    path, seed, split, side, first, count = task
     if os.path.exists(path):
         return path
-    images = np.empty((count, SIDE, SIDE, 3), np.uint8)
+    images = np.empty((count, side, side, 3), np.uint8)
     for i in range(count):
         rng = random.Random(f"{seed}/patches/{split}/{first + i}")
         scene = world.make_scene(rng)
-        images[i] = world.draw(scene, rng, make_frame(rng, scene))
+        images[i] = world.draw(scene, rng, make_frame(rng, scene, side))
     with open(path + ".new", "wb") as file:
         np.save(file, images)
     os.replace(path + ".new", path)
@@ -57,12 +59,12 @@ def to_pictures(images):
 
 
 class Patches:
-    """images uint8 [n][128][128][3]; latents [n][3][32][32] once encoded."""
+    """images uint8 [n][side][side][3]; latents [n][3][side / 4][side / 4] once encoded."""
 
-    def __init__(self, run, split, count):
+    def __init__(self, run, split, count, side=SIDE):
         self.folder, self.split, self.count = os.path.join(run.work, "data"), split, count
         os.makedirs(self.folder, exist_ok=True)
-        tasks = [(f"{self.folder}/patches-{split}-{count}-{i:06}.npy", run.settings["seed"], split, i, min(PER_FILE, count - i))
+        tasks = [(f"{self.folder}/patches-{split}-{count}-{i:06}.npy", run.settings["seed"], split, side, i, min(PER_FILE, count - i))
                  for i in range(0, count, PER_FILE)]
         with Pool(run.processes, forget_signals) as pool:
             files = list(pool.imap(draw_patches, tasks))

@@ -8,7 +8,17 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
+import diffusers
 import torch
+
+from stage import catch_signals
+
+
+def prepare():
+    """Libraries keep quiet; SIGTERM and Ctrl-C end a training at a step."""
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    catch_signals()
 
 
 class Run:

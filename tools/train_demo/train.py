@@ -14,9 +14,8 @@ import warnings
 
 warnings.filterwarnings("ignore")
 
-from run import Run, add_options
+from run import Run, add_options, prepare
 
-import diffusers
 import transformers
 
 import judge
@@ -24,7 +23,7 @@ import models
 import stages
 from data import Data
 from export import add_figures, export
-from stage import catch_signals, say
+from stage import say
 
 SIZES = {
     "full": dict(scenes=40000, held=1000, pictures=16, captions=64, autoencoder=2600, text=400, decoder=1200,
@@ -95,10 +94,9 @@ def judge_model(run, options, folder, networks):
 
 def main():
     options = parse()
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
-    catch_signals()
+    prepare()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     run = Run(options, SIZES[options.size], TRAINED, STAGES)
     networks = train(run)
     out = options.out or os.path.join(run.work, "model")

@@ -12,15 +12,13 @@ import warnings
 
 warnings.filterwarnings("ignore")
 
-from run import Run, add_options
-
-import diffusers
+from run import Run, add_options, prepare
 
 import enlarge
 import enlarge_judge
 from enlarge_export import add_figures, export
-from patches import Patches
-from stage import catch_signals, say
+from patches import WHOLE, Patches
+from stage import say
 
 SIZES = {
     "full": dict(scenes=6000, held=100, pictures=8, patches=16, autoencoder=2400, denoiser=3000),
@@ -40,9 +38,10 @@ def train(run):
     enlarge.normalise(autoencoder, autoencoder.encode(data.pictures(slice(0, 200))).latents)
     if not run.wants("denoiser"):
         return None
-    for part in (data, held):
+    wholes = Patches(run, "whole", run.sizes["scenes"] // 8, WHOLE)
+    for part in (data, wholes, held):
         part.encode(autoencoder)
-    enlarge.train_denoiser(run, unet, data, held)
+    enlarge.train_denoiser(run, unet, data, wholes, held)
     return autoencoder, unet
 
 
@@ -52,9 +51,7 @@ def main():
     parser.add_argument("--clatent", help="program that makes the pictures to be judged; without it none are")
     parser.add_argument("--judge", type=int, default=100, help="number of held-out pictures")
     options = parser.parse_args()
-    diffusers.utils.logging.set_verbosity_error()
-    diffusers.utils.logging.disable_progress_bar()
-    catch_signals()
+    prepare()
     run = Run(options, SIZES[options.size], TRAINED, STAGES)
     networks = train(run)
     out = options.out or os.path.join(run.work, "model")
