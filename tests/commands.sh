@@ -94,6 +94,7 @@ cp "$data/compvis/inpainting_big/image.png" photo.png
 cp "$data/compvis/inpainting_big/mask.png" hole.png
 cp "$data/compvis/semantic_synthesis256/labels.png" labels.png
 cp "$data/tasks/ldm-sr-tiny/input0.png" small.png
+cp small.png shapes.png
 i=0
 while [ $i -lt 1000 ]; do
     [ $i -eq 207 ] && echo 'n02099601 golden retriever' || echo "class $i"

@@ -121,8 +121,8 @@ void keep_put(struct run *run)
     struct pipeline_store *store = run->store;
     const struct rungs *rungs = &run->rungs;
     char key[sizeof store->key];
-    if (!store || !run->keeps || rungs->apart || rungs->bands || rungs->streams ||
-        rungs->exact || rungs->budget)
+    if (!store || !run->keeps || rungs->apart || rungs->bands || rungs->streams || rungs->exact ||
+        rungs->budget)
         return;
     make_key(run, key, sizeof key);
     if (strcmp(key, store->key) != 0)

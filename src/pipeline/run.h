@@ -78,7 +78,7 @@ struct run {
     bool scaled_image;   /* compat: and what stands beside the sample is divided like it */
     struct noise_source noise;
 
-    enum component stage; /* that is at work */
+    enum component stage;         /* that is at work */
     struct pipeline_store *store; /* keep.h; or NULL */
     bool keeps;                   /* the networks stay there */
     size_t kept; /* bytes of networks that were there, and have not been given back */
