@@ -3,15 +3,14 @@
  * The queue is in order and kept short: every LAUNCH_STRIDE launches one is marked with an event,
  * or before that if they are much work, and the mark before it is waited for. So a cancelled job
  * stops soon, and a fault is seen near its cause. A launch that a GPU needs long for, or nobody
- * knows how long, goes in parts, two of which are in flight. */
+ * knows how long, goes in parts (launch_parts.c). */
 #include "device/launch.h"
-#include "base/memory.h"
+#include "base/clock.h"
 #include "device/fallback.h"
+#include "device/launch_parts.h"
 #include "device/meter_launch.h"
 #include "device/prepare.h"
 #include "device/program.h"
-
-#include <time.h>
 
 static size_t round_up(size_t value, size_t multiple)
 {
@@ -121,18 +120,11 @@ static enum clat_status launch_fault(
     return status;
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* How fast the device is with what the ops count, from mark to mark. What was waited for something
  * else counts as well: chunks then are smaller than they might be. */
 static void learn_rate(struct device *device)
 {
-    double end = now(), seconds = end - device->landed;
+    double end = clock_seconds(), seconds = end - device->landed;
     if (device->landed > 0 && seconds > 0 && device->mark_work > 0)
         device->work_rate = device->mark_work / seconds;
     device->landed = end;
@@ -164,9 +156,7 @@ static enum clat_status move_mark(struct device *device, cl_event event)
     return status;
 }
 
-/* Queues a kernel whose arguments are set; `offset` NULL: from the beginning. *event, if it is
- * given, is the caller's. */
-static enum clat_status enqueue(struct device *device, const struct kernel *kernel,
+enum clat_status launch_enqueue(struct device *device, const struct kernel *kernel,
     const struct grid *grid, const size_t *offset, const size_t *global, cl_event *event)
 {
     cl_event own = NULL, *wanted = event ? event : device->meter ? &own : NULL;
@@ -190,125 +180,9 @@ static enum clat_status enqueue_whole(
     device->queued += seconds;
     bool marked =
         ++device->launches >= LAUNCH_STRIDE || device->queued >= PACE_SECONDS || is_long(device);
-    TRY(enqueue(device, kernel, grid, NULL, grid->global, marked ? &event : NULL));
+    TRY(launch_enqueue(device, kernel, grid, NULL, grid->global, marked ? &event : NULL));
     if (marked)
         TRY(move_mark(device, event));
-out:
-    return status;
-}
-
-/* ---- in parts ------------------------------------------------------------------------------- */
-
-static enum clat_status check_cancel(const struct device *device)
-{
-    if (device->cancelled && device->cancelled(device->cancelled_user))
-        return status_set(CLAT_CANCELLED, "stopped on request");
-    return CLAT_OK;
-}
-
-/* A part in flight. */
-struct flight {
-    cl_event event;
-    size_t groups;
-    double begun; /* when it was queued */
-};
-
-/* Waits for a part; what it took since it was queued, or since *ended, when the one before it was
- * done, is learned. */
-static enum clat_status land(
-    struct device *device, struct pace *pace, struct flight *flight, double *ended)
-{
-    enum clat_status status = CLAT_OK;
-    if (!flight->event)
-        return CLAT_OK;
-    TRY(opencl_await(device, flight->event));
-    double end = now(), begun = flight->begun > *ended ? flight->begun : *ended;
-    if (device->facts.launch_groups == PACE_MEASURED)
-        pace_learn(pace, flight->groups, end - begun);
-    *ended = end;
-out:
-    clReleaseEvent(flight->event);
-    flight->event = NULL;
-    return status;
-}
-
-static enum clat_status enqueue_part(struct device *device, const struct kernel *kernel,
-    const struct grid *grid, const struct part *part, cl_event *event)
-{
-    size_t offset[3], global[3];
-    enum clat_status status;
-    for (int d = 0; d < 3; d++) {
-        offset[d] = part->first[d] * grid->local[d];
-        global[d] = part->count[d] * grid->local[d];
-    }
-    TRY(enqueue(device, kernel, grid, offset, global, event));
-    clFlush(device->queue);
-out:
-    return status;
-}
-
-/* Nothing else is in flight meanwhile, so that times are those of the parts. */
-static enum clat_status enqueue_parts(struct device *device, const struct kernel *kernel,
-    const struct grid *grid, const size_t groups[3], size_t total, struct pace *pace)
-{
-    struct flight before = {NULL, 0, 0}, flight = before;
-    double ended = 0;
-    struct part part;
-    enum clat_status status;
-    TRY(device_finish(device));
-    for (size_t done = 0; done < total; done += flight.groups) {
-        TRY(check_cancel(device));
-        flight.groups = part_take(groups, done, pace->groups, &part);
-        flight.begun = now();
-        TRY(enqueue_part(device, kernel, grid, &part, &flight.event));
-        TRY(land(device, pace, &before, &ended));
-        before = flight;
-        flight.event = NULL;
-    }
-    TRY(land(device, pace, &before, &ended));
-out:
-    if (before.event)
-        clReleaseEvent(before.event);
-    if (flight.event)
-        clReleaseEvent(flight.event);
-    return status;
-}
-
-/* The grid and the numbers among the arguments, FNV-1a: what the time of a group depends on. */
-static uint64_t shape_of(const struct grid *grid, const struct argument *arguments, size_t count)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (int d = 0; d < 3; d++)
-        hash = (hash ^ grid->global[d]) * 0x100000001b3u;
-    for (size_t i = 0; i < count; i++)
-        if (arguments[i].kind == ARGUMENT_INT)
-            hash = (hash ^ (uint64_t)(unsigned)arguments[i].int_value) * 0x100000001b3u;
-    return hash;
-}
-
-static struct pace *find_pace(const struct kernel *kernel, uint64_t shape)
-{
-    for (size_t i = 0; i < kernel->pace_count; i++)
-        if (kernel->paces[i].shape == shape)
-            return &kernel->paces[i];
-    return NULL;
-}
-
-/* The pace of that shape, which begins with a group per compute unit. */
-static enum clat_status have_pace(
-    struct device *device, struct kernel *kernel, uint64_t shape, struct pace **pace)
-{
-    enum clat_status status = CLAT_OK;
-    int units = device->facts.compute_units;
-    *pace = find_pace(kernel, shape);
-    if (!*pace) {
-        TRY(memory_grow(
-            &kernel->paces, &kernel->pace_room, kernel->pace_count, sizeof *kernel->paces));
-        *pace = &kernel->paces[kernel->pace_count++];
-        **pace = (struct pace){.shape = shape, .groups = units > 0 ? (size_t)units : 1};
-    }
-    if (device->facts.launch_groups != PACE_MEASURED)
-        (*pace)->groups = device->facts.launch_groups;
 out:
     return status;
 }
@@ -317,16 +191,12 @@ out:
 static enum clat_status enqueue_paced(struct device *device, struct kernel *kernel,
     const struct grid *grid, const struct argument *arguments, size_t count)
 {
-    size_t groups[3], total = 1;
+    size_t groups[3], total = launch_groups(grid, groups);
     struct pace *pace;
     enum clat_status status;
-    for (int d = 0; d < 3; d++) {
-        groups[d] = grid->global[d] / grid->local[d];
-        total *= groups[d];
-    }
-    TRY(have_pace(device, kernel, shape_of(grid, arguments, count), &pace));
+    TRY(launch_pace(device, kernel, grid, arguments, count, &pace));
     if (total > pace->groups)
-        return enqueue_parts(device, kernel, grid, groups, total, pace);
+        return launch_parts(device, kernel, grid, pace);
     TRY(enqueue_whole(device, kernel, grid, pace->seconds * (double)total));
 out:
     return status;
@@ -334,11 +204,18 @@ out:
 
 /* ---- the call ------------------------------------------------------------------------------- */
 
+enum clat_status launch_check_cancel(const struct device *device)
+{
+    if (device->cancelled && device->cancelled(device->cancelled_user))
+        return status_set(CLAT_CANCELLED, "stopped on request");
+    return CLAT_OK;
+}
+
 static enum clat_status launch_as(struct device *device, struct kernel *kernel,
     const struct grid *grid, const struct argument *arguments, size_t count, bool whole)
 {
     enum clat_status status;
-    TRY(check_cancel(device));
+    TRY(launch_check_cancel(device));
     if (device->dry)
         TRY(kernel_rehearse(kernel, *grid, arguments, count));
     if (device->dry || grid->global[0] == 0 || grid->global[1] == 0 || grid->global[2] == 0)

@@ -3,10 +3,10 @@
  * What suits a device (lanes, sums in flight, work-items per unit) is found by trying: the best of
  * a few forms of cl/peak.cl counts. Each runs as long as a clock needs. */
 #include "device/peak.h"
+#include "base/clock.h"
 #include "device/launch.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define SHORTEST 0.01 /* seconds of a run that counts */
 #define RUNS 12
@@ -24,24 +24,17 @@ static const struct form {
     {false, 4, 8, 64, 64},
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static enum clat_status run_once(struct device *device, struct kernel *kernel, size_t items,
     int group, int rounds, const struct tensor *y, double *seconds)
 {
     enum clat_status status;
-    double start = now();
+    double start = clock_seconds();
     const struct argument arguments[] = {
         ARG_FLOAT(0.999f), ARG_FLOAT(0.001f), ARG_INT(rounds), ARG_TENSOR(y)};
     TRY(launch_whole(device, kernel, grid1(items, (size_t)group), arguments,
         sizeof arguments / sizeof arguments[0]));
     TRY(device_finish(device));
-    *seconds = now() - start;
+    *seconds = clock_seconds() - start;
 out:
     return status;
 }

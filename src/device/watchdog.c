@@ -1,17 +1,11 @@
 /* watchdog.c - see watchdog.h. SPDX-License-Identifier: MIT */
 #include "device/watchdog.h"
+#include "base/clock.h"
 
 #include <time.h>
 
 #define NAP_LEAST 20e-6 /* seconds between two questions: a 64th of the time waited so far */
 #define NAP_MOST 250e-6
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void nap(double waited)
 {
@@ -48,10 +42,10 @@ static enum clat_status give_up(struct device *device)
 
 enum clat_status watchdog_wait(struct device *device, cl_event event)
 {
-    double patience = patience_of(device), begun = now(), waited = 0;
+    double patience = patience_of(device), begun = clock_seconds(), waited = 0;
     if (device->hung)
         return give_up(device);
-    for (; patience > 0 && !is_done(event); waited = now() - begun) {
+    for (; patience > 0 && !is_done(event); waited = clock_seconds() - begun) {
         if (device->cancelled && device->cancelled(device->cancelled_user))
             return status_set(CLAT_CANCELLED, "stopped on request");
         if (waited > patience)

@@ -1,5 +1,6 @@
 /* bench.c - how long each stage of a model takes. SPDX-License-Identifier: MIT */
 #include "pipeline/bench.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "networks/autoencoder.h"
 #include "networks/ldmbert.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A network on the device with room for its activations, ready to be run. */
 struct bench_subject {
@@ -24,13 +24,6 @@ struct bench_subject {
     struct unet unet;
     struct autoencoder decoder;
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void subject_close(struct bench_subject *subject)
 {
@@ -179,7 +172,7 @@ enum clat_status bench_open(struct device *device, const struct model *model, in
     const struct trial *trial = find_trial(model, stage->name);
     int h = (height ? height : model_default_size(model)) / model->latent_scale;
     int w = (width ? width : model_default_size(model)) / model->latent_scale;
-    double start = now();
+    double start = clock_seconds();
     size_t before = device_memory_used(device);
     bool half = device_stores_half(device);
     *out = NULL;
@@ -192,7 +185,7 @@ enum clat_status bench_open(struct device *device, const struct model *model, in
         device_store_half(device, false);
     TRY(trial->open(subject, stage));
     TRY(device_finish(device));
-    stage->load_seconds = now() - start;
+    stage->load_seconds = clock_seconds() - start;
     stage->weights = device_memory_used(device) - before - stage->activations;
     *out = subject;
     subject = NULL;
@@ -205,10 +198,10 @@ out:
 enum clat_status bench_once(struct bench_subject *subject, double *seconds)
 {
     enum clat_status status;
-    double start = now();
+    double start = clock_seconds();
     TRY(subject->trial->run(subject));
     TRY(device_finish(subject->device));
-    *seconds = now() - start;
+    *seconds = clock_seconds() - start;
 out:
     return status;
 }

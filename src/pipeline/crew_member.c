@@ -4,6 +4,7 @@
  * next. How fast that went tells how large the next one is (portions.h). A device that fails gives
  * its images back, for the others to make. */
 #include "config.h" /* _GNU_SOURCE, before any system header */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "pipeline/crew_shared.h"
 #include "pipeline/preview.h"
@@ -11,14 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Waits for images; false if there will be none. */
 static bool take_share(struct member *member, int *first, int *count)
@@ -40,7 +33,7 @@ static enum clat_status make_share(struct member *member, int first, int count)
     struct run *run = &member->run;
     struct crew *crew = member->crew;
     size_t at = (size_t)first * run->elements, size = (size_t)count * run->elements;
-    double begun = now();
+    double begun = clock_seconds();
     enum clat_status status;
     memcpy(run->latents + at, crew->job->latents + at, size * sizeof(float));
     if (!run->request.several)
@@ -49,7 +42,7 @@ static enum clat_status make_share(struct member *member, int first, int count)
     run->end = first + count;
     TRY(run_make_groups(run));
     pthread_mutex_lock(&crew->lock);
-    crew->portions.members[member->number].speed = count / (now() - begun);
+    crew->portions.members[member->number].speed = count / (clock_seconds() - begun);
     pthread_mutex_unlock(&crew->lock);
 out:
     return status;

@@ -1,6 +1,7 @@
 /* tune.c - finds parameters of kernels by timing them, each result checked.
  * SPDX-License-Identifier: MIT */
 #include "selftest/tune.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "device/fallback.h"
 #include "selftest/tune_case.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define WIN 0.97            /* of the time of the op's own choice */
 #define HOPELESS 1.5        /* times the best: not timed again */
@@ -17,13 +17,6 @@
 #define CASE_SECONDS 0.4    /* of all timings of a candidate */
 #define TIMINGS 4           /* at most, and calls of one: */
 #define CALLS 200
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* One shape in work. */
 struct trial_run {
@@ -55,11 +48,11 @@ static void force(struct trial_run *run, const struct tune_values *values)
 static enum clat_status time_calls(struct trial_run *run, int calls, double *seconds)
 {
     enum clat_status status;
-    double start = now();
+    double start = clock_seconds();
     for (int i = 0; i < calls; i++)
         TRY(stage_run(&run->stage, &run->shape));
     TRY(device_finish(run->device));
-    *seconds = (now() - start) / calls;
+    *seconds = (clock_seconds() - start) / calls;
 out:
     return status;
 }
@@ -370,9 +363,9 @@ enum clat_status tune_device(struct device *device, const struct tuning_question
     enum clat_status status;
     struct tuning_question *list = NULL;
     size_t kept;
-    double end = request->seconds > 0 ? now() + request->seconds : INFINITY;
+    double end = request->seconds > 0 ? clock_seconds() + request->seconds : INFINITY;
     TRY(choose_questions(device, questions, count, request->shapes, &list, &kept));
-    for (size_t i = 0; i < kept && now() < end; i++) {
+    for (size_t i = 0; i < kept && clock_seconds() < end; i++) {
         struct tune_outcome outcome = {.number = i + 1, .total = kept};
         TRY(tune_shape(device, &list[i], request, &outcome));
     }
