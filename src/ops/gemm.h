@@ -36,6 +36,21 @@ int gemm_source_row(int column, int out, bool pairs);
  * Scratch comes from the back of the pool. */
 enum clat_status gemm_run(struct pool *pool, const struct product *product);
 
+/* The arguments that the kernels of all products begin with. */
+#define GEMM_ARGUMENTS 16
+void gemm_arguments(const struct product *product, struct argument arguments[GEMM_ARGUMENTS]);
+
+/* ---- gemm_cpu.c: products on a CPU ---------------------------------------------------------- */
+enum clat_status gemm_cpu_run(struct device *device, const struct product *product);
+
+/* A product of a CPU in jobs of row_block x column_block blocks of the result. */
+struct job_cut {
+    int rows, columns; /* blocks of the whole */
+    int row_block, column_block, jobs;
+};
+/* Halves a job's columns, then its rows down to least_rows, until there are `wanted` jobs. */
+void gemm_cut_jobs(struct job_cut *cut, int wanted, int least_rows);
+
 /* ---- gemm_groups.c: products in work-groups, for GPUs --------------------------------------- */
 enum clat_status gemm_groups_run(struct pool *pool, const struct product *product);
 
@@ -104,18 +119,6 @@ void gemm_matrix_options(const struct device *device, bool bf16, struct matrix_t
     char options[GEMM_MATRIX_OPTIONS]);
 
 enum clat_status gemm_matrix_run(struct pool *pool, const struct product *product);
-
-/* The arguments that the kernels of all products begin with. */
-#define GEMM_ARGUMENTS 16
-void gemm_arguments(const struct product *product, struct argument arguments[GEMM_ARGUMENTS]);
-
-/* A product of a CPU in jobs of row_block x column_block blocks of the result. */
-struct job_cut {
-    int rows, columns; /* blocks of the whole */
-    int row_block, column_block, jobs;
-};
-/* Halves a job's columns, then its rows down to least_rows, until there are `wanted` jobs. */
-void gemm_cut_jobs(struct job_cut *cut, int wanted, int least_rows);
 
 /* ---- gemm_tile.c: products on a matrix unit, weights as pairs of bf16 ----------------------- */
 /* Whether a layer loaded now is packed for the unit. */
