@@ -154,7 +154,7 @@ check
 on_terminal() { # ENVIRONMENT: what the program writes there
     env COLUMNS=80 LINES=24 LC_ALL=C.UTF-8 NO_COLOR= COLORTERM= TERM=xterm "$@" script -qec "'$clatent' generate -p a --seed 1 --steps 4 --preview 2 -o terminal.png --overwrite" /dev/null </dev/null >typescript 2>&1
 }
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # and there are terminals to be had
     check
     on_terminal COLORTERM=truecolor || fail "on a terminal: $(cat typescript)"
     grep -qa '\[38;2;[0-9]*;[0-9]*;[0-9]*m' typescript && grep -qa '▀' typescript || fail "no preview in 24 bits"

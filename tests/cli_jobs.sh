@@ -168,16 +168,15 @@ resume --overwrite
 all_same
 # killed in the middle of it
 mkdir k
-kill_it() { "$clatent" generate -q -p a --seed 1 --steps 20 --batch-size 60 -o 'k/{index}.png' --resume; }
-kill_it 2>err &
+endure() { exec "$clatent" generate -q -p a --seed 1 --steps 20 --batch-size 60 -o 'k/{index}.png' --resume; }
+endure 2>err &
 child=$!
 tries=0
 until [ -f k/9.png ] || [ $tries -ge 300 ]; do
     sleep 0.2
     tries=$((tries + 1))
 done
-pid=$(ps -o pid= --ppid $child 2>/dev/null | tr -d ' ')
-kill -KILL ${pid:-$child} 2>/dev/null
+kill -KILL $child 2>/dev/null
 wait $child 2>/dev/null
 check
 made=$(ls k | grep -c '^[0-9]*\.png$')
