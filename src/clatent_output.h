@@ -65,6 +65,9 @@ enum clat_status output_name(
  * kernels, and the files that it is made from. */
 enum clat_status output_settings(
     const struct output *output, const struct output_image *image, char digest[DIGEST_TEXT]);
+/* The .png file of an image, with its record as the job wants it. */
+enum clat_status output_encode(
+    const struct output *output, const struct output_image *image, struct text *file);
 /* Writes or keeps one image, then tells the caller of the library. */
 enum clat_status output_add(struct output *output, const struct output_image *image);
 /* A pattern's name for an image, with this {index}; freed by the caller. */
