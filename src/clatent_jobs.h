@@ -26,6 +26,17 @@ struct jobs {
     size_t manifest_count, manifest_capacity;
 };
 
+/* `name` before the sentence of a failure, unless there is only one job. */
+enum clat_status jobs_tell_where(enum clat_status status, const char *name);
+
+/* clatent_places.c, in this order: the spot of each image; {index}, and a look at the folders;
+ * names of files; one trace for each run; sheets. CLAT_ERROR_USAGE, _OUTPUT. */
+enum clat_status jobs_number_all(struct jobs *jobs);
+enum clat_status jobs_start_outputs(struct jobs *jobs);
+enum clat_status jobs_name_all(struct jobs *jobs);
+enum clat_status jobs_check_traces(const struct jobs *jobs);
+enum clat_status jobs_plan_pages(struct jobs *jobs);
+
 /* clatent_resume.c: which images are finished already, and may be skipped. CLAT_ERROR_USAGE for
  * jobs that cannot go on later, CLAT_ERROR_OUTPUT for a file that is none of theirs. */
 enum clat_status jobs_resume(struct jobs *jobs);
