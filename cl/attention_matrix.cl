@@ -99,10 +99,10 @@ void attention_matrix(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_stride, TE
         stage_rows(k_tile, q_head, q_stride, first + start, tokens, scale * LOG2_E, false);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (own >= start && own < start + KEYS)
-            UNROLL for (int d = 0; d < DEPTHS; d++) factors[d] =
-                unit_load_query(unit.lane, TILE_AT(k_tile, KEYS, own - start, d * UNIT_DEPTH));
+            UNROLL for (int d = 0; d < DEPTHS; d++) unit_load_query(unit.lane,
+                TILE_AT(k_tile, KEYS, own - start, d * UNIT_DEPTH), &factors[d]);
     }
-    UNROLL for (int i = 0; i < PIECES; i++) o[i] = unit_zero();
+    UNROLL for (int i = 0; i < PIECES; i++) unit_zero(&o[i]);
     UNROLL for (int h = 0; h < UNIT_HELD; h++)
     {
         top[h] = MASKED;
@@ -117,12 +117,13 @@ void attention_matrix(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_stride, TE
         unit_c s[SCORES];
         UNIT_LOOP for (int j = 0; j < SCORES; j++)
         {
-            s[j] = unit_zero();
+            unit_zero(&s[j]);
             UNIT_LOOP for (int d = 0; d < DEPTHS; d++)
             {
-                unit_other there = unit_load_other(
-                    unit.lane, TILE_AT(k_tile, KEYS, j * UNIT_OTHERS, d * UNIT_DEPTH));
-                s[j] = unit_multiply_query(&unit, factors[d], there, s[j]);
+                unit_other there;
+                unit_load_other(
+                    unit.lane, TILE_AT(k_tile, KEYS, j * UNIT_OTHERS, d * UNIT_DEPTH), &there);
+                unit_multiply_query(&unit, &factors[d], &there, &s[j]);
             }
         }
         if (start + KEYS > keys)
@@ -160,9 +161,10 @@ void attention_matrix(TENSOR_IN(q), int q_stride, TENSOR_IN(k), int k_stride, TE
             unit_hand_on(&unit, s, d, &weights);
             UNIT_LOOP for (int c = 0; c < PIECES; c++)
             {
-                unit_other there = unit_load_other(
-                    unit.lane, TILE_AT(v_tile, CHANNELS, c * UNIT_OTHERS, d * UNIT_DEPTH));
-                o[c] = unit_multiply_query(&unit, weights, there, o[c]);
+                unit_other there;
+                unit_load_other(
+                    unit.lane, TILE_AT(v_tile, CHANNELS, c * UNIT_OTHERS, d * UNIT_DEPTH), &there);
+                unit_multiply_query(&unit, &weights, &there, &o[c]);
             }
         }
     }

@@ -30,7 +30,8 @@
  *
  * No early return from such a kernel: each work-item must reach JOBS_END. Inline helpers take plain
  * pointers: `restrict` on theirs gains nothing and leaves marks that some compilers and the simulator
- * do not know. */
+ * do not know. A struct is handed on by its address and not assigned: Mesa's compiler loses a copy
+ * whose source is written again (docs/devices.md). */
 
 #define TENSOR_IN(x) __global const float *restrict x##_memory, uint x##_offset
 #define TENSOR_OUT(x) __global float *restrict x##_memory, uint x##_offset

@@ -66,8 +66,7 @@
     unit_c sum[DOWN][ACROSS]
 
 #define TILE_ZERO                                                                                  \
-    UNROLL for (int i = 0; i < DOWN; i++) UNROLL for (int j = 0; j < ACROSS; j++) sum[i][j] =      \
-        unit_zero()
+    UNROLL for (int i = 0; i < DOWN; i++) UNROLL for (int j = 0; j < ACROSS; j++) unit_zero(&sum[i][j])
 
 /* What was fetched into local memory: `float4 x_next[X_FLOATS]`, or `uint4 x_next[X_WORDS]`, and
  * `uint4 w_next[W_WORDS]`. */
@@ -87,14 +86,14 @@
     UNIT_LOOP for (int k = 0; k < STEP; k += UNIT_DEPTH)                                           \
     {                                                                                              \
         unit_b b[ACROSS];                                                                          \
-        UNROLL for (int j = 0; j < ACROSS; j++) b[j] = unit_load_b(unit.lane,                      \
-            w_tile + (sub_across * ACROSS + j) * UNIT_COLUMNS * ROW_QUADS + k / 8);                \
+        UNROLL for (int j = 0; j < ACROSS; j++) unit_load_b(unit.lane,                             \
+            w_tile + (sub_across * ACROSS + j) * UNIT_COLUMNS * ROW_QUADS + k / 8, &b[j]);         \
         UNIT_LOOP for (int i = 0; i < DOWN; i++)                                                   \
         {                                                                                          \
-            unit_a a = unit_load_a(                                                                \
-                unit.lane, x_tile + (sub_down * DOWN + i) * UNIT_ROWS * ROW_QUADS + k / 8);        \
-            UNIT_LOOP for (int j = 0; j < ACROSS; j++) sum[i][j] =                                 \
-                unit_multiply(&unit, a, b[j], sum[i][j]);                                          \
+            unit_a a;                                                                              \
+            unit_load_a(unit.lane,                                                                 \
+                x_tile + (sub_down * DOWN + i) * UNIT_ROWS * ROW_QUADS + k / 8, &a);               \
+            UNIT_LOOP for (int j = 0; j < ACROSS; j++) unit_multiply(&unit, &a, &b[j], &sum[i][j]);\
         }                                                                                          \
     }
 

@@ -22,12 +22,14 @@
  *   UNIT_ATTRIBUTES           of kernels that use it, e.g. the size of sub-groups; may be empty
  *   unit_a, unit_b, unit_c    what a lane has. unit_a and unit_b have a member w[] of words, unit_c a
  *                             member v[] of sums (unions with the vectors of the unit's own functions do)
- *   unit_load_a(lane, tile), unit_load_b(lane, tile)
+ *   unit_load_a(lane, tile, &a), unit_load_b(lane, tile, &b)
  *                             of `local const uint4 *tile`, which points at row or column 0 and the
  *                             first k of the operation
  *   UNIT_ROW(lane, i), UNIT_COLUMN(lane, i)   where c.v[i] lies in c
- *   unit_multiply(unit, a, b, c)  c + a b, by all lanes of the work-group together
+ *   unit_multiply(unit, &a, &b, &c)  c += a b, by all lanes of the work-group together
  *   UNIT_WORD                 if it has its own way to make a word of two floats, unit_word()
+ *
+ * All of these get addresses: a unit_a, unit_b or unit_c is written where it stays and never assigned (common.h).
  *
  * Which k a word holds is free, as long as a and b agree: the sum does not ask for an order.
  * With -DEMULATE unit_multiply is that of unit_emulated.h, which tests all the rest on any device. For
@@ -103,9 +105,7 @@ UNIT_INLINE uint unit_word(float low, float high)
 }
 #endif
 
-UNIT_INLINE unit_c unit_zero(void)
+UNIT_INLINE void unit_zero(unit_c *c)
 {
-    unit_c c;
-    UNROLL for (int i = 0; i < UNIT_SUMS; i++) c.v[i] = 0.0f;
-    return c;
+    UNROLL for (int i = 0; i < UNIT_SUMS; i++) c->v[i] = 0.0f;
 }

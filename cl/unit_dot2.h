@@ -42,29 +42,25 @@ typedef struct {
 #define UNIT_B_COLUMN(lane, i) ((i) / 4 * 8 + (lane) / 4)
 #define UNIT_B_SLOT(lane, i) ((lane) % 4 == 0 ? (i) % 4 : -1)
 
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_a(int lane, local const uint4 *tile, unit_a *a)
 {
-    unit_a a;
-    UNROLL for (int r = 0; r < 4; r++) a.rows[r] = tile[(r * 4 + lane % 4) * (UNIT_STRIDE / 4)];
-    return a;
+    UNROLL for (int r = 0; r < 4; r++) a->rows[r] = tile[(r * 4 + lane % 4) * (UNIT_STRIDE / 4)];
 }
 
-UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_b(int lane, local const uint4 *tile, unit_b *b)
 {
-    unit_b b;
-    UNROLL for (int s = 0; s < 2; s++) b.columns[s] =
+    UNROLL for (int s = 0; s < 2; s++) b->columns[s] =
         tile[(s * 8 + lane / 4) * (UNIT_STRIDE / 4)];
-    return b;
 }
 
 #ifndef EMULATE
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
     UNROLL for (int slot = 0; slot < 4; slot++)
-        UNROLL for (int i = 0; i < UNIT_SUMS; i++) c.v[i] =
-            __builtin_amdgcn_fdot2(__builtin_astype(a.w[i % 4 * 4 + slot], half2),
-                __builtin_astype(b.w[i / 4 * 4 + slot], half2), c.v[i], false);
-    return c;
+        UNROLL for (int i = 0; i < UNIT_SUMS; i++) c->v[i] =
+            __builtin_amdgcn_fdot2(__builtin_astype(a->w[i % 4 * 4 + slot], half2),
+                __builtin_astype(b->w[i / 4 * 4 + slot], half2), c->v[i], false);
 }
 #endif

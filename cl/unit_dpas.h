@@ -73,21 +73,17 @@ DPAS_PART __attribute__((overloadable)) DPAS_READ(local const DPAS_PART *row);
 #define DPAS_READ_ROW(row) DPAS_READ(row) /* the lanes of a sub-group together, from one address */
 #endif
 
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_a(int lane, local const uint4 *tile, unit_a *a)
 {
     local const DPAS_PART *parts = (local const DPAS_PART *)tile;
-    unit_a a;
-    UNROLL for (int row = 0; row < UNIT_ROWS; row++) a.DPAS_PARTS[row] =
+    UNROLL for (int row = 0; row < UNIT_ROWS; row++) a->DPAS_PARTS[row] =
         DPAS_READ_ROW(parts + row * (UNIT_STRIDE * 4 / sizeof(DPAS_PART)));
-    return a;
 }
 
-UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_b(int lane, local const uint4 *tile, unit_b *b)
 {
     local const uint4 *column = tile + lane * (UNIT_STRIDE / 4);
-    unit_b b;
-    b.all = as_int8((uint8)(column[0], column[1]));
-    return b;
+    b->all = as_int8((uint8)(column[0], column[1]));
 }
 
 #ifndef EMULATE
@@ -104,9 +100,9 @@ float8 __attribute__((overloadable)) DPAS(short8 a, int8 b, float8 c);
 #endif
 #endif
 
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
-    c.all = DPAS(a.all, b.all, c.all);
-    return c;
+    c->all = DPAS(a->all, b->all, c->all);
 }
 #endif

@@ -42,20 +42,20 @@ UNIT_INLINE void unit_give_b(const struct unit *unit, const unit_b *b, local uin
                 b->w[i];
 }
 
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
     local uint *b_words = unit->exchange + UNIT_ROWS * UNIT_SLOTS;
-    unit_give_a(unit, &a);
-    unit_give_b(unit, &b, b_words);
+    unit_give_a(unit, a);
+    unit_give_b(unit, b, b_words);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = 0; i < UNIT_SUMS; i++) {
         local const uint *row = unit->exchange + UNIT_ROW(unit->lane, i) * UNIT_SLOTS;
         local const uint *column = b_words + UNIT_COLUMN(unit->lane, i) * UNIT_SLOTS;
         for (int s = 0; s < UNIT_SLOTS; s++) {
             float2 x = unit_values(row + s), y = unit_values(column + s);
-            c.v[i] = fma(x.y, y.y, fma(x.x, y.x, c.v[i]));
+            c->v[i] = fma(x.y, y.y, fma(x.x, y.x, c->v[i]));
         }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    return c;
 }

@@ -39,25 +39,23 @@ typedef union {
 #define UNIT_B_COLUMN(lane, i) ((lane) % 16)
 #define UNIT_B_SLOT(lane, i) ((lane) / 16 * 2 + (i))
 
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_a(int lane, local const uint4 *tile, unit_a *a)
 {
-    unit_a a;
-    a.all = ((local const uint2 *)tile)[lane % 16 * (UNIT_STRIDE / 2) + lane / 16];
-    return a;
+    a->all = ((local const uint2 *)tile)[lane % 16 * (UNIT_STRIDE / 2) + lane / 16];
 }
 #define unit_load_b unit_load_a
 
 #ifndef EMULATE
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
 #ifdef BF16
-    c.all = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(
-        __builtin_astype(a.all, short4), __builtin_astype(b.all, short4), c.all, 0, 0, 0);
+    c->all = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(
+        __builtin_astype(a->all, short4), __builtin_astype(b->all, short4), c->all, 0, 0, 0);
 #else
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
-    c.all = __builtin_amdgcn_mfma_f32_16x16x16f16(
-        __builtin_astype(a.all, half4), __builtin_astype(b.all, half4), c.all, 0, 0, 0);
+    c->all = __builtin_amdgcn_mfma_f32_16x16x16f16(
+        __builtin_astype(a->all, half4), __builtin_astype(b->all, half4), c->all, 0, 0, 0);
 #endif
-    return c;
 }
 #endif

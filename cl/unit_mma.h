@@ -34,11 +34,13 @@
 #define UNIT_SUMS 4
 #define UNIT_ATTRIBUTES
 
-typedef struct {
-    uint w[UNIT_A_WORDS]; /* 0..3 of row g, 4..7 of row g + 8 */
+typedef union {
+    uint w[UNIT_A_WORDS];
+    uint4 rows[2]; /* g, g + 8 */
 } unit_a;
-typedef struct {
-    uint w[UNIT_B_WORDS]; /* of column g */
+typedef union {
+    uint w[UNIT_B_WORDS];
+    uint4 column; /* g */
 } unit_b;
 typedef struct {
     float v[UNIT_SUMS];
@@ -54,19 +56,16 @@ typedef struct {
 #define UNIT_B_COLUMN(lane, i) ((lane) / 4)
 #define UNIT_B_SLOT(lane, i) ((i) * 4 + (lane) % 4)
 
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_a(int lane, local const uint4 *tile, unit_a *a)
 {
     local const uint4 *row = tile + lane / 4 * (UNIT_STRIDE / 4) + lane % 4;
-    uint4 upper = row[0], lower = row[8 * (UNIT_STRIDE / 4)];
-    unit_a a = {{upper.x, upper.y, upper.z, upper.w, lower.x, lower.y, lower.z, lower.w}};
-    return a;
+    a->rows[0] = row[0];
+    a->rows[1] = row[8 * (UNIT_STRIDE / 4)];
 }
 
-UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_b(int lane, local const uint4 *tile, unit_b *b)
 {
-    uint4 column = tile[lane / 4 * (UNIT_STRIDE / 4) + lane % 4];
-    unit_b b = {{column.x, column.y, column.z, column.w}};
-    return b;
+    b->column = tile[lane / 4 * (UNIT_STRIDE / 4) + lane % 4];
 }
 
 #ifndef EMULATE
@@ -77,19 +76,19 @@ UNIT_INLINE unit_b unit_load_b(int lane, local const uint4 *tile)
 #endif
 
 #if MMA_DEPTH == 16
-UNIT_INLINE unit_c mma(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, unit_c c)
+UNIT_INLINE void mma(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, unit_c *c)
 {
     __asm__ volatile("mma.sync.aligned.m16n8k16.row.col.f32." MMA_TYPE "." MMA_TYPE ".f32 "
                      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                     : "+f"(c.v[0]), "+f"(c.v[1]), "+f"(c.v[2]), "+f"(c.v[3])
+                     : "+f"(c->v[0]), "+f"(c->v[1]), "+f"(c->v[2]), "+f"(c->v[3])
                      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-    return c;
 }
 
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
-    c = mma(a.w[0], a.w[4], a.w[1], a.w[5], b.w[0], b.w[1], c);
-    return mma(a.w[2], a.w[6], a.w[3], a.w[7], b.w[2], b.w[3], c);
+    mma(a->w[0], a->w[4], a->w[1], a->w[5], b->w[0], b->w[1], c);
+    mma(a->w[2], a->w[6], a->w[3], a->w[7], b->w[2], b->w[3], c);
 }
 
 /* In one instruction; the upper half comes first. */
@@ -101,19 +100,18 @@ UNIT_INLINE uint mma_word(float low, float high)
 }
 #define UNIT_WORD mma_word
 #else
-UNIT_INLINE unit_c mma(uint a0, uint a1, uint b0, unit_c c)
+UNIT_INLINE void mma(uint a0, uint a1, uint b0, unit_c *c)
 {
     __asm__ volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
                      "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
-                     : "+f"(c.v[0]), "+f"(c.v[1]), "+f"(c.v[2]), "+f"(c.v[3])
+                     : "+f"(c->v[0]), "+f"(c->v[1]), "+f"(c->v[2]), "+f"(c->v[3])
                      : "r"(a0), "r"(a1), "r"(b0));
-    return c;
 }
 
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
-    UNROLL for (int i = 0; i < 4; i++) c = mma(a.w[i], a.w[i + 4], b.w[i], c);
-    return c;
+    UNROLL for (int i = 0; i < 4; i++) mma(a->w[i], a->w[i + 4], b->w[i], c);
 }
 #endif
 #endif

@@ -22,10 +22,16 @@ void unit_trial(global const float *restrict a_values, global const float *restr
         ((local uint *)b_tile)[i / (UNIT_DEPTH / 2) * UNIT_STRIDE + i % (UNIT_DEPTH / 2)] =
             unit_word(b_values[2 * i], b_values[2 * i + 1]);
     barrier(CLK_LOCAL_MEM_FENCE);
-    unit_a a = unit_load_a(unit.lane, a_tile);
-    unit_b b = unit_load_b(unit.lane, b_tile);
-    unit_c once = unit_multiply(&unit, a, b, unit_zero());
-    unit_c twice = unit_multiply(&unit, a, b, once);
+    unit_a a;
+    unit_b b;
+    unit_c once, twice;
+    unit_load_a(unit.lane, a_tile, &a);
+    unit_load_b(unit.lane, b_tile, &b);
+    unit_zero(&once);
+    unit_zero(&twice);
+    unit_multiply(&unit, &a, &b, &once);
+    unit_multiply(&unit, &a, &b, &twice);
+    unit_multiply(&unit, &a, &b, &twice);
     UNROLL for (int i = 0; i < UNIT_SUMS; i++)
         sums[(unit.sub * UNIT_ROWS + UNIT_ROW(unit.lane, i)) * UNIT_COLUMNS +
             UNIT_COLUMN(unit.lane, i)] = unit.sub ? twice.v[i] : once.v[i];

@@ -56,16 +56,14 @@ typedef union {
     float8 all;
 } unit_c;
 
-UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
+UNIT_INLINE void unit_load_a(int lane, local const uint4 *tile, unit_a *a)
 {
     local const uint4 *row = tile + lane % 16 * (UNIT_STRIDE / 4);
-    unit_a a;
 #if WMMA_GENERATION == 11
-    a.all = (uint8)(row[0], row[1]);
+    a->all = (uint8)(row[0], row[1]);
 #else
-    a.all = row[lane / 16];
+    a->all = row[lane / 16];
 #endif
-    return a;
 }
 #define unit_load_b unit_load_a
 
@@ -80,16 +78,16 @@ UNIT_INLINE unit_a unit_load_a(int lane, local const uint4 *tile)
 #define WMMA_SHORT short8
 #endif
 
-UNIT_INLINE unit_c unit_multiply(const struct unit *unit, unit_a a, unit_b b, unit_c c)
+UNIT_INLINE void unit_multiply(
+    const struct unit *unit, const unit_a *a, const unit_b *b, unit_c *c)
 {
 #ifdef BF16
-    c.all = WMMA_NAME(bf16)(
-        __builtin_astype(a.all, WMMA_SHORT), __builtin_astype(b.all, WMMA_SHORT), c.all);
+    c->all = WMMA_NAME(bf16)(
+        __builtin_astype(a->all, WMMA_SHORT), __builtin_astype(b->all, WMMA_SHORT), c->all);
 #else
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
-    c.all = WMMA_NAME(f16)(
-        __builtin_astype(a.all, WMMA_HALF), __builtin_astype(b.all, WMMA_HALF), c.all);
+    c->all = WMMA_NAME(f16)(
+        __builtin_astype(a->all, WMMA_HALF), __builtin_astype(b->all, WMMA_HALF), c->all);
 #endif
-    return c;
 }
 #endif
