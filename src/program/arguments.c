@@ -186,3 +186,12 @@ enum clat_status arguments_read_job(int count, char **arguments, struct clat_job
     clat_free(reader.keys);
     return status;
 }
+
+enum clat_status arguments_read_model(int count, char **arguments, struct clat_job *job)
+{
+    const char *model = NULL;
+    enum clat_status status = arguments_read_job(count, arguments, job, true, "model", &model);
+    if (status == CLAT_OK && model)
+        status = report(clat_job_set(job, "model", model, "model"));
+    return status;
+}

@@ -24,5 +24,7 @@ enum clat_status arguments_read(
  * options that override it. */
 enum clat_status arguments_read_job(int count, char **arguments, struct clat_job *job, bool apply,
     const char *what, const char **word);
+/* The same in one pass, for verbs whose other word is the model. */
+enum clat_status arguments_read_model(int count, char **arguments, struct clat_job *job);
 
 #endif

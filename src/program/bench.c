@@ -151,15 +151,6 @@ static void print_text(const struct clat_bench *bench)
         print_ops(&bench->stages[i], peak);
 }
 
-static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
-{
-    const char *model = NULL;
-    enum clat_status status = arguments_read_job(count, arguments, job, true, "model", &model);
-    if (status == CLAT_OK && model)
-        status = report(clat_job_set(job, "model", model, "model"));
-    return status;
-}
-
 enum clat_status bench_run(int count, char **arguments)
 {
     struct clat_options options = {.cancelled = signals_stop};
@@ -170,7 +161,7 @@ enum clat_status bench_run(int count, char **arguments)
     if (status == CLAT_OK)
         status = report(clat_job_new(context, &job));
     if (status == CLAT_OK)
-        status = read_job(job, count, arguments);
+        status = arguments_read_model(count, arguments, job);
     if (status == CLAT_OK)
         status = report(clat_bench(context, job, &bench));
     if (status == CLAT_OK && clat_job_get(job, "json"))

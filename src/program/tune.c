@@ -62,15 +62,6 @@ static enum clat_status read_request(int *count, char **arguments, struct reques
     return status;
 }
 
-static enum clat_status read_job(struct clat_job *job, int count, char **arguments)
-{
-    const char *model = NULL;
-    enum clat_status status = arguments_read_job(count, arguments, job, true, "model", &model);
-    if (status == CLAT_OK && model)
-        status = report(clat_job_set(job, "model", model, "model"));
-    return status;
-}
-
 /* ---- results -------------------------------------------------------------------------------- */
 
 static void print_head(void)
@@ -148,7 +139,7 @@ static enum clat_status tune(struct clat_context *context, struct session *sessi
     struct clat_job *job = NULL;
     enum clat_status status = report(clat_job_new(context, &job));
     if (status == CLAT_OK)
-        status = read_job(job, count, arguments);
+        status = arguments_read_model(count, arguments, job);
     if (status == CLAT_OK) {
         session_start(session, job);
         status =
