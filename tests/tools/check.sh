@@ -17,7 +17,8 @@ XZ_OPT=-0 # archives here are unpacked at once
 export XZ_OPT
 passed=0 failed=0 skipped=0
 
-say() { printf '\n== %s\n' "$*"; }
+began=$(date +%s)
+say() { printf '\n== %s (after %s s)\n' "$*" $(($(date +%s) - began)); }
 
 # step NAME COMMAND...: runs it, shows the end of its output if it fails
 step() {
