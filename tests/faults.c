@@ -279,7 +279,7 @@ static void check_units(void)
     check_survived("conv_matrix", &job, ROUNDED);
     fresh_device();
     fault_set("CLFAULT_MUTATE",
-        "unit_trial.cl -|unit_zero())|unit_multiply(\\&unit, a, b, unit_zero()))");
+        "unit_trial.cl -|unit_zero(&once);|unit_zero(&once); unit_multiply(&unit, &a, &b, &once);");
     run(&job, &outcome);
     CHECK(outcome.faults > 0 && outcome.status == CLAT_OK, "%s", status_text());
     CHECK(device_facts(device)->unit.kind == UNIT_NONE, "a unit that is wrong is used");
