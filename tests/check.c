@@ -90,18 +90,28 @@ static const char *path_in(const char *variable, const char *folder, const char 
     static int turn;
     char *buffer = buffers[turn++ % 8];
     const char *top = getenv(variable);
-    snprintf(buffer, sizeof buffers[0], "%s/%s/%s", top ? top : ".", folder, name);
+    snprintf(buffer, sizeof buffers[0], "%s/%s%s", top ? top : ".", folder, name);
     return buffer;
+}
+
+const char *check_source(const char *name)
+{
+    return path_in("top_srcdir", "", name);
+}
+
+const char *check_build(const char *name)
+{
+    return path_in("top_builddir", "", name);
 }
 
 const char *check_data(const char *name)
 {
-    return path_in("top_srcdir", "tests/data", name);
+    return path_in("top_srcdir", "tests/data/", name);
 }
 
 const char *check_scratch(const char *name)
 {
-    const char *path = path_in("top_builddir", "tests/tmp", name);
+    const char *path = path_in("top_builddir", "tests/tmp/", name);
     char folder[4096];
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);

@@ -32,8 +32,11 @@ bool check_near(const char *label, const float *got, const float *want, size_t c
 /* Fixed pseudo-random values, about normal, standard deviation 1; the same everywhere. */
 void check_random(float *values, size_t count, uint64_t seed);
 
-/* tests/data/NAME in the source tree, also when built elsewhere. A static buffer per call (8 in
- * turn). */
+/* NAME in the source tree, and in the build tree, which may be elsewhere. A static buffer per call
+ * (8 in turn). */
+const char *check_source(const char *name);
+const char *check_build(const char *name);
+/* tests/data/NAME in the source tree. Same buffers. */
 const char *check_data(const char *name);
 /* A scratch file name in the build tree, tests/tmp/NAME (directories made). Same buffers. */
 const char *check_scratch(const char *name);

@@ -102,14 +102,10 @@ static void enlarge(struct clat_context *context, const char *path)
 
 int main(void)
 {
-    char data[4096], schedulers[4096];
-    const char *source = getenv("top_srcdir"), *build = getenv("top_builddir");
-    snprintf(data, sizeof data, "%s/data", source ? source : ".");
-    snprintf(schedulers, sizeof schedulers, "%s/schedulers/.libs", build ? build : ".");
     struct clat_options options = {.struct_size = sizeof options,
         .image = judge,
-        .data_folder = data,
-        .scheduler_folder = schedulers};
+        .data_folder = check_source("data"),
+        .scheduler_folder = check_build("schedulers/.libs")};
     struct clat_context *context = NULL;
     const char *path = check_scratch("demo_enlarge.npy");
     draw();

@@ -262,10 +262,8 @@ static void check_damaged(void)
 
 int main(void)
 {
-    char plugins[4096];
-    const char *build = getenv("top_builddir");
-    struct clat_options options = {.struct_size = sizeof options, .scheduler_folder = plugins};
-    snprintf(plugins, sizeof plugins, "%s/schedulers/.libs", build ? build : ".");
+    struct clat_options options = {
+        .struct_size = sizeof options, .scheduler_folder = check_build("schedulers/.libs")};
     CHECK_OK(clat_open(&options, &context));
     for (size_t i = 0; i < sizeof expectations / sizeof *expectations; i++)
         check_image(&expectations[i]);

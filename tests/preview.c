@@ -122,16 +122,12 @@ static enum clat_status sample(
 static void test_demo(void)
 {
     static const char *const schedulers[] = {"ddim", "euler", "dpmsolver_multistep", "heun"};
-    char data[4096], plugins[4096];
     struct watch watch = {.seen = 0};
     struct clat_options options = {
         .struct_size = sizeof options, .user = &watch, .image = compare, .preview = watch_preview};
     struct clat_context *context;
-    const char *source = getenv("top_srcdir"), *build = getenv("top_builddir");
-    snprintf(data, sizeof data, "%s/data", source ? source : ".");
-    snprintf(plugins, sizeof plugins, "%s/schedulers/.libs", build ? build : ".");
-    options.data_folder = data;
-    options.scheduler_folder = plugins;
+    options.data_folder = check_source("data");
+    options.scheduler_folder = check_build("schedulers/.libs");
     CHECK_OK(clat_open(&options, &context));
     if (sample(context, "ddim", NULL) == CLAT_ERROR_NO_DEVICE)
         check_skip("%s", clat_error());
